@@ -1,0 +1,138 @@
+//! What can go wrong with a request: who is to blame, why, and whether another try is allowed.
+//!
+//! Nothing here writes an answer; `answer` does, in one place.
+
+use std::borrow::Cow;
+
+/// Whose doing an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// The one who sent the request.
+    Downstream,
+    /// The one who was to answer it.
+    Upstream,
+    /// This proxy, by its configuration or its limits.
+    Us,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal;)*) => {
+        /// Why the mesh itself answered: stable codes, documented in docs/boundary.md.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// The code as it stands in `mesh-reason`, in metrics and in spans.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The HTTP status this reason is answered with.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// Every reason there is, for documents and tests.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+reasons! {
+    /// The request breaks the framing or syntax rules of RFC 9110 or 9112.
+    BadRequest = "bad_request", 400;
+    /// The request's head is over the limit.
+    HeaderTooLarge = "header_too_large", 431;
+    /// The request's target is over the limit.
+    UriTooLong = "uri_too_long", 414;
+    /// The request passed this node already.
+    LoopDetected = "loop_detected", 508;
+    /// `Upgrade` is not supported yet.
+    UpgradeUnsupported = "upgrade_unsupported", 501;
+    /// `CONNECT` is not taken.
+    ConnectUnsupported = "connect_unsupported", 501;
+    /// An HTTP version this proxy does not speak.
+    VersionUnsupported = "version_unsupported", 505;
+    /// `Expect` asks for something else than `100-continue`.
+    ExpectationFailed = "expectation_failed", 417;
+    /// The request did not arrive in time.
+    RequestTimeout = "request_timeout", 408;
+    /// No route takes this host and path.
+    NoRoute = "no_route", 404;
+    /// No service of that name is registered.
+    NoSuchService = "no_such_service", 503;
+    /// The service has no instance that passes its checks.
+    NoHealthyEndpoint = "no_healthy_endpoint", 503;
+    /// The caller could not be proven to be the service whose port it uses.
+    CallerUnproven = "caller_unproven", 403;
+    /// An intention denies the call.
+    IntentionDenied = "intention_denied", 403;
+    /// The intention that decides has Permissions, which are not understood yet.
+    IntentionUnsupported = "intention_unsupported", 403;
+    /// A `*.mesh` host was asked for at the edge.
+    MeshHostAtEdge = "mesh_host_at_edge", 404;
+    /// A service called a host that is not `<service>.mesh`.
+    NotMeshHost = "not_mesh_host", 404;
+    /// This node has no certificate for the identity the call needs.
+    IdentityMissing = "identity_missing", 503;
+    /// The endpoint could not be connected to.
+    ConnectFailed = "connect_failed", 502;
+    /// The endpoint did not take the connection in time.
+    ConnectTimeout = "connect_timeout", 504;
+    /// The TLS handshake with the other node failed.
+    TlsFailed = "tls_failed", 502;
+    /// The endpoint did not answer in time.
+    UpstreamTimeout = "upstream_timeout", 504;
+    /// The endpoint closed the connection before it answered.
+    UpstreamClosed = "upstream_closed", 502;
+    /// The endpoint's answer breaks the rules.
+    UpstreamBadResponse = "upstream_bad_response", 502;
+    /// This proxy is going away.
+    Draining = "draining", 503;
+    /// The limit of open connections is reached.
+    TooManyConnections = "too_many_connections", 503;
+    /// Another node called for a service that does not run here.
+    NotHere = "not_here", 503;
+    /// The connection's identity and the request's host disagree.
+    Misdirected = "misdirected", 421;
+    /// A fault of the proxy's own.
+    Internal = "internal", 500;
+}
+
+/// An error of one request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", .reason.code())]
+pub struct Error {
+    /// Whose doing it is.
+    pub who: Who,
+    /// The stable reason.
+    pub reason: Reason,
+    /// Whether another try can do no harm: nothing of the request was acted upon.
+    pub is_retryable: bool,
+    /// One sentence for a person.
+    pub detail: Cow<'static, str>,
+}
+
+impl Error {
+    /// An error of the one who sent the request; never retried.
+    pub fn downstream(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { who: Who::Downstream, reason, is_retryable: false, detail: detail.into() }
+    }
+
+    /// An error of the one who was to answer; not retried unless said by [`Error::retryable`].
+    pub fn upstream(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { who: Who::Upstream, reason, is_retryable: false, detail: detail.into() }
+    }
+
+    /// An error of this proxy's configuration or limits.
+    pub fn us(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { who: Who::Us, reason, is_retryable: false, detail: detail.into() }
+    }
+
+    /// The same error, marked as one after which another try can do no harm.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.is_retryable = true;
+        self
+    }
+}

@@ -22,10 +22,7 @@ pub struct HopByHop<'b> {
 impl<'b> HopByHop<'b> {
     /// Reads the `Connection` fields of a head whose body is framed as `body`.
     pub fn of(headers: &Headers<'b>, body: BodyLength) -> Result<Self, BadMessage> {
-        let mut hop = Self {
-            keeps_trailer: body == BodyLength::Chunked,
-            ..Self::default()
-        };
+        let mut hop = Self::silent(body);
         for option in headers.find_all(Known::Connection).flat_map(syntax::list) {
             hop.take(option)?;
         }

@@ -69,7 +69,7 @@ fn upgrade_counts_only_when_connection_names_it_and_h2c_never() {
     ] {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         with_request(head.as_bytes(), |head| {
-            assert_eq!(head.upgrade, upgrade, "{fields}")
+            assert_eq!(head.upgrade, upgrade, "{fields}");
         });
     }
 }

@@ -13,12 +13,14 @@ class KvUpdate:
     """All keys under `prefix`, sorted by key. `prefix` is one of `mesh/`, `meshnode/status/`, `meshnode/ca/`.
 
     `consul_index` is X-Consul-Index of the answer: only for the next question, never the index a node reached.
-    An entry whose indexes did not change is the same object as in the update before.
+    An entry whose indexes did not change is the same object as in the update before. `is_confirmed` says that the
+    index went back and a second reading by `?consistent` says so too; without it such an answer is kept aside.
     """
 
     prefix: str
     entries: tuple[KvEntry, ...]
     consul_index: int
+    is_confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,15 @@ class ToolError(Exception):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("tools", nargs="*", metavar="TOOL", help=f"one of {', '.join(names())}")
-    parser.add_argument("--path", action="store_true", help="build nothing: print the path, or fail if it is missing")
+    parser.add_argument(
+        "--path",
+        action="store_true",
+        help="build nothing: print the path, or fail if it is missing",
+    )
     arguments = parser.parse_args()
     try:
         for tool in arguments.tools or go_tools():
@@ -88,10 +94,14 @@ def ensure(tool: str) -> Path:
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(cache_folder() / f"{tool}.lock", "w") as lock:
+    with (cache_folder() / f"{tool}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            print(f"tests/tools: building {tool}, once for this version (minutes)", file=sys.stderr, flush=True)
+            print(
+                f"tests/tools: building {tool}, once for this version (minutes)",
+                file=sys.stderr,
+                flush=True,
+            )
             build_with_cargo(tool, path) if tool in CARGO_TOOLS else build_with_go(tool, path)
     return path
 
@@ -101,7 +111,15 @@ def build_with_go(tool: str, path: Path) -> None:
     package = tool_package(HERE / tool / "go.mod")
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         made = Path(scratch) / tool
-        command = ["go", "build", "-p", GO_BUILD_JOBS, "-mod=readonly", "-trimpath", "-buildvcs=false"]
+        command = [
+            "go",
+            "build",
+            "-p",
+            GO_BUILD_JOBS,
+            "-mod=readonly",
+            "-trimpath",
+            "-buildvcs=false",
+        ]
         run([*command, "-ldflags=-s -w", "-o", str(made), package], cwd=HERE / tool, program="Go")
         made.rename(path)
 
@@ -116,7 +134,17 @@ def tool_package(go_mod: Path) -> str:
 def build_with_cargo(tool: str, path: Path) -> None:
     """Builds a released cargo tool with the versions its author locked; moves it into place when it is whole."""
     with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
-        command = ["cargo", "install", tool, "--version", CARGO_TOOLS[tool], "--locked", "--root", scratch, "--quiet"]
+        command = [
+            "cargo",
+            "install",
+            tool,
+            "--version",
+            CARGO_TOOLS[tool],
+            "--locked",
+            "--root",
+            scratch,
+            "--quiet",
+        ]
         run(command, cwd=HERE, program="Rust")
         path.parent.mkdir(parents=True, exist_ok=True)
         (Path(scratch) / "bin" / tool).rename(path)
@@ -125,10 +153,16 @@ def build_with_cargo(tool: str, path: Path) -> None:
 def run(command: list[str], *, cwd: Path, program: str) -> None:
     """Runs a compiler with its output on ours, at low priority."""
     if shutil.which(command[0]) is None:
-        raise ToolError(f"{program} is missing: `{command[0]}` is not on the PATH, install it and run `make tools`.")
-    finished = subprocess.run(["nice", "-n", str(NICENESS), *command], cwd=cwd, stdout=sys.stderr, check=False)
+        raise ToolError(
+            f"{program} is missing: `{command[0]}` is not on the PATH, install it and run `make tools`."
+        )
+    finished = subprocess.run(
+        ["nice", "-n", str(NICENESS), *command], cwd=cwd, stdout=sys.stderr, check=False
+    )
     if finished.returncode != 0:
-        raise ToolError(f"`{' '.join(command)}` failed with code {finished.returncode}; its output is above.")
+        raise ToolError(
+            f"`{' '.join(command)}` failed with code {finished.returncode}; its output is above."
+        )
 
 
 if __name__ == "__main__":

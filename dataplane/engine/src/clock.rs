@@ -11,5 +11,7 @@ pub fn now() -> Instant {
 
 /// Nanoseconds since the Unix epoch, as OTLP wants them.
 pub fn unix_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| age.as_nanos() as u64)
 }

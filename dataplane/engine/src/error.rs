@@ -53,6 +53,8 @@ reasons! {
     ConnectUnsupported = "connect_unsupported", 501;
     /// An HTTP version this proxy does not speak.
     VersionUnsupported = "version_unsupported", 505;
+    /// The body has a transfer coding beside `chunked`.
+    TransferCodingUnsupported = "transfer_coding_unsupported", 501;
     /// `Expect` asks for something else than `100-continue`.
     ExpectationFailed = "expectation_failed", 417;
     /// The request did not arrive in time.
@@ -116,17 +118,32 @@ pub struct Error {
 impl Error {
     /// An error of the one who sent the request; never retried.
     pub fn downstream(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { who: Who::Downstream, reason, is_retryable: false, detail: detail.into() }
+        Self {
+            who: Who::Downstream,
+            reason,
+            is_retryable: false,
+            detail: detail.into(),
+        }
     }
 
     /// An error of the one who was to answer; not retried unless said by [`Error::retryable`].
     pub fn upstream(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { who: Who::Upstream, reason, is_retryable: false, detail: detail.into() }
+        Self {
+            who: Who::Upstream,
+            reason,
+            is_retryable: false,
+            detail: detail.into(),
+        }
     }
 
     /// An error of this proxy's configuration or limits.
     pub fn us(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { who: Who::Us, reason, is_retryable: false, detail: detail.into() }
+        Self {
+            who: Who::Us,
+            reason,
+            is_retryable: false,
+            detail: detail.into(),
+        }
     }
 
     /// The same error, marked as one after which another try can do no harm.

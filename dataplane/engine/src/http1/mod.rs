@@ -1,1 +1,50 @@
 //! HTTP/1.1 as bytes (RFC 9110, RFC 9112): decides without I/O. It may not touch a socket, a clock or the routing.
+//!
+//! Whatever two parsers could read in two ways is refused; a message is always written anew, never passed through.
+//! Tokens are found by `httparse`; what it takes and we do not is checked beside it, and [`scan`] (slow, byte by byte,
+//! complete) names the first rule a refused head breaks. The same bytes get the same verdict however they were cut.
+
+mod body;
+mod chunked;
+mod connection;
+mod encode;
+mod error;
+mod framing;
+mod headers;
+mod host;
+mod known;
+mod limits;
+mod request;
+mod response;
+pub mod scan;
+pub mod syntax;
+mod target;
+mod trailers;
+mod watch;
+pub mod write;
+
+pub use body::{BodyDecoder, BodySink, Decoded};
+pub use connection::HopByHop;
+pub use encode::{BodyEncoder, BodyMismatch};
+pub use error::BadMessage;
+pub use framing::{BodyLength, Version};
+pub use headers::{Header, HeaderStore, Headers};
+pub use known::Known;
+pub use limits::HeadLimits;
+pub use request::{RequestHead, parse_request};
+pub use response::{ResponseHead, parse_response};
+pub use target::Target;
+pub use trailers::may_be_trailer;
+pub use watch::HeadWatch;
+
+/// What came of reading a head: it, or the wish for more bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parsed<T> {
+    /// The whole head was there.
+    Complete(T),
+    /// Nothing is wrong yet, but the head's end has not come.
+    Partial,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+# meshnode. `make` alone prints the targets, made from the comments beside them.
+# Needs Python 3.11+, cargo, Go and a C compiler; makes or installs everything else itself.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+CARGO := cd dataplane && cargo
+PROXY := dataplane/target/release/meshnode-proxy
+
+# command=package: what the tests run and Debian has.
+PACKAGES := wrk=wrk nginx=nginx-light tcpdump=tcpdump nft=nftables ip=iproute2 curl=curl
+
+FUZZ_SECONDS ?= 600
+# All targets together, in `make test`.
+SHORT_FUZZ_SECONDS := 60
+
+# Tells in one sentence what is missing. $(call need,program,what to do)
+need = command -v $(1) >/dev/null || { echo "$(1) is missing: $(2)." >&2; exit 1; }
+
+.PHONY: help setup build fmt lint test integration fuzz check mainjob tools packages unit fuzz-short clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.installed ## make .venv with the four packages (editable), the proxy and the development tools
+
+.venv/.installed: pyproject.toml
+	@$(call need,$(PYTHON),install Python 3.11 or later)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "$$($(PYTHON) --version) is too old: install Python 3.11 or later, or say make PYTHON=…" >&2; exit 1; }
+	@$(call need,cargo,install Rust 1.90 or later)
+	@tests/tools/packages.sh cc=gcc flock=util-linux
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/tools/packages.sh ensurepip=python3-venv
+	@echo "making .venv (once; the first time the proxy is built too, some minutes)"
+	@$(PYTHON) -m venv .venv
+	@flock .venv $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+build: setup ## build the proxy (release) and put it beside meshnode in .venv/bin
+	@$(CARGO) build --release --locked --quiet
+	@cmp -s $(PROXY) $(BIN)/meshnode-proxy || install -m 755 $(PROXY) $(BIN)/meshnode-proxy
+
+fmt: setup ## format Python and Rust
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix --exit-zero --quiet .
+	@$(CARGO) fmt
+
+lint: setup ## formats, lints and types of both languages; warnings are errors
+	@$(BIN)/ruff format --check --quiet . || { echo "run make fmt" >&2; exit 1; }
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(CARGO) fmt --check
+	@$(CARGO) clippy --workspace --all-targets --locked --quiet -- --deny warnings
+
+unit: setup ## the tests that need no other program: cargo test, and pytest with the arrows between the rooms
+	@$(CARGO) test --workspace --locked --quiet
+	@$(BIN)/pytest tests/unit --quiet
+
+check: lint unit ## the quick gate before each commit, under two minutes when warm
+
+tools: ## build Consul and Jaeger (and cargo-fuzz) into the tools cache, once for each version (minutes)
+	@$(call need,go,install Go 1.25 or later)
+	@$(call need,cargo,install Rust 1.90 or later)
+	@tests/tools/build.py consul jaeger cargo-fuzz
+
+packages: ## install the Debian packages the tests need
+	@tests/tools/packages.sh $(PACKAGES)
+
+integration: build tools packages ## the tests on real Consul and Jaeger
+	@$(BIN)/pytest $(wildcard tests/contract) tests/integration
+
+mainjob: build tools packages ## the main job step by step with its evidence, on three nodes, without and with ACLs
+	@$(BIN)/python -m tests.integration.mainjob
+
+fuzz: tools ## fuzz each target for FUZZ_SECONDS (600)
+	@tests/tools/fuzz.sh $(FUZZ_SECONDS)
+
+fuzz-short: tools
+	@tests/tools/fuzz.sh --all $(SHORT_FUZZ_SECONDS)
+
+test: check fuzz-short mainjob integration ## everything: check, tools, a minute of fuzzing, mainjob, integration (25 minutes)
+
+clean: ## remove what was made here; the tools cache stays
+	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis dataplane/target dataplane/fuzz/target
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,269 @@
+"""HTTP to one Consul agent over few kept connections; keeps the headers. Knows no call of Consul's API by name.
+
+Has the methods python-consul2 wants of its HTTP client, so that its request builders can be used; what it makes of
+answers is not used: it drops the headers.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from .errors import ConsulAnswerError, ConsulDenied, ConsulUnreachable
+from .rights import missing_right
+
+# 10,000 keys are 2.4 MB. Beyond this a node would spend seconds a change: better a sentence than a node out of memory.
+MAX_ANSWER_BYTES = 64 * 2**20
+# Consul adds up to a sixteenth of `wait` itself; a busy server takes a moment more.
+WAIT_SLACK_SECONDS = 2.0
+# How much of Consul's words an error carries.
+ERROR_TEXT_CHARACTERS = 300
+ACCEPTED = frozenset({200, 404, 409})
+
+Parameters = Sequence[tuple[str, str | int]]
+
+
+@dataclass(slots=True)
+class Cost:
+    """What this node asked of Consul since its start; counters only go up."""
+
+    requests: int = 0
+    """Requests sent, watches included."""
+    errors: int = 0
+    """Requests without an answer one could use."""
+    received_bytes: int = 0
+    """Bodies only."""
+    sent_bytes: int = 0
+    """Bodies only."""
+    connections: int = 0
+    """Connections opened."""
+    wakeups: int = 0
+    """Answers of watches after the first, those included that changed nothing."""
+    wakeups_idle: int = 0
+    """Answers of watches that changed nothing, waits that ran out included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where Consul's HTTP API is, as the setting says it and as a URL."""
+
+    text: str
+    url: str
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Takes `host:port`, `http://…`, `https://…`. Raises ValueError with a sentence."""
+        url = URL(text if "://" in text else f"http://{text}")
+        if url.scheme not in ("http", "https") or not url.host or url.path not in ("", "/"):
+            raise ValueError(
+                f'"{text}" is no address of Consul: write it as 127.0.0.1:8500 or https://host:8501'
+            )
+        explicit = url.explicit_port or (8500 if url.scheme == "http" else 8501)
+        return cls(text, str(url.with_port(explicit).origin()))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: 200, 404 or 409, with its headers and its body unread."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def index(self) -> int:
+        """X-Consul-Index; 0 where there is none or it is no number."""
+        text = self.headers.get("X-Consul-Index", "")
+        return int(text) if text.isascii() and text.isdigit() else 0
+
+    @property
+    def is_filtered(self) -> bool:
+        """True if ACLs took something out of the answer. Consul never says so to the anonymous token."""
+        return self.headers.get("X-Consul-Results-Filtered-By-ACLs") == "true"
+
+    @property
+    def has_leader(self) -> bool:
+        """False when the server that answered knows no leader: what it says may be old."""
+        return self.headers.get("X-Consul-KnownLeader", "true") == "true"
+
+    @property
+    def default_policy(self) -> str | None:
+        """The ACL default policy, `allow` or `deny`; None where Consul does not say."""
+        return self.headers.get("X-Consul-Default-ACL-Policy")
+
+    def json(self) -> Any:
+        """The body as JSON, None for a 404. Raises ConsulAnswerError for a body that is none."""
+        if self.status == 404:
+            return None
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise ConsulAnswerError(self.status, f"a body that is no JSON ({error})") from error
+
+
+class Transport:
+    """At most `connections` connections to one agent, opened when needed and kept."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        token: str | None,
+        timeout_s: float,
+        connections: int,
+        cost: Cost,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.address = address
+        self._headers = {
+            "Accept-Encoding": "identity"
+        }  # packing costs both sides more than loopback does
+        if token:
+            self._headers["X-Consul-Token"] = token
+        self._timeout_s = timeout_s
+        self._connections = connections
+        self._cost = cost
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        params: Parameters = (),
+        body: bytes | None = None,
+        *,
+        accepted: Collection[int] = ACCEPTED,
+    ) -> Answer:
+        """One call. `params` with `wait` (a blocking query, in seconds) get the time for it on top.
+
+        Raises ConsulUnreachable, ConsulDenied, ConsulAnswerError (any other status than `accepted`).
+        """
+        self._cost.requests += 1
+        self._cost.sent_bytes += len(body or b"")
+        try:
+            answer = await self._exchange(method, path, params, body)
+            _refuse(answer, accepted)
+        except BaseException:
+            self._cost.errors += 1
+            raise
+        return answer
+
+    async def close(self) -> None:
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # What python-consul2 calls. The callback would read the body and lose the headers; the headers would hold a token.
+
+    async def get(self, _callback: Any, path: str, params: Any = None, **_: Any) -> Answer:
+        return await self.request("GET", path, params or ())
+
+    async def put(
+        self, _callback: Any, path: str, params: Any = None, data: Any = "", **_: Any
+    ) -> Answer:
+        return await self.request("PUT", path, params or (), _bytes(data))
+
+    async def post(
+        self, _callback: Any, path: str, params: Any = None, data: Any = "", **_: Any
+    ) -> Answer:
+        return await self.request("POST", path, params or (), _bytes(data))
+
+    async def delete(self, _callback: Any, path: str, params: Any = None, **_: Any) -> Answer:
+        return await self.request("DELETE", path, params or ())
+
+    async def _exchange(
+        self, method: str, path: str, params: Parameters, body: bytes | None
+    ) -> Answer:
+        limit_s = self._timeout_s + _blocking_seconds(params)  # the wait in the pool included
+        timeout = aiohttp.ClientTimeout(total=limit_s, sock_connect=self._timeout_s)
+        url = URL(self.address.url + quote(path, safe="/:") + _query(params), encoded=True)
+        try:
+            async with self._open_session().request(
+                method, url, data=body, timeout=timeout, allow_redirects=False
+            ) as response:
+                return Answer(response.status, response.headers, await self._read(response))
+        except TimeoutError as error:
+            raise ConsulUnreachable(self.address.text, f"nothing within {limit_s:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConsulUnreachable(self.address.text, _cause(error)) from error
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        parts: list[bytes] = []
+        length = 0
+        async for part in response.content.iter_any():
+            length += len(part)
+            if length > MAX_ANSWER_BYTES:
+                raise ConsulAnswerError(response.status, f"more than {MAX_ANSWER_BYTES} bytes")
+            parts.append(part)
+        self._cost.received_bytes += length
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        """Made at the first call: an aiohttp session belongs to the loop that runs."""
+        if self._session is None:
+            trace = aiohttp.TraceConfig()
+            trace.on_connection_create_end.append(self._count_connection)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections, keepalive_timeout=120.0, ssl=self._tls or True
+                ),
+                headers=self._headers,
+                trace_configs=[trace],
+                auto_decompress=False,
+            )
+        return self._session
+
+    async def _count_connection(self, *_: object) -> None:
+        self._cost.connections += 1
+
+
+def _blocking_seconds(params: Parameters) -> float:
+    for name, value in params:
+        if name == "wait":
+            wait_s = float(str(value).removesuffix("s"))
+            return wait_s + wait_s / 16 + WAIT_SLACK_SECONDS
+    return 0.0
+
+
+def _query(params: Parameters) -> str:
+    return "?" + urlencode(params) if params else ""
+
+
+def _bytes(data: Any) -> bytes | None:
+    if isinstance(data, bytes):
+        return data
+    return str(data).encode() if data else None
+
+
+def _refuse(answer: Answer, accepted: Collection[int]) -> None:
+    if answer.status in accepted:
+        return
+    text = answer.body[:ERROR_TEXT_CHARACTERS].decode(errors="replace").strip()
+    if answer.status == 403:
+        raise ConsulDenied(missing_right(text), text)
+    if 300 <= answer.status < 400:
+        text = "a redirection: a key or name holds `..`, `//` or begins with `/`"
+    raise ConsulAnswerError(answer.status, text or "no words")
+
+
+def _cause(error: BaseException) -> str:
+    inner = getattr(error, "os_error", error)
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror.lower()
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
+        return "connection closed"
+    return str(error) or type(error).__name__

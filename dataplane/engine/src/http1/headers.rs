@@ -1,0 +1,153 @@
+//! The field lines of a head, as places in its bytes. It may not copy or allocate per request.
+
+use super::{BadMessage, Known};
+
+/// One field line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header<'b> {
+    /// The name as sent: a token.
+    pub name: &'b [u8],
+    /// The value without white space around it; obs-text is possible, control bytes are not.
+    pub value: &'b [u8],
+    /// Which of the names the proxy knows it is.
+    pub known: Known,
+}
+
+/// Where one field stands, counted from the head's first byte.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    name_at: u32,
+    name_bytes: u32,
+    value_at: u32,
+    value_bytes: u32,
+    known: Known,
+}
+
+/// Room for the places of a head's fields; one per connection or thread, used again for each head.
+#[derive(Debug, Default)]
+pub struct HeaderStore {
+    places: Vec<Place>,
+}
+
+impl HeaderStore {
+    /// An empty store; it grows once to the largest head it meets, at most by the limits.
+    pub const fn new() -> Self {
+        Self { places: Vec::new() }
+    }
+
+    /// Writes down where `parsed` stand in `head`, and which known fields are there at all. Refuses a line that ends
+    /// without CR: `httparse` takes those, and it is told by what stands before the next line.
+    pub(super) fn index<'b>(
+        &'b mut self,
+        head: &'b [u8],
+        parsed: &[httparse::Header<'b>],
+    ) -> Result<Headers<'b>, BadMessage> {
+        let origin = head.as_ptr().addr();
+        let mut present = 0;
+        let mut has_bare_lf = !head.ends_with(b"\r\n\r\n");
+        self.places.clear();
+        self.places.reserve(parsed.len());
+        self.places.extend(parsed.iter().map(|header| {
+            let name_at = header.name.as_ptr().addr() - origin;
+            let value_at = header.value.as_ptr().addr() - origin;
+            has_bare_lf |= head.get(name_at.wrapping_sub(2)) != Some(&b'\r');
+            let known = Known::of(header.name.as_bytes());
+            present |= known.bit();
+            Place {
+                name_at: name_at as u32,
+                name_bytes: header.name.len() as u32,
+                value_at: value_at as u32,
+                value_bytes: header.value.len() as u32,
+                known,
+            }
+        }));
+        if has_bare_lf {
+            return Err(BadMessage::BareLf);
+        }
+        Ok(Headers {
+            head,
+            places: &self.places,
+            present,
+        })
+    }
+}
+
+/// The field lines of one head, in the order sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Headers<'b> {
+    head: &'b [u8],
+    places: &'b [Place],
+    /// The bits of the known fields that are there.
+    present: u64,
+}
+
+impl<'b> Headers<'b> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// All of them, in the order sent.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = Header<'b>> + use<'b> {
+        let head = self.head;
+        self.places.iter().map(move |place| Header {
+            name: part(head, place.name_at, place.name_bytes),
+            value: part(head, place.value_at, place.value_bytes),
+            known: place.known,
+        })
+    }
+
+    /// Whether a known field is there; costs nothing.
+    #[inline]
+    pub fn has(&self, known: Known) -> bool {
+        self.present & known.bit() != 0
+    }
+
+    /// The value of the first such field.
+    #[inline]
+    pub fn find(&self, known: Known) -> Option<&'b [u8]> {
+        self.find_all(known).next()
+    }
+
+    /// The values of all such fields, in the order sent.
+    #[inline]
+    pub fn find_all(&self, known: Known) -> impl Iterator<Item = &'b [u8]> + use<'b> {
+        let head = self.head;
+        let places = if self.has(known) { self.places } else { &[] };
+        places
+            .iter()
+            .filter(move |place| place.known == known)
+            .map(move |place| part(head, place.value_at, place.value_bytes))
+    }
+
+    /// The value of the only such field; `None` when there is none, the error when there are more.
+    #[inline]
+    pub(super) fn only(
+        &self,
+        known: Known,
+        repeated: BadMessage,
+    ) -> Result<Option<&'b [u8]>, BadMessage> {
+        let mut values = self.find_all(known);
+        match (values.next(), values.next()) {
+            (first, None) => Ok(first),
+            (_, Some(_)) => Err(repeated),
+        }
+    }
+
+    /// The values of the fields of this name, in any case, in the order sent.
+    pub fn find_named(&self, name: &'static str) -> impl Iterator<Item = &'b [u8]> + use<'b> {
+        let is_it = move |header: &Header<'b>| header.name.eq_ignore_ascii_case(name.as_bytes());
+        self.iter().filter(is_it).map(|header| header.value)
+    }
+}
+
+#[inline]
+fn part(head: &[u8], at: u32, bytes: u32) -> &[u8] {
+    &head[at as usize..at as usize + bytes as usize]
+}

@@ -1,0 +1,37 @@
+//! How large a head may be. It may not decide what happens beyond the limit: the parser's errors do.
+
+/// The limits of one head; from `settings.limits` of the snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of a head from its first to its empty line; also the bytes of a body's trailers.
+    pub head_bytes: usize,
+    /// Field lines of a head; also those of a body's trailers.
+    pub headers: usize,
+    /// Bytes of a request's target.
+    pub target_bytes: usize,
+}
+
+impl HeadLimits {
+    /// No setting goes beyond this: offsets into a head are 32 bits, and a head is read in one piece.
+    pub const MOST_HEAD_BYTES: usize = 1 << 20;
+    /// No setting goes beyond this: the slots for field lines stand on the stack, 8 KiB of it.
+    pub const MOST_HEADERS: usize = 256;
+
+    pub(super) fn capped_head_bytes(&self) -> usize {
+        self.head_bytes.min(Self::MOST_HEAD_BYTES)
+    }
+
+    pub(super) fn capped_headers(&self) -> usize {
+        self.headers.min(Self::MOST_HEADERS)
+    }
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self {
+            head_bytes: 32_768,
+            headers: 100,
+            target_bytes: 8_192,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Reads a request's head, strictly. It may not look at the body's bytes, nor decide where the request goes.
+
+use std::mem::MaybeUninit;
+
+use super::framing::{self, BodyLength, Version};
+use super::{
+    BadMessage, HeadLimits, HeaderStore, Headers, HopByHop, Known, Parsed, Target, host, scan,
+    syntax, target,
+};
+
+/// The head of a request that keeps every rule.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestHead<'b> {
+    /// The method: a token, in the case sent.
+    pub method: &'b str,
+    /// The target in its form.
+    pub target: Target<'b>,
+    /// The client's version.
+    pub version: Version,
+    /// The host asked for, with its port if one was given: from the target where it has one, else from `Host`. Validated;
+    /// in the case sent. Empty only in an HTTP/1.0 request without `Host`.
+    pub host: &'b str,
+    /// What to send on as target: a path with its query, `*`, or host and port for `CONNECT`.
+    pub path_and_query: &'b str,
+    /// The field lines.
+    pub headers: Headers<'b>,
+    /// How the body ends; never [`BodyLength::UntilClose`].
+    pub body: BodyLength,
+    /// Which fields end at this hop.
+    pub hop_by_hop: HopByHop<'b>,
+    /// Whether the client means to send another request on this connection.
+    pub keep_alive: bool,
+    /// Whether the client waits for `100 Continue` before it sends its body.
+    pub expects_continue: bool,
+    /// Whether the client asks for another protocol. `h2c` alone does not count: Java's client asks for it with every
+    /// first request, and who does not speak it just answers (RFC 9110 7.8).
+    pub upgrade: bool,
+    /// How many bytes the head has, an empty line before it included; the body begins there.
+    pub head_bytes: usize,
+}
+
+/// Reads the head at the start of `buf`. The verdict depends on the bytes alone, not on how they came.
+pub fn parse_request<'b>(
+    buf: &'b [u8],
+    limits: &HeadLimits,
+    store: &'b mut HeaderStore,
+) -> Result<Parsed<RequestHead<'b>>, BadMessage> {
+    let window = &buf[..buf.len().min(limits.capped_head_bytes())];
+    let may_grow = window.len() < limits.capped_head_bytes();
+    let skipped = usize::from(window.starts_with(b"\r\n")) * 2;
+    // httparse would skip any number of empty lines.
+    let begins_well = !matches!(window.get(skipped), Some(b'\r' | b'\n'));
+    let mut slots = [const { MaybeUninit::uninit() }; HeadLimits::MOST_HEADERS];
+    let mut parsed = httparse::Request::new(&mut []);
+    let outcome =
+        parsed.parse_with_uninit_headers(&window[skipped..], &mut slots[..limits.capped_headers()]);
+    if let Ok(httparse::Status::Complete(bytes)) = outcome
+        && begins_well
+        && let Some(target) = parsed.path
+        && target.len() <= limits.target_bytes
+        && target::is_clean(target)
+        && let Ok(headers) = store.index(&window[skipped..skipped + bytes], parsed.headers)
+    {
+        let line = RequestLine {
+            method: parsed.method.unwrap_or_default(),
+            target,
+            version: Version::of_minor(parsed.version.unwrap_or_default()),
+        };
+        return understand(line, headers, skipped + bytes).map(Parsed::Complete);
+    }
+    if begins_well && outcome == Ok(httparse::Status::Partial) && may_grow {
+        return Ok(Parsed::Partial);
+    }
+    refuse(scan::request(window, limits), may_grow)
+}
+
+/// The verdict where the quick way ended: the first rule broken, or the limit.
+pub(super) fn refuse<T>(
+    scanned: Result<Parsed<usize>, BadMessage>,
+    may_grow: bool,
+) -> Result<Parsed<T>, BadMessage> {
+    match scanned? {
+        Parsed::Partial if may_grow => Ok(Parsed::Partial),
+        Parsed::Partial => Err(BadMessage::HeadTooLarge),
+        // Not reached as long as httparse takes what RFC 9112 allows; refused all the same.
+        Parsed::Complete(_) => Err(BadMessage::HeadMalformed),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct RequestLine<'b> {
+    method: &'b str,
+    target: &'b str,
+    version: Version,
+}
+
+fn understand<'b>(
+    line: RequestLine<'b>,
+    headers: Headers<'b>,
+    head_bytes: usize,
+) -> Result<RequestHead<'b>, BadMessage> {
+    let RequestLine {
+        method,
+        target,
+        version,
+    } = line;
+    let target = Target::parse(method, target)?;
+    let host_field = host_field(&headers, version)?;
+    let body = framing::declared(&headers, version)?.unwrap_or(BodyLength::None);
+    let hop_by_hop = HopByHop::of(&headers, body)?;
+    let expects_continue = expects_continue(&headers, version)?;
+    Ok(RequestHead {
+        method,
+        target,
+        version,
+        host: target.authority().unwrap_or(host_field),
+        path_and_query: target.path_and_query(),
+        headers,
+        body,
+        keep_alive: keeps_alive(version, &hop_by_hop),
+        expects_continue: expects_continue && body != BodyLength::None,
+        upgrade: asks_upgrade(&headers, version, &hop_by_hop),
+        hop_by_hop,
+        head_bytes,
+    })
+}
+
+/// The only `Host`, validated even where the target's host counts; may be absent in HTTP/1.0.
+fn host_field<'b>(headers: &Headers<'b>, version: Version) -> Result<&'b str, BadMessage> {
+    match headers.only(Known::Host, BadMessage::HostRepeated)? {
+        None if version == Version::Http10 => Ok(""),
+        None => Err(BadMessage::HostMissing),
+        Some(value) => std::str::from_utf8(value)
+            .ok()
+            .filter(|host| host::is_host(host))
+            .ok_or(BadMessage::HostInvalid),
+    }
+}
+
+pub(super) fn keeps_alive(version: Version, hop_by_hop: &HopByHop<'_>) -> bool {
+    !hop_by_hop.has_close && (version == Version::Http11 || hop_by_hop.has_keep_alive)
+}
+
+/// RFC 9110 10.1.1: an HTTP/1.0 client's expectation is not met, other expectations than this one are refused.
+fn expects_continue(headers: &Headers<'_>, version: Version) -> Result<bool, BadMessage> {
+    let mut expectations = headers
+        .find_all(Known::Expect)
+        .flat_map(syntax::list)
+        .peekable();
+    if version == Version::Http10 || expectations.peek().is_none() {
+        return Ok(false);
+    }
+    if expectations.all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue")) {
+        Ok(true)
+    } else {
+        Err(BadMessage::ExpectationUnknown)
+    }
+}
+
+fn asks_upgrade(headers: &Headers<'_>, version: Version, hop_by_hop: &HopByHop<'_>) -> bool {
+    version == Version::Http11
+        && hop_by_hop.has_upgrade
+        && headers
+            .find_all(Known::Upgrade)
+            .flat_map(syntax::list)
+            .any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"))
+}

@@ -1,0 +1,40 @@
+"""What the tests stand on: real programs on free ports, started, waited for and stopped without remnants.
+
+Nothing here imports a room of ours. `from tests.support import ConsulCluster, Jaeger, EchoServer, wait_until`.
+"""
+
+from tests.support.consul import ConsulAgent, ConsulCluster, ConsulError, HttpAnswer
+from tests.support.jaeger import Jaeger, Span, Trace
+from tests.support.leftovers import descendants, kill_descendants, no_leftovers
+from tests.support.load import KeepAliveLoad, LoadResult, WrkResult, run_wrk
+from tests.support.ports import free_port
+from tests.support.process import Finished, Process, ProcessError, run, wait_until
+from tests.support.servers import Answer, Called, EchoServer
+from tests.support.tools import tool_path
+
+__all__ = [
+    "Answer",
+    "Called",
+    "ConsulAgent",
+    "ConsulCluster",
+    "ConsulError",
+    "EchoServer",
+    "Finished",
+    "HttpAnswer",
+    "Jaeger",
+    "KeepAliveLoad",
+    "LoadResult",
+    "Process",
+    "ProcessError",
+    "Span",
+    "Trace",
+    "WrkResult",
+    "descendants",
+    "free_port",
+    "kill_descendants",
+    "no_leftovers",
+    "run",
+    "run_wrk",
+    "tool_path",
+    "wait_until",
+]

@@ -2,12 +2,12 @@
 //!
 //! The order of the modules is the order of the arrows: a module may use those above it, never one below.
 
-pub mod callers;
 pub mod clock;
 pub mod error;
 pub mod http1;
-pub mod identity;
-mod sock_diag;
 pub mod spiffe;
-pub mod tls;
+mod sock_diag;
+pub mod callers;
 mod trust;
+pub mod identity;
+pub mod tls;

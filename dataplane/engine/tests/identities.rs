@@ -11,11 +11,11 @@ type Mistake = (fn(&mut IdentityDocument, &Authority), &'static str);
 
 const MISTAKES: &[Mistake] = &[
     (
-        |d, _| d.name = "billing".to_owned(),
+        |d, _| "billing".clone_into(&mut d.name),
         "has the SPIFFE id of \"web\"",
     ),
     (
-        |d, _| d.spiffe_id = "web".to_owned(),
+        |d, _| "web".clone_into(&mut d.spiffe_id),
         "has to begin with spiffe://",
     ),
     (

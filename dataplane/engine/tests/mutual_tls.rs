@@ -169,7 +169,7 @@ async fn other_kinds_of_keys_are_taken() {
         let identities = Arc::new(Identities::default());
         for service in ["web", "cart"] {
             let key = KeyPair::generate_for(algorithm).unwrap();
-            let leaf = authority.leaf_for(service, key, |_| {});
+            let leaf = authority.leaf_for(service, &key, |_| {});
             identities
                 .put(&authority.document_of(service, leaf))
                 .unwrap();

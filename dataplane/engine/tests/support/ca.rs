@@ -55,18 +55,18 @@ impl Authority {
 
     /// A good leaf for `service`, after `change` had its way with it.
     pub fn leaf(&self, service: &str, change: impl FnOnce(&mut CertificateParams)) -> Leaf {
-        self.leaf_for(service, KeyPair::generate().unwrap(), change)
+        self.leaf_for(service, &KeyPair::generate().unwrap(), change)
     }
 
     pub fn leaf_for(
         &self,
         service: &str,
-        key: KeyPair,
+        key: &KeyPair,
         change: impl FnOnce(&mut CertificateParams),
     ) -> Leaf {
         let mut params = leaf_params(service);
         change(&mut params);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let certificate = params.signed_by(key, &self.issuer).unwrap();
         Leaf {
             chain_pem: certificate.pem(),
             key_pem: key.serialize_pem(),

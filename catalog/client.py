@@ -6,7 +6,7 @@ The only file that knows python-consul2.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from consul import base
@@ -62,9 +62,15 @@ class ConsulClient:
             tls=tls,
         )
         self._library = _Library(self._single, datacenter)
-        self._calls = Calls(self._single, datacenter)
+        self.calls = Calls(self._single, datacenter)
+        """Calls whose answer the caller reads itself."""
         self.reads = Reads(self._waiting, datacenter)
         """Blocking queries over connections of their own, for watches."""
+
+    @property
+    def acl_default(self) -> str | None:
+        """The ACL default policy of the last answer, `allow` or `deny`; None before there was one."""
+        return self._single.default_policy or self._waiting.default_policy
 
     async def close(self) -> None:
         await self._single.close()
@@ -90,7 +96,8 @@ class ConsulClient:
             _key(prefix), recurse=True, consistency=_consistency(consistent)
         )
         found = list(parse.kv_entries(answer.json()))
-        await self.check_whole(answer, found, ("key", prefix, "read"))
+        right = ("key", prefix, "read")
+        await self.check_whole(answer, right, () if found else [right])
         return found
 
     async def kv_put(
@@ -156,7 +163,8 @@ class ConsulClient:
         """None if the session does not live."""
         answer = await self._library.session.info(session_id, consistency=_consistency(consistent))
         found = answer.json()
-        await self.check_whole(answer, found, ("session", "", "read"))
+        right = ("session", "", "read")
+        await self.check_whole(answer, right, () if found else [right])
         return SessionInfo.from_json(found[0]) if found else None
 
     # Catalog and this agent
@@ -166,16 +174,18 @@ class ConsulClient:
         answer = await self._library.catalog.node(node, consistency=_consistency(consistent))
         found = list(parse.node_services(answer.json()))
         # Services that are left out of a node that is shown, or the node itself.
-        missing = ("node", node) if answer.json() is None else ("service", "")
-        await self.check_whole(answer, found, (*missing, "read"))
+        is_hidden = answer.json() is None
+        right = ("node", node, "read") if is_hidden else ("service", "", "read")
+        await self.check_whole(answer, right, () if found else [right])
         return found
 
     async def instances(self, service: str, *, stale: bool = True) -> list[Instance]:
         """All instances of a service with the worst of their checks, sorted by node and id."""
         question = Question(consistency="stale" if stale else "default")
-        answer = await self._calls.health_service(service, question)
+        answer = await self.calls.health_service(service, question)
         found = list(parse.instances(answer.json()))
-        await self.check_whole(answer, found, ("service", service, "read"))
+        right = ("service", service, "read")
+        await self.check_whole(answer, right, () if found else [right])
         return found
 
     async def node_self(self) -> AgentSelf:
@@ -185,11 +195,11 @@ class ConsulClient:
 
     async def leader(self) -> str | None:
         """The leader's address as a server knows it now, None without one."""
-        return (await self._calls.leader()).json() or None
+        return (await self.calls.leader()).json() or None
 
     async def register_service(self, registration: Mapping[str, Any]) -> None:
         """Registers with the local agent; the fields of `PUT /v1/agent/service/register`, all of them."""
-        await self._calls.register_service(registration)
+        await self.calls.register_service(registration)
 
     async def deregister_service(self, service_id: str) -> None:
         """Takes it from the local agent and the catalog. One that is gone already is no error."""
@@ -197,12 +207,12 @@ class ConsulClient:
 
     async def local_service(self, service_id: str) -> Mapping[str, Any] | None:
         """The local agent's own copy of a registration, as `GET /v1/agent/service/<id>` has it; None if none."""
-        found = (await self._calls.agent_service(service_id)).json()
+        found = (await self.calls.agent_service(service_id)).json()
         return found if isinstance(found, dict) else None
 
     async def local_checks(self, service_id: str) -> Mapping[str, Any]:
         """The local agent's checks of a service, by check id, as `GET /v1/agent/checks` has them."""
-        found = (await self._calls.agent_checks(service_id)).json()
+        found = (await self.calls.agent_checks(service_id)).json()
         return found if isinstance(found, dict) else {}
 
     async def update_ttl(self, check_id: str, status: CheckStatus, note: str = "") -> bool:
@@ -216,9 +226,10 @@ class ConsulClient:
 
     async def intentions(self) -> list[Intentions]:
         """All service-intentions entries, sorted by destination."""
-        answer = await self._calls.config_intentions(Question())
+        answer = await self.calls.config_intentions(Question())
         found = list(parse.intentions(answer.json()))
-        await self.check_whole(answer, found, ("intention", "*", "read"))
+        right = ("intention", "*", "read")
+        await self.check_whole(answer, right, () if found else [right])
         return found
 
     async def intention_put(
@@ -226,11 +237,11 @@ class ConsulClient:
     ) -> None:
         """Makes or replaces the one intention of this pair; `*` is every service."""
         body = {"Action": action, "Description": description}
-        await self._calls.put_intention(source, destination, body)
+        await self.calls.put_intention(source, destination, body)
 
     async def intention_delete(self, source: str, destination: str) -> None:
         """One that is gone already is no error."""
-        await self._calls.delete_intention(source, destination)
+        await self.calls.delete_intention(source, destination)
 
     async def agent_authorize(self, target: str, caller_uri: str) -> tuple[bool, str]:
         """Consul's own decision for a caller's SPIFFE name, and its reason. Needs `service "<target>" write`."""
@@ -238,22 +249,24 @@ class ConsulClient:
         decision = answer.json()
         return field(decision, "Authorized") is True, str(field(decision, "Reason"))
 
-    async def check_whole(self, answer: Answer, found: Sized | None, right: Right) -> None:
+    async def check_whole(self, answer: Answer, right: Right, doubts: Sequence[Right] = ()) -> None:
         """Raises ConsulDenied if ACLs took something out of an answer without an error.
 
-        Consul says so in a header, but never to the anonymous token: there an empty answer is asked after.
+        Consul says so in a header (`right` is then what is missing), but not to the anonymous token and not for
+        config entries: there the caller names as `doubts` the rights without which its answer would look like this.
         """
-        is_suspicious = not found and answer.default_policy == "deny"
-        if answer.is_filtered or (is_suspicious and await self.lacks([right])):
-            resource, name, access = right
-            raise ConsulDenied(policy_line(resource, name, access))
+        missing = [right] if answer.is_filtered else []
+        if not missing and doubts and (self.has_token or answer.default_policy == "deny"):
+            missing = await self.lacks(doubts)
+        if missing:
+            raise ConsulDenied(policy_line(*missing[0]))
 
     async def lacks(self, rights: Sequence[Right]) -> list[Right]:
         """Those of `rights` (64 at most) the token does not have. None with ACLs off, or where Consul cannot say."""
         if not rights:
             return []
         try:
-            answer = await self._calls.authorize(rights)
+            answer = await self.calls.authorize(rights)
         except ConsulAnswerError:
             return []  # ACLs are off, or Consul is older than this call: the calls themselves will tell
         said = answer.json()

@@ -122,6 +122,8 @@ class Transport:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.address = address
+        self.default_policy: str | None = None
+        """The ACL default policy that stood in the last answer."""
         self._headers = {
             "Accept-Encoding": "identity"
         }  # packing costs both sides more than loopback does
@@ -150,6 +152,7 @@ class Transport:
         self._cost.sent_bytes += len(body or b"")
         try:
             answer = await self._exchange(method, path, params, body)
+            self.default_policy = answer.default_policy or self.default_policy
             _refuse(answer, accepted)
         except BaseException:
             self._cost.errors += 1

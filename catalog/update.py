@@ -13,12 +13,14 @@ class KvUpdate:
     """All keys under `prefix`, sorted by key. `prefix` is one of `mesh/`, `meshnode/status/`, `meshnode/ca/`.
 
     `consul_index` is X-Consul-Index of the answer: only for the next question, never the index a node reached.
-    An entry whose indexes did not change is the same object as in the update before.
+    An entry whose indexes did not change is the same object as in the update before. `is_confirmed` says that the
+    index went back and a second reading by `?consistent` says so too; without it such an answer is kept aside.
     """
 
     prefix: str
     entries: tuple[KvEntry, ...]
     consul_index: int
+    is_confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,8 @@ class UnhealthyCheck:
 class UnhealthyUpdate:
     """All checks of the datacenter that do not pass, sorted by node and check.
 
-    Complete and always newer than InstancesUpdate: an instance's status is the worst of the checks here that have
-    its node and either its id or no service id; without one it is passing, whatever `Instance.status` says.
+    Complete as of `consul_index`: an instance without a check here, by its node and id or by its node alone, passes.
+    Told for each new index, also where the checks are the same, so that it can be compared with a sweep's.
     """
 
     checks: tuple[UnhealthyCheck, ...]
@@ -85,7 +87,7 @@ class InstancesUpdate:
 
 @dataclass(frozen=True, slots=True)
 class LocalServicesUpdate:
-    """The instances registered on this Consul node, sorted by service and id, without `meshnode` and `edge`.
+    """The instances registered on this Consul node, sorted by service and id, without `meshnode`, `edge`, `consul`.
 
     Their `status` is always `passing`: health comes by UnhealthyUpdate.
     """

@@ -5,3 +5,9 @@
 pub mod clock;
 pub mod error;
 pub mod http1;
+pub mod spiffe;
+mod sock_diag;
+pub mod callers;
+mod trust;
+pub mod identity;
+pub mod tls;

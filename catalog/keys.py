@@ -1,0 +1,79 @@
+"""Which keys under `mesh/` mean what: routes, what later versions read, and what no one reads."""
+
+from __future__ import annotations
+
+import re
+
+from .model import KvEntry, Problem
+from .suggestions import nearest
+from .text import quote
+
+PREFIX = "mesh/"
+ROUTES = "mesh/routes/"
+
+NAME_MAX_CHARACTERS = 200
+"""A route's name stands in spans, metrics and log lines."""
+
+LATER_FOLDERS = ("drain", "middlewares", "services", "tests", "tls", "upstreams")
+LATER_KEYS = ("confirm", "settings")
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+def route_name(key: str) -> str | None:
+    """The name of the route a key holds, None when the key is none or has a wrong name."""
+    if not key.startswith(ROUTES):
+        return None
+    name = key[len(ROUTES) :]
+    if len(name) > NAME_MAX_CHARACTERS:
+        return None
+    for segment in name.split("/"):
+        if segment in (".", "..") or not _SEGMENT.fullmatch(segment):
+            return None
+    return name
+
+
+def key_problem(entry: KvEntry) -> Problem | None:
+    """What is wrong with a key that holds no route; None for a folder, which people's tools make and no one reads."""
+    if entry.key.endswith("/") and not entry.value:
+        return None
+    sentence, suggestion = _judged(entry.key)
+    return Problem(entry.key, entry.modify_index, "error", sentence, suggestion=suggestion)
+
+
+def _judged(key: str) -> tuple[str, str | None]:
+    if key.startswith(ROUTES):
+        return _wrong_name(key)
+    rest = key.removeprefix(PREFIX)
+    first, slash, name = rest.partition("/")
+    if (slash and first in LATER_FOLDERS) or (not slash and first in LATER_KEYS):
+        what = PREFIX + first + slash
+        return f"{what} is not read by this version yet; the key changes nothing", None
+    if not slash and first in ("routes", *LATER_FOLDERS):
+        sentence = f"no one reads the key {quote(key)}: names stand below {PREFIX}{first}/"
+        return sentence, None
+    folders = ["routes/", *(folder + "/" for folder in LATER_FOLDERS)]
+    near = nearest(first + slash, folders if slash else LATER_KEYS)
+    suggestion = PREFIX + near + name if near else None
+    if suggestion is None and slash:
+        return (
+            f"no one reads keys under {quote(PREFIX + first + slash)}; routes stand under {ROUTES}",
+            None,
+        )
+    sentence = f"no one reads the key {quote(key)}"
+    return (
+        f"{sentence}; did you mean {quote(suggestion)}?" if suggestion else sentence
+    ), suggestion
+
+
+def _wrong_name(key: str) -> tuple[str, str | None]:
+    name = key[len(ROUTES) :]
+    if len(name) > NAME_MAX_CHARACTERS:
+        return f"a route's name has at most {NAME_MAX_CHARACTERS} characters", None
+    segments = [re.sub(r"[^A-Za-z0-9_.-]+", "-", part).strip("-") for part in name.split("/")]
+    right = "/".join(part for part in segments if part not in ("", ".", ".."))
+    suggestion = ROUTES + right if right else None
+    sentence = "a route's name is made of letters, digits, _ . and -, in folders divided by one /"
+    return (
+        f"{sentence}; did you mean {quote(suggestion)}?" if suggestion else sentence
+    ), suggestion

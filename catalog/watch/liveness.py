@@ -1,0 +1,120 @@
+"""Whether what we know is fresh: a cheap probe of Consul, and what of our watches fails. Reads nothing that is configured.
+
+A blocking query is silent for minutes when all is well, and just as silent when its connection hangs. The probe tells
+the two apart; it moves nothing in Consul.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from catalog.client import ConsulClient
+from catalog.errors import CatalogError
+from catalog.update import Staleness
+
+from .backoff import Interruption
+
+PROBE_S = 2.0
+"""Between two probes while all is well; a hanging Consul is noticed within this and PROBE_TIMEOUT_S."""
+PROBE_TIMEOUT_S = 2.0
+FAILING_PROBE_S = 0.5
+"""Between two probes while Consul does not answer: its return is noticed within this."""
+REDIAL_FAILURES = 2
+"""So many failed probes in a row, and the watches' connections are not trusted any more."""
+
+CONSUL = "consul"
+
+
+class Liveness:
+    """Collects failures by name, tells `on_staleness` what they come to, and wakes everybody when Consul is back."""
+
+    def __init__(
+        self,
+        client: ConsulClient,
+        *,
+        on_staleness: Callable[[Staleness], None],
+        on_return: Callable[[], None],
+        clock: Callable[[], float],
+        jitter: random.Random,
+    ) -> None:
+        """`on_return` is called when probes succeed again after REDIAL_FAILURES; `clock` gives Unix seconds."""
+        self.interruption = Interruption()
+        self.staleness = Staleness(None)
+        self._client = client
+        self._on_staleness = on_staleness
+        self._on_return = on_return
+        self._clock = clock
+        self._jitter = jitter
+        self._failing: dict[str, tuple[float, str]] = {}
+        self._last_good = clock()
+        self._failures = 0
+        self._hurry = asyncio.Event()
+
+    def failed(self, name: str, error: CatalogError) -> None:
+        """`name` has no fresh answer. The first failure of a name is told, its repetitions are not."""
+        if name not in self._failing:
+            self._failing[name] = (self._clock(), str(error))
+            self._hurry.set()
+            self._tell()
+
+    def recovered(self, name: str) -> bool:
+        """True if `name` had failed before."""
+        if self._failing.pop(name, None) is None:
+            return False
+        self._tell()
+        return True
+
+    async def run(self) -> None:
+        while True:
+            await self._probe()
+            await self._pause()
+
+    async def _probe(self) -> None:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                leader = await self._client.leader()
+        except TimeoutError:
+            self._probe_failed(f"Consul does not answer within {PROBE_TIMEOUT_S:g} s")
+        except CatalogError as error:
+            self._probe_failed(str(error))
+        else:
+            if leader:
+                self._probe_succeeded()
+            else:
+                self._probe_failed("Consul has no leader")
+
+    def _probe_failed(self, reason: str) -> None:
+        self._failures += 1
+        if CONSUL not in self._failing:
+            self._failing[CONSUL] = (self._last_good, reason)
+            self._tell()
+
+    def _probe_succeeded(self) -> None:
+        failures, self._failures = self._failures, 0
+        self._last_good = self._clock()
+        if not failures:
+            return
+        self.recovered(CONSUL)
+        self.interruption.end()
+        if failures >= REDIAL_FAILURES:
+            self._on_return()
+
+    async def _pause(self) -> None:
+        """Until the next probe is due; a watch that fails in the meantime brings it forward."""
+        pause_s = (FAILING_PROBE_S if self._failures else PROBE_S) * (1 - self._jitter.random() / 4)
+        self._hurry.clear()
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+
+    def _tell(self) -> None:
+        """One Staleness for all: since the first of them, with its reason; only when it changed."""
+        since = min(self._failing.values(), default=None)
+        told = Staleness(*since) if since else Staleness(None)
+        if told != self.staleness:
+            self.staleness = told
+            self._on_staleness(told)

@@ -1,7 +1,7 @@
 //! The codec as its callers use it; the raw cases stand in `tests/raw`.
 
 use super::{
-    BodyLength, HeadLimits, HeaderStore, HopByHop, Known, Parsed, RequestHead, Target, Version,
+    BodyLength, HeadLimits, HeaderStore, Known, Parsed, RequestHead, Target, Version,
     parse_request, parse_response,
 };
 
@@ -127,15 +127,4 @@ fn an_answer_is_framed_by_what_it_answers() {
         );
         assert!(head.keep_alive && !head.is_interim());
     }
-}
-
-#[test]
-fn a_hop_without_connection_removes_nothing_else() {
-    let mut store = HeaderStore::new();
-    let head = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: b\r\n\r\n";
-    let Ok(Parsed::Complete(head)) = parse_request(head, &HeadLimits::default(), &mut store) else {
-        panic!()
-    };
-    let hop = HopByHop::of(&head.headers, head.body).unwrap();
-    assert!(head.headers.iter().all(|header| !hop.removes(&header)));
 }

@@ -48,6 +48,16 @@ class ConsulAnswerError(CatalogError):
         super().__init__(f"Consul answered {status}: {text}")
 
 
+class SnapshotFileError(CatalogError):
+    """The saved snapshot cannot be read or written."""
+
+    def __init__(self, path: str, cause: str) -> None:
+        """`path` of the file, `cause` in a clause ("it is cut short")."""
+        self.path = path
+        self.cause = cause
+        super().__init__(f"the saved snapshot {path} is of no use: {cause}")
+
+
 def as_policy(line: str) -> str:
     """A policy line as Consul's policies have it: `key_prefix "mesh/" read` with the braces around its last word."""
     return re.sub(r'^(\w+ "[^"]*") (\w+)$', r'\1 { policy = "\2" }', line)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterable
 
 from .model import KvEntry, Problem
 from .suggestions import nearest
@@ -31,6 +33,15 @@ def route_name(key: str) -> str | None:
         if segment in (".", "..") or not _SEGMENT.fullmatch(segment):
             return None
     return name
+
+
+def keys_digest(entries: Iterable[KvEntry]) -> str:
+    """`sha256:` and hex over the lines `<key> <ModifyIndex>` sorted by key.
+
+    Two nodes that agree have read the same, a deletion included.
+    """
+    lines = sorted(f"{entry.key} {entry.modify_index}\n" for entry in entries)
+    return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def key_problem(entry: KvEntry) -> Problem | None:

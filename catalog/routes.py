@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +38,7 @@ def parse_route(name: str, entry: KvEntry) -> Route | Problem:
         text = decode(entry.value)
         rule = parse_document(text) if is_document(text) else parse_line(text)
     except Mistake as mistake:
-        return _problem(entry, text, mistake)
+        return _problem(entry, text or entry.value.decode("utf-8", "replace"), mistake)
     return Route(name, entry.modify_index, rule)
 
 
@@ -85,6 +87,15 @@ def from_resource(name: str, resource: dict[str, Any]) -> Route:
     return Route(name, int(resource["index"]), rule)
 
 
+def saved_routes(resources: Mapping[str, dict[str, Any]]) -> list[Route]:
+    """The routes of a saved snapshot by key; one that a version with other forms wrote is left out."""
+    routes = []
+    for name, resource in resources.items():
+        with suppress(KeyError, TypeError, ValueError, StopIteration):
+            routes.append(from_resource(name, resource))
+    return sorted(routes, key=lambda route: route.key)
+
+
 def to_document(route: Route) -> dict[str, Any]:
     """The route as the document form writes it, so that `parse_route` reads the same rule."""
     rule = route.rule
@@ -115,7 +126,7 @@ def _action_resource(action: Split | Redirect) -> dict[str, Any]:
     return {"split": [{"cluster": name, "weight": weight} for name, weight in action.parts]}
 
 
-def _problem(entry: KvEntry, text: str | None, mistake: Mistake) -> Problem:
+def _problem(entry: KvEntry, text: str, mistake: Mistake) -> Problem:
     at = mistake.at
     return Problem(
         entry.key,
@@ -125,6 +136,6 @@ def _problem(entry: KvEntry, text: str | None, mistake: Mistake) -> Problem:
         line=at.line if at else None,
         column=at.column if at else None,
         length=at.length if at else None,
-        source=source_line(text, at.line) if at and text is not None else None,
+        source=source_line(text, at.line) if at else None,
         suggestion=mistake.suggestion,
     )

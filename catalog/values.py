@@ -65,7 +65,7 @@ def host(token: Token) -> str:
 
 
 def path(token: Token, *, is_exact: bool) -> str:
-    """A path in its one form: a prefix without a trailing slash, percent-encoding in capitals."""
+    """A path in its one form: a prefix without a trailing slash, else as written, since bytes are compared."""
     text = token.text
     if not text.startswith("/"):
         raise Mistake(f'a path begins with "/", {quote(text)} does not', token, "/" + text)
@@ -80,7 +80,8 @@ def path(token: Token, *, is_exact: bool) -> str:
     end = _PATH_CHARACTERS.match(text)
     if end and end.end() < len(text):
         raise Mistake(f"{quote(text[end.end()])} has no place in a path", token.part(end.end(), 1))
-    text = _PERCENT.sub(lambda found: _percent(found, token), text)
+    for found in _PERCENT.finditer(text):
+        _check_percent(found, token)
     _check_segments(text, token)
     return text if is_exact or text == "/" else text.removesuffix("/")
 
@@ -214,7 +215,7 @@ def _punycode(text: str) -> str | None:
         return None
 
 
-def _percent(found: re.Match[str], token: Token) -> str:
+def _check_percent(found: re.Match[str], token: Token) -> None:
     at = token.part(found.start(), 3)
     if not found[1]:
         raise Mistake('"%" needs two hexadecimal digits behind it', at)
@@ -223,7 +224,6 @@ def _percent(found: re.Match[str], token: Token) -> str:
         raise Mistake(f"write {quote(character)} instead of {found[0]}", at, character)
     if character in "/\\" or character < " " or character == "\x7f":
         raise Mistake(f"{found[0]} is not taken in a path: programs read it in two ways", at)
-    return found[0].upper()
 
 
 def _check_segments(text: str, token: Token) -> None:

@@ -5,6 +5,14 @@
 pub mod clock;
 pub mod error;
 pub mod http1;
+pub mod random;
+pub mod trace;
+pub mod router;
+pub mod authorizer;
+pub mod snapshot;
+pub mod balancer;
+pub mod span;
+pub mod stats;
 pub mod spiffe;
 mod sock_diag;
 pub mod callers;

@@ -1,0 +1,263 @@
+"""Compiles a state into the proxy's resources and the problems people should see. Pure: no clock, network, randomness.
+
+`compile_snapshot` depends on its arguments only; the Memo it is lent saves work and never changes what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from . import held, intentions
+from .clusters import ClearEndpoint, Cluster, as_saved, cluster, mesh_nodes
+from .destinations import catalog_names, destinations
+from .findings import route_findings
+from .forms import Form, Forms, decide, form_of, shadowed
+from .keys import keys_digest
+from .listeners import listeners
+from .memo import Memo
+from .model import Instance, KvEntry, Problem
+from .node import NodeFacts
+from .resource import Collections, Rendered, Resource, Resources, by_name, digest_of_rendered
+from .routes import saved_routes
+from .services import local_services, same_user
+from .snapshot import Snapshot
+from .state import State
+
+UNKNOWN_TRUST_DOMAIN = "unknown.invalid"
+"""Stands in the settings until the certificates are there; no identity can have it (RFC 2606), no listener is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastGood:
+    """What goes on where the present cannot: the form in force of each key, the clusters, and how far was reached."""
+
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    index: int = 0
+    keys_digest: str = ""
+
+    @classmethod
+    def of(cls, saved: Snapshot) -> LastGood:
+        """From a saved snapshot: its routes carry key and index."""
+        forms = {
+            route.key: form_of(route) for route in saved_routes(saved.resources.get("routes", {}))
+        }
+        clusters = saved.resources.get("clusters", {})
+        return cls(
+            forms,
+            {name: as_saved(name, resource) for name, resource in clusters.items()},
+            index=max((form.route.index for form in forms.values()), default=0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a state means for one node.
+
+    `index` is the highest ModifyIndex under `mesh/` that is in force or refused, never lowered; `keys_digest` is over
+    all of these keys (keys.py). Both stay as they were while `pending` names keys whose services are not swept yet.
+    `named_services` are those whose instances must be known. `held_back` is a sentence when Consul's last answer is not
+    in force. `last_good` is for the next compile.
+    """
+
+    resources: Resources
+    digest: str
+    problems: tuple[Problem, ...]
+    index: int
+    keys_digest: str
+    named_services: frozenset[str]
+    local_services: tuple[str, ...]
+    clear_endpoints: tuple[ClearEndpoint, ...]
+    pending: tuple[str, ...]
+    held_back: str | None
+    last_good: LastGood
+
+
+class Compiler:
+    """Compiles one state after the other, with the last good forms and the memo between them."""
+
+    def __init__(self, saved: Snapshot | None = None) -> None:
+        """`saved` is the last good snapshot of an earlier run: its forms go on where keys are bad now."""
+        self._last_good = LastGood.of(saved) if saved else LastGood()
+        self._memo = Memo()
+
+    def compile(self, state: State, facts: NodeFacts) -> Compiled:
+        """The state compiled; deterministic given state, facts and the last good forms."""
+        compiled = compile_snapshot(state, facts, self._last_good, self._memo)
+        self._last_good = compiled.last_good
+        return compiled
+
+
+def compile_snapshot(
+    state: State, facts: NodeFacts, previous: LastGood | None = None, memo: Memo | None = None
+) -> Compiled:
+    """The resources, problems and needs of one node."""
+    previous = previous or LastGood()
+    memo = memo or Memo()
+    forms = _forms(state, previous, memo)
+    local, local_problems = local_services(state.local_services, facts.address, facts.uid_of)
+    own = frozenset(service.name for service in local)
+    catalog = memo.once("catalog", "", (state.services,), lambda: catalog_names(state.services))
+    named, named_problems = destinations(forms.wanted, own, catalog, state.intentions)
+    clusters = _clusters(state, facts, previous, memo, named, frozenset(catalog))
+    clear = tuple(endpoint for found in clusters.values() for endpoint in found.clear)
+    ruled = tuple(sorted(own | {endpoint[0] for endpoint in clear}))
+    found_listeners, listener_problems = listeners(facts, local)
+    collections: dict[str, tuple[Rendered, ...]] = {
+        "clusters": tuple(found.rendered for found in clusters.values()),
+        "intentions": _intentions(state, memo, ruled),
+        "listeners": _rendered(memo, "listeners", found_listeners),
+        "routes": memo.once("routes", "", (forms.in_force,), lambda: _routes(forms.in_force)),
+        "services": _rendered(memo, "services", {one.name: one.resource for one in local}),
+        "settings": _rendered(memo, "settings", {"node": _settings(state, facts)}),
+    }
+    problems = (
+        *held.problems(state.keys),
+        *forms.problems,
+        *memo.once("shadowed", "", (forms.in_force,), lambda: shadowed(forms.in_force)),
+        *route_findings(forms.in_force, clusters, catalog),
+        *local_problems,
+        *named_problems,
+        *listener_problems,
+        *(same_user(local) if facts.callers == "user" else ()),
+        *(problem for found in clusters.values() for problem in found.problems),
+        *intentions.problems(ruled, state.intentions),
+        *_default_problem(state, facts),
+    )
+    index, digest_of_keys = _reached(state.keys.entries, forms, previous, memo)
+    return Compiled(
+        resources=_resources(memo, collections),
+        digest=digest_of_rendered(collections),
+        problems=tuple(sorted(problems, key=_by_weight)),
+        index=index,
+        keys_digest=digest_of_keys,
+        named_services=named,
+        local_services=tuple(sorted(own)),
+        clear_endpoints=clear,
+        pending=forms.pending,
+        held_back=next((problem.message for problem in held.problems(state.keys)), None),
+        last_good=LastGood(forms.in_force, clusters, index, digest_of_keys),
+    )
+
+
+def _forms(state: State, previous: LastGood, memo: Memo) -> Forms:
+    swept = frozenset(state.sweeps)
+    forms = memo.once(
+        "forms",
+        "",
+        (state.keys.entries, swept, previous.forms),
+        lambda: decide(state.keys.entries, previous.forms, memo.parsed, swept),
+    )
+    memo.parsed = forms.parsed
+    return forms
+
+
+def _clusters(
+    state: State,
+    facts: NodeFacts,
+    previous: LastGood,
+    memo: Memo,
+    named: frozenset[str],
+    catalog: frozenset[str],
+) -> Mapping[str, Cluster]:
+    """The clusters of all named services by name; of one that was not swept yet the last one, if there is any."""
+    nodes = memo.once("nodes", "", (state.nodes,), lambda: mesh_nodes(state.nodes))
+    found: dict[str, Cluster] = {}
+    for service in sorted(named):
+        instances = state.instances.get(service)
+        if instances is None:
+            if last := previous.clusters.get(service):
+                found[service] = last
+            continue
+        exists = service in catalog
+        found[service] = _cluster(memo, service, instances, (nodes, facts.node, exists))
+    memo.keep("clusters", found)
+    return found
+
+
+def _cluster(
+    memo: Memo, service: str, instances: tuple[Instance, ...], inputs: tuple[Any, str, bool]
+) -> Cluster:
+    nodes, own_node, exists = inputs
+    return memo.once(
+        "clusters",
+        service,
+        (instances, *inputs),
+        lambda: cluster(service, instances, nodes, own_node, exists=exists),
+    )
+
+
+def _intentions(state: State, memo: Memo, ruled: tuple[str, ...]) -> tuple[Rendered, ...]:
+    def rules() -> tuple[Rendered, ...]:
+        made = {name: intentions.rules_of(name, state.intentions) for name in ruled}
+        return _rendered(memo, "intentions", made)
+
+    return memo.once("ruled", "", (ruled, state.intentions), rules)
+
+
+def _routes(in_force: Mapping[str, Form]) -> tuple[Rendered, ...]:
+    return by_name(form.rendered for form in in_force.values())
+
+
+def _rendered(
+    memo: Memo, collection: str, resources: Mapping[str, Resource]
+) -> tuple[Rendered, ...]:
+    memo.keep(collection, resources)
+    return by_name(memo.render(collection, name, made) for name, made in resources.items())
+
+
+def _resources(memo: Memo, collections: Collections) -> Resources:
+    return {
+        collection: memo.once("resources", collection, (members,), partial(_by_names, members))
+        for collection, members in collections.items()
+    }
+
+
+def _by_names(members: tuple[Rendered, ...]) -> Mapping[str, Resource]:
+    return {rendered.name: rendered.resource for rendered in members}
+
+
+def _settings(state: State, facts: NodeFacts) -> Resource:
+    followed = state.default_intention.policy if state.default_intention else "deny"
+    return {
+        "node": facts.node,
+        "datacenter": facts.datacenter,
+        "trust_domain": facts.trust_domain or UNKNOWN_TRUST_DOMAIN,
+        "intention_default": facts.intention_default or followed,
+        "trace_ratio": facts.trace_ratio,
+        "trusted_proxies": list(facts.trusted_proxies),
+        "limits": dict(sorted(facts.limits.items())),
+    }
+
+
+def _default_problem(state: State, facts: NodeFacts) -> tuple[Problem, ...]:
+    """Consul says one default and decides by another; no matter where our own setting rules."""
+    default = state.default_intention
+    if default is None or default.disagreement is None or facts.intention_default:
+        return ()
+    return (Problem("intentions", 0, "warning", default.disagreement),)
+
+
+def _reached(
+    entries: tuple[KvEntry, ...], forms: Forms, previous: LastGood, memo: Memo
+) -> tuple[int, str]:
+    """The index and digest of the keys that are decided: the last ones while any is pending."""
+    if forms.pending:
+        return previous.index, previous.keys_digest
+    highest = max((entry.modify_index for entry in entries), default=0)
+    digest = memo.once("digest", "", (entries,), lambda: keys_digest(entries))
+    return max(highest, previous.index), digest
+
+
+def _by_weight(problem: Problem) -> tuple[bool, str, int, int, str]:
+    """Errors first, then by key: a status document takes the first 200."""
+    return (
+        problem.severity != "error",
+        problem.key,
+        problem.line or 0,
+        problem.column or 0,
+        problem.message,
+    )

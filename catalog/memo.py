@@ -1,0 +1,47 @@
+"""What a compiler remembers of its last run, to save work only: an empty one gives the same results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar, cast
+
+from .forms import Parsed
+from .resource import Rendered, Resource, render
+
+_T = TypeVar("_T")
+
+
+class Memo:
+    """Results by section and name, each with the inputs it was made of."""
+
+    def __init__(self) -> None:
+        self.parsed: Mapping[str, Parsed] = {}
+        self._made: dict[str, dict[str, tuple[tuple[Any, ...], Any]]] = {}
+        self._rendered: dict[str, dict[str, Rendered]] = {}
+
+    def once(self, section: str, name: str, inputs: tuple[Any, ...], make: Callable[[], _T]) -> _T:
+        """The last result of this section and name when its inputs are equal, else a new one."""
+        section_made = self._made.setdefault(section, {})
+        known = section_made.get(name)
+        # Comparing tuples looks at identity first, so that unchanged parts of a state cost nothing.
+        if known is not None and known[0] == inputs:
+            return cast("_T", known[1])
+        made = make()
+        section_made[name] = (inputs, made)
+        return made
+
+    def render(self, collection: str, name: str, resource: Resource) -> Rendered:
+        """The resource rendered; the same object as last time when it is equal."""
+        rendered_before = self._rendered.setdefault(collection, {})
+        known = rendered_before.get(name)
+        if known is not None and known.resource == resource:
+            return known
+        rendered = rendered_before[name] = render(name, resource)
+        return rendered
+
+    def keep(self, section: str, names: Collection[str]) -> None:
+        """Drops what was made under other names, so that the memo never outgrows the snapshot."""
+        for made in (self._made.get(section, {}), self._rendered.get(section, {})):
+            if len(made) > len(names):
+                for stale in made.keys() - set(names):
+                    del made[stale]

@@ -1,0 +1,104 @@
+//! A destination and the instances of it that may be used. It may not choose one; the balancer does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::document::{ClusterDocument, EndpointDocument, ViaDocument};
+use super::refusal::Refusal;
+use super::{check, limits};
+
+/// A destination, by service name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// The service's name, which is the cluster's.
+    pub service: Arc<str>,
+    /// Whether any instance is registered in the catalog.
+    pub exists: bool,
+    /// How many are registered, the unhealthy ones included.
+    pub instances: u32,
+    /// Those that may be used.
+    pub endpoints: Vec<Arc<Endpoint>>,
+}
+
+/// One instance that may be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The instance's id, unique on its node.
+    pub id: Arc<str>,
+    /// The node it runs on.
+    pub node: Arc<str>,
+    /// Where it listens itself.
+    pub address: SocketAddr,
+    /// Its share, against the sum of all; 0 gets nothing.
+    pub weight: u32,
+    /// How it is reached.
+    pub via: Via,
+}
+
+/// How an endpoint is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// By mutual TLS, through the mesh port of its node.
+    Mesh(SocketAddr),
+    /// It runs on this node.
+    Local,
+    /// In clear text: no node of the mesh runs there.
+    Clear,
+}
+
+impl Cluster {
+    pub(super) fn compile(name: &Arc<str>, document: ClusterDocument) -> Result<Self, Refusal> {
+        check::same_name("service", &document.service, name)?;
+        check::count("endpoints", document.endpoints.len(), limits::ENDPOINTS)?;
+        if !document.exists && !document.endpoints.is_empty() {
+            return Err(Refusal::at("exists", "is false, but there are endpoints"));
+        }
+        let endpoints = document
+            .endpoints
+            .into_iter()
+            .enumerate()
+            .map(|(at, endpoint)| {
+                Endpoint::compile(endpoint)
+                    .map(Arc::new)
+                    .map_err(|fault| fault.under(&format!("endpoints[{at}]")))
+            });
+        Ok(Self {
+            service: Arc::clone(name),
+            exists: document.exists,
+            instances: document.instances,
+            endpoints: endpoints.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Endpoint {
+    fn compile(document: EndpointDocument) -> Result<Self, Refusal> {
+        check::name("id", &document.id)?;
+        check::name("node", &document.node)?;
+        check::dialled("address", document.address)?;
+        check::range("weight", document.weight.into(), 0, limits::WEIGHT.into())?;
+        let via = match (document.via, document.mesh_address) {
+            (ViaDocument::Mesh, Some(address)) => {
+                check::dialled("mesh_address", address)?;
+                Via::Mesh(address)
+            }
+            (ViaDocument::Mesh, None) => {
+                let sentence = "an endpoint reached via `mesh` needs the mesh port of its node";
+                return Err(Refusal::at("mesh_address", sentence));
+            }
+            (ViaDocument::Local | ViaDocument::Clear, Some(_)) => {
+                let sentence = "only an endpoint reached via `mesh` has one";
+                return Err(Refusal::at("mesh_address", sentence));
+            }
+            (ViaDocument::Local, None) => Via::Local,
+            (ViaDocument::Clear, None) => Via::Clear,
+        };
+        Ok(Self {
+            id: document.id,
+            node: document.node,
+            address: document.address,
+            weight: document.weight,
+            via,
+        })
+    }
+}

@@ -1,0 +1,281 @@
+//! The snapshot document field by field, as docs/boundary.md has it; unknown fields are refused, so that a newer
+//! agent never believes an older proxy did what it asked. It may not judge values; the nouns beside it do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::authorizer::RuleAction;
+
+/// What is common to full and delta documents; which fields belong to which is judged by `apply`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Envelope<'d> {
+    pub schema: u32,
+    pub kind: Kind,
+    pub generation: u64,
+    pub digest: Arc<str>,
+    #[serde(default)]
+    pub base: Option<Arc<str>>,
+    #[serde(borrow, default)]
+    pub resources: Option<Collections<'d>>,
+    #[serde(borrow, default)]
+    pub set: Option<Collections<'d>>,
+    #[serde(default)]
+    pub remove: Option<Removed>,
+}
+
+/// The schema alone, to tell a newer document from a wrong one.
+#[derive(Deserialize)]
+pub(super) struct SchemaOnly {
+    pub schema: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    Full,
+    Delta,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Collections<'d> {
+    #[serde(borrow)]
+    pub settings: Named<'d>,
+    #[serde(borrow)]
+    pub listeners: Named<'d>,
+    #[serde(borrow)]
+    pub routes: Named<'d>,
+    #[serde(borrow)]
+    pub clusters: Named<'d>,
+    #[serde(borrow)]
+    pub services: Named<'d>,
+    #[serde(borrow)]
+    pub intentions: Named<'d>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Removed {
+    pub settings: Vec<Arc<str>>,
+    pub listeners: Vec<Arc<str>>,
+    pub routes: Vec<Arc<str>>,
+    pub clusters: Vec<Arc<str>>,
+    pub services: Vec<Arc<str>>,
+    pub intentions: Vec<Arc<str>>,
+}
+
+/// Resources by name, each still as the text it came as: what is in force already need not be read again.
+#[derive(Default)]
+pub(super) struct Named<'d>(pub BTreeMap<Arc<str>, &'d str>);
+
+impl<'de: 'd, 'd> Deserialize<'de> for Named<'d> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Named<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("resources by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut named = BTreeMap::new();
+                while let Some(name) = map.next_key::<Arc<str>>()? {
+                    let text = map.next_value::<&'de RawValue>()?.get();
+                    if named.insert(Arc::clone(&name), text).is_some() {
+                        return Err(A::Error::custom(format_args!(
+                            "`{name}` stands there twice"
+                        )));
+                    }
+                }
+                Ok(Named(named))
+            }
+        }
+        deserializer.deserialize_map(Names)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SettingsDocument {
+    pub node: Arc<str>,
+    pub datacenter: Arc<str>,
+    pub trust_domain: Arc<str>,
+    pub intention_default: DefaultAction,
+    pub trace_ratio: f64,
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
+    #[serde(default)]
+    pub limits: LimitsDocument,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum DefaultAction {
+    Allow,
+    Deny,
+}
+
+/// Limits left out have the defaults of docs/boundary.md.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LimitsDocument {
+    pub head_bytes: u64,
+    pub headers: u64,
+    pub head_timeout_ms: u64,
+    pub idle_timeout_ms: u64,
+    pub request_timeout_ms: u64,
+    pub body_idle_timeout_ms: u64,
+    pub connect_timeout_ms: u64,
+    pub connections: u64,
+    pub pool_idle_per_endpoint: u64,
+    pub pool_idle_timeout_ms: u64,
+}
+
+impl Default for LimitsDocument {
+    fn default() -> Self {
+        Self {
+            head_bytes: 32_768,
+            headers: 100,
+            head_timeout_ms: 10_000,
+            idle_timeout_ms: 60_000,
+            request_timeout_ms: 0,
+            body_idle_timeout_ms: 30_000,
+            connect_timeout_ms: 2_000,
+            connections: 50_000,
+            pool_idle_per_endpoint: 64,
+            pool_idle_timeout_ms: 30_000,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListenerDocument {
+    pub kind: super::ListenerKind,
+    pub address: SocketAddr,
+    #[serde(default)]
+    pub identity: Option<Arc<str>>,
+    #[serde(default)]
+    pub service: Option<Arc<str>>,
+    #[serde(default)]
+    pub proof: Option<super::Proof>,
+    #[serde(default)]
+    pub owners: Vec<SocketAddr>,
+    #[serde(default)]
+    pub uids: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteDocument {
+    pub key: Arc<str>,
+    pub index: u64,
+    pub host: Box<str>,
+    pub path: PathDocument,
+    pub action: ActionDocument,
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    #[serde(default)]
+    pub strip_prefix: Option<Box<str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PathDocument {
+    Prefix(Box<str>),
+    Exact(Box<str>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ActionDocument {
+    Split(Vec<WeightedClusterDocument>),
+    Redirect(RedirectDocument),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WeightedClusterDocument {
+    pub cluster: Arc<str>,
+    pub weight: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RedirectDocument {
+    pub status: u16,
+    pub location: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClusterDocument {
+    pub service: Arc<str>,
+    pub exists: bool,
+    pub instances: u32,
+    pub endpoints: Vec<EndpointDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EndpointDocument {
+    pub id: Arc<str>,
+    pub node: Arc<str>,
+    pub address: SocketAddr,
+    pub weight: u32,
+    pub via: ViaDocument,
+    #[serde(default)]
+    pub mesh_address: Option<SocketAddr>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ViaDocument {
+    Mesh,
+    Local,
+    Clear,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceDocument {
+    pub service: Arc<str>,
+    pub instances: Vec<InstanceDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InstanceDocument {
+    pub id: Arc<str>,
+    pub addresses: Vec<SocketAddr>,
+    pub healthy: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IntentionsDocument {
+    pub destination: Arc<str>,
+    pub rules: Vec<RuleDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RuleDocument {
+    pub source: Arc<str>,
+    pub action: RuleAction,
+    pub name: Arc<str>,
+    /// Kept for people who read the snapshot; the order of the rules is what counts.
+    #[serde(rename = "precedence")]
+    pub _precedence: u32,
+    /// As above.
+    #[serde(rename = "index")]
+    pub _index: u64,
+}

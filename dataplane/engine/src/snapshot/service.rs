@@ -1,0 +1,71 @@
+//! A service that runs on this node, and where its instances listen.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::document::{InstanceDocument, ServiceDocument};
+use super::refusal::Refusal;
+use super::{check, limits};
+
+/// A service of this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalService {
+    /// Its name.
+    pub service: Arc<str>,
+    /// Its instances here, the unhealthy ones included.
+    pub instances: Vec<Arc<LocalInstance>>,
+}
+
+/// One instance of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalInstance {
+    /// Its id, as in `mesh-instance`.
+    pub id: Arc<str>,
+    /// Where to dial, in this order; the next only when a connection is refused. Never empty.
+    pub addresses: Vec<SocketAddr>,
+    /// Whether its checks pass.
+    pub healthy: bool,
+}
+
+impl LocalService {
+    /// The instance of that id.
+    pub fn instance(&self, id: &str) -> Option<&Arc<LocalInstance>> {
+        self.instances.iter().find(|instance| &*instance.id == id)
+    }
+
+    pub(super) fn compile(name: &Arc<str>, document: ServiceDocument) -> Result<Self, Refusal> {
+        check::same_name("service", &document.service, name)?;
+        check::count("instances", document.instances.len(), limits::ENDPOINTS)?;
+        let instances = document
+            .instances
+            .into_iter()
+            .enumerate()
+            .map(|(at, instance)| {
+                LocalInstance::compile(instance)
+                    .map(Arc::new)
+                    .map_err(|fault| fault.under(&format!("instances[{at}]")))
+            });
+        Ok(Self {
+            service: Arc::clone(name),
+            instances: instances.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl LocalInstance {
+    fn compile(document: InstanceDocument) -> Result<Self, Refusal> {
+        check::name("id", &document.id)?;
+        check::count("addresses", document.addresses.len(), limits::ADDRESSES)?;
+        if document.addresses.is_empty() {
+            return Err(Refusal::at("addresses", "there is none"));
+        }
+        for (at, address) in document.addresses.iter().enumerate() {
+            check::dialled(format!("addresses[{at}]"), *address)?;
+        }
+        Ok(Self {
+            id: document.id,
+            addresses: document.addresses,
+            healthy: document.healthy,
+        })
+    }
+}

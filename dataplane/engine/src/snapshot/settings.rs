@@ -1,0 +1,214 @@
+//! What holds for the whole node: its names, defaults and limits.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::document::{DefaultAction, LimitsDocument, SettingsDocument};
+use super::refusal::Refusal;
+use super::{check, limits};
+
+/// The resource `settings.node`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The node's name in Consul.
+    pub node: Arc<str>,
+    /// The datacenter, as in SNI and SPIFFE names.
+    pub datacenter: Arc<str>,
+    /// The trust domain, as in SNI and SPIFFE names.
+    pub trust_domain: Arc<str>,
+    /// Whether a call goes on that no intention speaks of.
+    pub is_allowed_by_default: bool,
+    /// The share of the traces that begin here which is kept, 0 to 1.
+    pub trace_ratio: f64,
+    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Bounds for connections and requests.
+    pub limits: Limits,
+}
+
+/// Bounds for connections and requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's or response's head.
+    pub head_bytes: usize,
+    /// Header fields of a head.
+    pub headers: usize,
+    /// From the first byte of a head, or from accepting, to its last.
+    pub head_timeout: Duration,
+    /// Between two requests of a connection.
+    pub idle_timeout: Duration,
+    /// A whole request, unless its route says otherwise; none: no bound.
+    pub request_timeout: Option<Duration>,
+    /// Between two pieces of a body.
+    pub body_idle_timeout: Duration,
+    /// Connecting to an endpoint, TLS included.
+    pub connect_timeout: Duration,
+    /// Open downstream connections of the whole process.
+    pub connections: usize,
+    /// Idle connections kept to one endpoint, for each thread.
+    pub pool_idle_per_endpoint: usize,
+    /// How long an idle connection to an endpoint is kept.
+    pub pool_idle_timeout: Duration,
+}
+
+/// A network in CIDR form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: u128,
+    mask: u128,
+}
+
+impl Network {
+    /// Reads `10.0.0.0/8`, `fd00::/8`, or an address alone.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let (bits, offset) = if address.is_ipv4() {
+            (32, 96)
+        } else {
+            (128, 0)
+        };
+        let length: u32 = match length {
+            // `+8` and the like are numbers to Rust only.
+            Some(text) if !text.bytes().all(|byte| byte.is_ascii_digit()) => return None,
+            Some(text) => text.parse().ok().filter(|&length| length <= bits)?,
+            None => bits,
+        };
+        let mask = u128::MAX.checked_shl(128 - offset - length).unwrap_or(0);
+        Some(Self {
+            address: as_number(address) & mask,
+            mask,
+        })
+    }
+
+    /// Whether `address` is in it; IPv4 in IPv6 form counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        as_number(address) & self.mask == self.address
+    }
+}
+
+/// All addresses in one space: IPv4 as IPv6 maps it.
+fn as_number(address: IpAddr) -> u128 {
+    u128::from(match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    })
+}
+
+impl Settings {
+    /// What holds before the first snapshot: nobody may call anybody.
+    pub(super) fn unset() -> Self {
+        Self {
+            node: Arc::from(""),
+            datacenter: Arc::from(""),
+            trust_domain: Arc::from(""),
+            is_allowed_by_default: false,
+            trace_ratio: 0.0,
+            trusted_proxies: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Whether `address` is a proxy whose `Forwarded` is believed.
+    pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies
+            .iter()
+            .any(|network| network.contains(address))
+    }
+
+    pub(super) fn compile(name: &Arc<str>, document: SettingsDocument) -> Result<Self, Refusal> {
+        if &**name != "node" {
+            return Err(Refusal::at(
+                "",
+                "settings are named `node` and nothing else",
+            ));
+        }
+        check::name("node", &document.node)?;
+        check::name("datacenter", &document.datacenter)?;
+        check::name("trust_domain", &document.trust_domain)?;
+        if !(0.0..=1.0).contains(&document.trace_ratio) {
+            return Err(Refusal::at("trace_ratio", "is not from 0 to 1"));
+        }
+        check::count(
+            "trusted_proxies",
+            document.trusted_proxies.len(),
+            limits::TRUSTED_PROXIES,
+        )?;
+        let networks = document
+            .trusted_proxies
+            .iter()
+            .enumerate()
+            .map(|(at, text)| {
+                Network::parse(text).ok_or_else(|| {
+                    let sentence = format!("`{text}` is no network such as `10.0.0.0/8`");
+                    Refusal::at(format!("trusted_proxies[{at}]"), sentence)
+                })
+            });
+        Ok(Self {
+            trusted_proxies: networks.collect::<Result<_, _>>()?,
+            limits: Limits::compile(&document.limits).map_err(|fault| fault.under("limits"))?,
+            is_allowed_by_default: document.intention_default == DefaultAction::Allow,
+            trace_ratio: document.trace_ratio,
+            node: document.node,
+            datacenter: document.datacenter,
+            trust_domain: document.trust_domain,
+        })
+    }
+}
+
+impl Limits {
+    fn compile(document: &LimitsDocument) -> Result<Self, Refusal> {
+        let size = |field: &str, value: u64, min: u64, max: u64| {
+            check::range(field, value, min, max).map(|()| value as usize)
+        };
+        Ok(Self {
+            head_bytes: size("head_bytes", document.head_bytes, 1024, 1 << 20)?,
+            headers: size("headers", document.headers, 1, 1000)?,
+            head_timeout: check::timeout("head_timeout_ms", document.head_timeout_ms)?,
+            idle_timeout: check::timeout("idle_timeout_ms", document.idle_timeout_ms)?,
+            request_timeout: check::optional_timeout(
+                "request_timeout_ms",
+                document.request_timeout_ms,
+            )?,
+            body_idle_timeout: check::timeout(
+                "body_idle_timeout_ms",
+                document.body_idle_timeout_ms,
+            )?,
+            connect_timeout: check::timeout("connect_timeout_ms", document.connect_timeout_ms)?,
+            connections: size("connections", document.connections, 1, 10_000_000)?,
+            pool_idle_per_endpoint: size(
+                "pool_idle_per_endpoint",
+                document.pool_idle_per_endpoint,
+                0,
+                100_000,
+            )?,
+            pool_idle_timeout: check::timeout(
+                "pool_idle_timeout_ms",
+                document.pool_idle_timeout_ms,
+            )?,
+        })
+    }
+}
+
+impl Default for Limits {
+    /// The defaults of docs/boundary.md.
+    fn default() -> Self {
+        let document = LimitsDocument::default();
+        Self {
+            head_bytes: document.head_bytes as usize,
+            headers: document.headers as usize,
+            head_timeout: Duration::from_millis(document.head_timeout_ms),
+            idle_timeout: Duration::from_millis(document.idle_timeout_ms),
+            request_timeout: None,
+            body_idle_timeout: Duration::from_millis(document.body_idle_timeout_ms),
+            connect_timeout: Duration::from_millis(document.connect_timeout_ms),
+            connections: document.connections as usize,
+            pool_idle_per_endpoint: document.pool_idle_per_endpoint as usize,
+            pool_idle_timeout: Duration::from_millis(document.pool_idle_timeout_ms),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What is told of each sampled request: kept per thread, gathered in a bounded ring, encoded as OTLP.
+//! It may not send anything, nor make a request wait.
+
+mod buffer;
+mod otlp;
+mod protobuf;
+mod record;
+mod ring;
+
+pub use self::buffer::SpanBuffer;
+pub use self::otlp::encode;
+pub use self::record::{SpanRecord, TEXT_BYTES, text};
+pub use self::ring::{BATCH_SPANS, RING_SPANS, SpanCounts, SpanRing};

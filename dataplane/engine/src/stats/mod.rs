@@ -1,0 +1,10 @@
+//! What is counted: per thread without locks, merged and written when asked for. It may not keep times or requests.
+
+mod histogram;
+mod recorder;
+mod report;
+mod table;
+
+pub use self::histogram::{BUCKET_BOUNDS_US, Histogram};
+pub use self::recorder::{LABEL_SETS, Recorder, RequestLabels};
+pub use self::report::{IdentityState, Outside};

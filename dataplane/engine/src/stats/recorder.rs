@@ -1,0 +1,284 @@
+//! One thread's counters since its start. It may not be shared: it has neither lock nor atomics.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::histogram::Histogram;
+use super::table::{LabelSet, Table};
+use crate::error::Reason;
+
+/// Label sets kept of requests, and of upstreams: some megabytes a thread. What comes beyond is counted as `other`.
+pub const LABEL_SETS: usize = 16_384;
+
+/// What stands in every label of what is counted together.
+const OTHER: &str = "other";
+
+/// What one thread counted.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    pub(super) requests: Table<RequestKey, Histogram>,
+    pub(super) listeners: Table<Box<str>, ListenerCounters>,
+    pub(super) upstreams: Table<UpstreamKey, UpstreamCounters>,
+    pub(super) bad_requests: BTreeMap<&'static str, u64>,
+    pub(super) tls: TlsCounters,
+    pub(super) bytes: ByteCounters,
+}
+
+/// What a request is counted under. Only names of the configuration may stand here, empty where there is none:
+/// else strangers fill the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestLabels<'l> {
+    /// The listener's name.
+    pub listener: &'l str,
+    /// The calling service, or `edge`.
+    pub source: &'l str,
+    /// The called service.
+    pub destination: &'l str,
+    /// The route's name.
+    pub route: &'l str,
+    /// The answer's status.
+    pub status: u16,
+    /// Why the mesh itself answered, if it did.
+    pub reason: Option<Reason>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RequestKey {
+    pub listener: Box<str>,
+    pub source: Box<str>,
+    pub destination: Box<str>,
+    pub route: Box<str>,
+    pub status: u16,
+    pub reason: Option<Reason>,
+}
+
+impl RequestKey {
+    fn labels(&self) -> RequestLabels<'_> {
+        RequestLabels {
+            listener: &self.listener,
+            source: &self.source,
+            destination: &self.destination,
+            route: &self.route,
+            status: self.status,
+            reason: self.reason,
+        }
+    }
+}
+
+impl LabelSet for RequestLabels<'_> {
+    type Kept = RequestKey;
+
+    fn keep(&self) -> RequestKey {
+        RequestKey {
+            listener: self.listener.into(),
+            source: self.source.into(),
+            destination: self.destination.into(),
+            route: self.route.into(),
+            status: self.status,
+            reason: self.reason,
+        }
+    }
+
+    fn is(&self, kept: &RequestKey) -> bool {
+        *self == kept.labels()
+    }
+}
+
+#[derive(Hash)]
+struct ListenerLabel<'l>(&'l str);
+
+impl LabelSet for ListenerLabel<'_> {
+    type Kept = Box<str>;
+
+    fn keep(&self) -> Box<str> {
+        self.0.into()
+    }
+
+    fn is(&self, kept: &Box<str>) -> bool {
+        *self.0 == **kept
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct UpstreamKey {
+    pub cluster: Box<str>,
+    pub endpoint: Box<str>,
+}
+
+#[derive(Hash)]
+struct UpstreamLabels<'l> {
+    cluster: &'l str,
+    endpoint: &'l str,
+}
+
+impl LabelSet for UpstreamLabels<'_> {
+    type Kept = UpstreamKey;
+
+    fn keep(&self) -> UpstreamKey {
+        UpstreamKey {
+            cluster: self.cluster.into(),
+            endpoint: self.endpoint.into(),
+        }
+    }
+
+    fn is(&self, kept: &UpstreamKey) -> bool {
+        *self.cluster == *kept.cluster && *self.endpoint == *kept.endpoint
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ListenerCounters {
+    pub accepted: u64,
+    pub refused: u64,
+}
+
+/// What is counted of one endpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct UpstreamCounters {
+    pub connects: u64,
+    pub connect_errors: u64,
+    pub reused: u64,
+    pub retries: u64,
+    /// Idle connections now: it goes up and down, on another thread's recorder never below this one's zero.
+    pub idle: i64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct TlsCounters {
+    pub handshakes: u64,
+    pub handshake_errors: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ByteCounters {
+    pub received: u64,
+    pub sent: u64,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Recorder {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        Self::with_label_sets(LABEL_SETS)
+    }
+
+    pub(super) fn with_label_sets(label_sets: usize) -> Self {
+        let other = RequestLabels {
+            listener: OTHER,
+            source: OTHER,
+            destination: OTHER,
+            route: OTHER,
+            status: 0,
+            reason: None,
+        };
+        let upstream = UpstreamLabels {
+            cluster: OTHER,
+            endpoint: OTHER,
+        };
+        Self {
+            requests: Table::new(label_sets, &other),
+            listeners: Table::new(label_sets, &ListenerLabel(OTHER)),
+            upstreams: Table::new(label_sets, &upstream),
+            bad_requests: BTreeMap::new(),
+            tls: TlsCounters::default(),
+            bytes: ByteCounters::default(),
+        }
+    }
+
+    /// Counts one finished request.
+    pub fn record_request(&mut self, labels: &RequestLabels<'_>, latency: Duration) {
+        self.requests.row(labels).record(latency);
+    }
+
+    /// Counts a downstream connection taken.
+    pub fn record_accepted(&mut self, listener: &str) {
+        self.listeners.row(&ListenerLabel(listener)).accepted += 1;
+    }
+
+    /// Counts a downstream connection closed at once, by a limit or for want of proof.
+    pub fn record_refused(&mut self, listener: &str) {
+        self.listeners.row(&ListenerLabel(listener)).refused += 1;
+    }
+
+    /// Counts a new connection to an endpoint.
+    pub fn record_connect(&mut self, cluster: &str, endpoint: &str) {
+        self.upstream(cluster, endpoint).connects += 1;
+    }
+
+    /// Counts a connection to an endpoint that could not be made.
+    pub fn record_connect_error(&mut self, cluster: &str, endpoint: &str) {
+        self.upstream(cluster, endpoint).connect_errors += 1;
+    }
+
+    /// Counts a request sent over a connection from the pool.
+    pub fn record_reused(&mut self, cluster: &str, endpoint: &str) {
+        self.upstream(cluster, endpoint).reused += 1;
+    }
+
+    /// Counts another try, under the endpoint that did not do.
+    pub fn record_retry(&mut self, cluster: &str, endpoint: &str) {
+        self.upstream(cluster, endpoint).retries += 1;
+    }
+
+    /// Counts a connection that went into the pool (+1) or left it (-1).
+    pub fn record_idle(&mut self, cluster: &str, endpoint: &str, change: i64) {
+        self.upstream(cluster, endpoint).idle += change;
+    }
+
+    fn upstream(&mut self, cluster: &str, endpoint: &str) -> &mut UpstreamCounters {
+        self.upstreams.row(&UpstreamLabels { cluster, endpoint })
+    }
+
+    /// Counts a finished TLS handshake, on either side.
+    pub fn record_handshake(&mut self) {
+        self.tls.handshakes += 1;
+    }
+
+    /// Counts a TLS handshake that failed, on either side.
+    pub fn record_handshake_error(&mut self) {
+        self.tls.handshake_errors += 1;
+    }
+
+    /// Counts bytes of downstream connections.
+    pub fn record_bytes(&mut self, received: u64, sent: u64) {
+        self.bytes.received += received;
+        self.bytes.sent += sent;
+    }
+
+    /// Counts a request refused for its bytes; `code` is the rule it broke.
+    pub fn record_bad_request(&mut self, code: &'static str) {
+        *self.bad_requests.entry(code).or_default() += 1;
+    }
+
+    /// Adds what another thread counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (key, theirs) in other.requests.rows() {
+            self.requests.row(&key.labels()).merge(theirs);
+        }
+        for (name, theirs) in other.listeners.rows() {
+            let mine = self.listeners.row(&ListenerLabel(name));
+            mine.accepted += theirs.accepted;
+            mine.refused += theirs.refused;
+        }
+        for (key, theirs) in other.upstreams.rows() {
+            let mine = self.upstream(&key.cluster, &key.endpoint);
+            mine.connects += theirs.connects;
+            mine.connect_errors += theirs.connect_errors;
+            mine.reused += theirs.reused;
+            mine.retries += theirs.retries;
+            mine.idle += theirs.idle;
+        }
+        for (code, theirs) in &other.bad_requests {
+            *self.bad_requests.entry(code).or_default() += theirs;
+        }
+        self.tls.handshakes += other.tls.handshakes;
+        self.tls.handshake_errors += other.tls.handshake_errors;
+        self.bytes.received += other.bytes.received;
+        self.bytes.sent += other.bytes.sent;
+    }
+}

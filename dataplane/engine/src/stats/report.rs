@@ -1,0 +1,211 @@
+//! The counters as the JSON of `GET /v1/stats` (docs/boundary.md). It may not count.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::histogram::Histogram;
+use super::recorder::Recorder;
+use crate::error::Reason;
+use crate::span::SpanCounts;
+
+/// What the recorders don't know.
+#[derive(Debug, Clone, Default)]
+pub struct Outside {
+    /// The generation in force.
+    pub generation: u64,
+    /// When it came in force.
+    pub snapshot_unix_ms: u64,
+    /// How long the process runs.
+    pub uptime_ms: u64,
+    /// Whether it is going away.
+    pub is_draining: bool,
+    /// Open downstream connections by listener.
+    pub active: BTreeMap<String, u64>,
+    /// What the span ring has seen.
+    pub spans: SpanCounts,
+    /// The identities that are there.
+    pub identities: Vec<IdentityState>,
+    /// The listeners' states, as `PUT /v1/snapshot` answers them.
+    pub listeners: serde_json::Value,
+}
+
+/// An identity and how long it is good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IdentityState {
+    /// Its name.
+    pub name: String,
+    /// When its certificate ends.
+    pub not_after_unix_s: i64,
+}
+
+#[derive(Serialize)]
+struct Report<'r> {
+    generation: u64,
+    snapshot_unix_ms: u64,
+    uptime_ms: u64,
+    draining: bool,
+    requests: Vec<RequestRow<'r>>,
+    connections: Vec<ConnectionRow<'r>>,
+    upstreams: Vec<UpstreamRow<'r>>,
+    tls: TlsRow,
+    bytes: ByteRow,
+    spans: SpanRow,
+    bad_requests: Vec<BadRequestRow<'r>>,
+    identities: &'r [IdentityState],
+    listeners: &'r serde_json::Value,
+}
+
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct RequestRow<'r> {
+    listener: &'r str,
+    source: &'r str,
+    destination: &'r str,
+    route: &'r str,
+    status: u16,
+    reason: &'static str,
+    count: u64,
+    latency_us: LatencyRow,
+}
+
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct LatencyRow {
+    sum: u64,
+    buckets: Vec<(Option<u64>, u64)>,
+}
+
+#[derive(Serialize, Default)]
+struct ConnectionRow<'r> {
+    listener: &'r str,
+    accepted: u64,
+    active: u64,
+    refused: u64,
+}
+
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct UpstreamRow<'r> {
+    cluster: &'r str,
+    endpoint: &'r str,
+    connects: u64,
+    connect_errors: u64,
+    idle: u64,
+    reused: u64,
+    retries: u64,
+}
+
+#[derive(Serialize)]
+struct TlsRow {
+    handshakes: u64,
+    handshake_errors: u64,
+}
+
+#[derive(Serialize)]
+struct ByteRow {
+    received: u64,
+    sent: u64,
+}
+
+#[derive(Serialize)]
+struct SpanRow {
+    recorded: u64,
+    dropped: u64,
+    queued: u64,
+}
+
+#[derive(Serialize)]
+struct BadRequestRow<'r> {
+    code: &'r str,
+    count: u64,
+}
+
+impl Recorder {
+    /// The whole document, its rows sorted.
+    pub fn to_json(&self, outside: &Outside) -> Vec<u8> {
+        let bad_requests = self.bad_requests.iter();
+        let report = Report {
+            generation: outside.generation,
+            snapshot_unix_ms: outside.snapshot_unix_ms,
+            uptime_ms: outside.uptime_ms,
+            draining: outside.is_draining,
+            requests: self.request_rows(),
+            connections: self.connection_rows(&outside.active),
+            upstreams: self.upstream_rows(),
+            tls: TlsRow {
+                handshakes: self.tls.handshakes,
+                handshake_errors: self.tls.handshake_errors,
+            },
+            bytes: ByteRow {
+                received: self.bytes.received,
+                sent: self.bytes.sent,
+            },
+            spans: SpanRow {
+                recorded: outside.spans.recorded,
+                dropped: outside.spans.dropped,
+                queued: outside.spans.queued,
+            },
+            bad_requests: bad_requests
+                .map(|(code, &count)| BadRequestRow { code, count })
+                .collect(),
+            identities: &outside.identities,
+            listeners: &outside.listeners,
+        };
+        // Plain rows of numbers and texts cannot fail to serialize; if they do, no counter is worth a panic.
+        serde_json::to_vec(&report).unwrap_or_default()
+    }
+
+    fn request_rows(&self) -> Vec<RequestRow<'_>> {
+        let rows = self.requests.rows().map(|(key, latencies)| RequestRow {
+            listener: &key.listener,
+            source: &key.source,
+            destination: &key.destination,
+            route: &key.route,
+            status: key.status,
+            reason: key.reason.map_or("", Reason::code),
+            count: latencies.count(),
+            latency_us: latency_row(latencies),
+        });
+        sorted(rows)
+    }
+
+    fn connection_rows<'r>(&'r self, active: &'r BTreeMap<String, u64>) -> Vec<ConnectionRow<'r>> {
+        let mut rows: BTreeMap<&str, ConnectionRow<'r>> = BTreeMap::new();
+        for (listener, counters) in self.listeners.rows() {
+            let row = rows.entry(listener).or_default();
+            row.accepted = counters.accepted;
+            row.refused = counters.refused;
+        }
+        for (listener, &active) in active {
+            rows.entry(listener).or_default().active = active;
+        }
+        for (listener, row) in &mut rows {
+            row.listener = listener;
+        }
+        rows.into_values().collect()
+    }
+
+    fn upstream_rows(&self) -> Vec<UpstreamRow<'_>> {
+        let rows = self.upstreams.rows().map(|(key, counters)| UpstreamRow {
+            cluster: &key.cluster,
+            endpoint: &key.endpoint,
+            connects: counters.connects,
+            connect_errors: counters.connect_errors,
+            idle: u64::try_from(counters.idle).unwrap_or(0),
+            reused: counters.reused,
+            retries: counters.retries,
+        });
+        sorted(rows)
+    }
+}
+
+fn latency_row(latencies: &Histogram) -> LatencyRow {
+    LatencyRow {
+        sum: latencies.sum_us(),
+        buckets: latencies.cumulative().collect(),
+    }
+}
+
+fn sorted<T: Ord>(rows: impl Iterator<Item = T>) -> Vec<T> {
+    let mut rows: Vec<T> = rows.collect();
+    rows.sort_unstable();
+    rows
+}

@@ -8,6 +8,7 @@ pub struct HopByHop {
     options: u8,
     named: u8,
     keeps_trailer: bool,
+    keeps_expect: bool,
 }
 
 impl HopByHop {
@@ -70,8 +71,17 @@ impl HopByHop {
         }
     }
 
+    /// The same for a request whose client waits for `100 Continue`, or does not: of an HTTP/1.0 client, or without a body,
+    /// `Expect` means nothing and must not begin to mean something behind us.
+    pub(super) fn with_expect(self, expects_continue: bool) -> Self {
+        Self {
+            keeps_expect: expects_continue,
+            ..self
+        }
+    }
+
     /// Whether a field ends here. `TE: trailers` goes on (then say `Connection: te` too, [`super::write::te_trailers`]),
-    /// `Trailer` only with a chunked body. What the mesh writes or relies on stays, whatever `Connection` says.
+    /// `Trailer` only with a chunked body, `Expect` only where it was understood. What the mesh writes or relies on stays, whatever `Connection` says.
     #[inline]
     pub fn removes(&self, header: &Header<'_>) -> bool {
         match header.known {
@@ -86,10 +96,10 @@ impl HopByHop {
             | Known::FramingAlias => true,
             Known::Te => !header.value.eq_ignore_ascii_case(b"trailers"),
             Known::Trailer => !self.keeps_trailer,
+            Known::Expect => !self.keeps_expect,
             Known::Host
             | Known::ContentLength
             | Known::Date
-            | Known::Expect
             | Known::MaxForwards
             | Known::Via
             | Known::Forwarded

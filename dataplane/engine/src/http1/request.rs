@@ -111,7 +111,7 @@ fn understand<'b>(
     let target = Target::parse(method, target)?;
     let host_field = host_field(&headers, version)?;
     let body = framing::declared(&headers, version)?.unwrap_or(BodyLength::None);
-    let expects_continue = expects_continue(&headers, version)?;
+    let expects_continue = expects_continue(&headers, version)? && body != BodyLength::None;
     Ok(RequestHead {
         method,
         target,
@@ -121,9 +121,9 @@ fn understand<'b>(
         headers,
         body,
         keep_alive: keeps_alive(version, hop_by_hop),
-        expects_continue: expects_continue && body != BodyLength::None,
+        expects_continue,
         upgrade: asks_upgrade(&headers, version, hop_by_hop),
-        hop_by_hop: hop_by_hop.with_body(body),
+        hop_by_hop: hop_by_hop.with_body(body).with_expect(expects_continue),
         head_bytes,
     })
 }

@@ -95,6 +95,9 @@ fn what_belongs_to_the_hop_ends_with_it() {
         Upgrade: a\r\nProxy-Authorization: a\r\nTrailer: a\r\nHTTP2-Settings: a\r\nX-Other: 1\r\n";
     assert_eq!(kept(fields), ["host", "x-other"]);
     assert_eq!(kept("TE: trailers\r\nConnection: te\r\n"), ["host", "te"]);
+    assert_eq!(kept("Expect: 100-continue\r\n"), ["host"]);
+    let with_body = "Expect: 100-continue\r\nContent-Length: 1\r\nConnection: expect\r\n";
+    assert_eq!(kept(with_body), ["host", "expect", "content-length"]);
     assert_eq!(
         kept("Trailer: a\r\nTransfer-Encoding: chunked\r\n"),
         ["host", "trailer"]

@@ -14,8 +14,6 @@ from catalog.client import ConsulClient
 from catalog.errors import CatalogError
 from catalog.update import Staleness
 
-from .backoff import Interruption
-
 PROBE_S = 2.0
 """Between two probes while all is well; a hanging Consul is noticed within this and PROBE_TIMEOUT_S."""
 PROBE_TIMEOUT_S = 2.0
@@ -40,7 +38,6 @@ class Liveness:
         jitter: random.Random,
     ) -> None:
         """`on_return` is called when probes succeed again after REDIAL_FAILURES; `clock` gives Unix seconds."""
-        self.interruption = Interruption()
         self.staleness = Staleness(None)
         self._client = client
         self._on_staleness = on_staleness
@@ -97,7 +94,7 @@ class Liveness:
         if not failures:
             return
         self.recovered(CONSUL)
-        self.interruption.end()
+        self._client.returned.end()
         if failures >= REDIAL_FAILURES:
             self._on_return()
 

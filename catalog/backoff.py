@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from catalog.errors import CatalogError
+from .errors import CatalogError
 
 _R = TypeVar("_R")
 
@@ -46,6 +46,24 @@ class Interruption:
                 await self._event.wait()
         except TimeoutError:
             pass
+
+
+class Trouble:
+    """Tells the first of a row of errors, and once that it is over."""
+
+    def __init__(self, tell: Callable[[CatalogError | None], None]) -> None:
+        self._tell = tell
+        self._is_on = False
+
+    def failed(self, error: CatalogError) -> None:
+        if not self._is_on:
+            self._is_on = True
+            self._tell(error)
+
+    def over(self) -> None:
+        if self._is_on:
+            self._is_on = False
+            self._tell(None)
 
 
 async def persist(

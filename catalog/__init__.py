@@ -1,5 +1,6 @@
 """Consul: what it holds, watched and compiled into a snapshot."""
 
+from .backoff import Interruption, persist
 from .client import ConsulClient
 from .clusters import ClearEndpoint
 from .compiler import Compiled, Compiler, LastGood, compile_snapshot
@@ -14,9 +15,16 @@ from .facts import AgentSelf, SessionInfo
 from .keys import keys_digest
 from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
 from .node import NodeFacts
+from .policy import least_policy
+from .registration import NodeRegistration, Registration
 from .resource import Resource, Resources, digest_of
+from .rights import policy_line
+from .sessions import SessionKeeper
 from .snapshot import Snapshot, delta, full, load_snapshot, save_snapshot, snapshot_from_document
 from .state import State
+from .status import STATUS_PREFIX, Change, NodeStatus, remember
+from .status_reader import Statuses, StatusReader
+from .status_writer import StatusWriter
 from .transport import Cost
 from .update import (
     DefaultIntentionUpdate,
@@ -31,10 +39,14 @@ from .update import (
     UnhealthyUpdate,
     Update,
 )
+from .verdicts import NodeVerdict, Verdict, live_nodes, verdict
+from .watch import Watches
 
 __all__ = [
+    "STATUS_PREFIX",
     "AgentSelf",
     "CatalogError",
+    "Change",
     "ClearEndpoint",
     "Compiled",
     "Compiler",
@@ -49,30 +61,47 @@ __all__ = [
     "IntentionSource",
     "Intentions",
     "IntentionsUpdate",
+    "Interruption",
     "KvEntry",
     "KvUpdate",
     "LastGood",
     "LocalServicesUpdate",
     "NodeFacts",
+    "NodeRegistration",
+    "NodeStatus",
+    "NodeVerdict",
     "NodesUpdate",
     "Problem",
+    "Registration",
     "Resource",
     "Resources",
     "ServicesUpdate",
     "SessionInfo",
+    "SessionKeeper",
     "Snapshot",
     "SnapshotFileError",
     "Staleness",
     "State",
+    "StatusReader",
+    "StatusWriter",
+    "Statuses",
     "UnhealthyCheck",
     "UnhealthyUpdate",
     "Update",
+    "Verdict",
+    "Watches",
     "compile_snapshot",
     "delta",
     "digest_of",
     "full",
     "keys_digest",
+    "least_policy",
+    "live_nodes",
     "load_snapshot",
+    "persist",
+    "policy_line",
+    "remember",
     "save_snapshot",
     "snapshot_from_document",
+    "verdict",
 ]

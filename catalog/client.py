@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from consul import base
 
 from . import parse
+from .backoff import Interruption
 from .calls import Calls, Question, Right
 from .errors import ConsulAnswerError, ConsulDenied
 from .facts import AgentSelf, SessionInfo, field
@@ -45,6 +46,8 @@ class ConsulClient:
         self.address = parsed.text
         self.cost = Cost()
         self.has_token = bool(token)
+        self.returned = Interruption()
+        """Ended by the watches' probe when Consul is back: whoever waits to try again sleeps on it."""
         self._single = Transport(
             parsed,
             token=token,

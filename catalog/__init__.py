@@ -1,5 +1,6 @@
 """Consul: what it holds, watched and compiled into a snapshot."""
 
+from .backoff import Interruption, persist
 from .client import ConsulClient
 from .clusters import ClearEndpoint
 from .compiler import Compiled, Compiler, LastGood, compile_snapshot
@@ -11,12 +12,20 @@ from .errors import (
     SnapshotFileError,
 )
 from .facts import AgentSelf, SessionInfo
-from .keys import keys_digest
+from .keys import key_problem, keys_digest, route_name
 from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
 from .node import NodeFacts
+from .policy import least_policy
+from .registration import NodeRegistration, Registration
 from .resource import Resource, Resources, digest_of
+from .rights import policy_line
+from .routes import Route, parse_route, to_resource
+from .sessions import SessionKeeper
 from .snapshot import Snapshot, delta, full, load_snapshot, save_snapshot, snapshot_from_document
 from .state import State
+from .status import STATUS_PREFIX, Change, NodeStatus, remember
+from .status_reader import Statuses, StatusReader
+from .status_writer import StatusWriter
 from .transport import Cost
 from .update import (
     DefaultIntentionUpdate,
@@ -31,10 +40,14 @@ from .update import (
     UnhealthyUpdate,
     Update,
 )
+from .verdicts import NodeVerdict, Verdict, live_nodes, verdict
+from .watch import Watches
 
 __all__ = [
+    "STATUS_PREFIX",
     "AgentSelf",
     "CatalogError",
+    "Change",
     "ClearEndpoint",
     "Compiled",
     "Compiler",
@@ -49,30 +62,52 @@ __all__ = [
     "IntentionSource",
     "Intentions",
     "IntentionsUpdate",
+    "Interruption",
     "KvEntry",
     "KvUpdate",
     "LastGood",
     "LocalServicesUpdate",
     "NodeFacts",
+    "NodeRegistration",
+    "NodeStatus",
+    "NodeVerdict",
     "NodesUpdate",
     "Problem",
+    "Registration",
     "Resource",
     "Resources",
+    "Route",
     "ServicesUpdate",
     "SessionInfo",
+    "SessionKeeper",
     "Snapshot",
     "SnapshotFileError",
     "Staleness",
     "State",
+    "StatusReader",
+    "StatusWriter",
+    "Statuses",
     "UnhealthyCheck",
     "UnhealthyUpdate",
     "Update",
+    "Verdict",
+    "Watches",
     "compile_snapshot",
     "delta",
     "digest_of",
     "full",
+    "key_problem",
     "keys_digest",
+    "least_policy",
+    "live_nodes",
     "load_snapshot",
+    "parse_route",
+    "persist",
+    "policy_line",
+    "remember",
+    "route_name",
     "save_snapshot",
     "snapshot_from_document",
+    "to_resource",
+    "verdict",
 ]

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from consul import base
 
 from . import parse
+from .backoff import Interruption
 from .calls import Calls, Question, Right
 from .errors import ConsulAnswerError, ConsulDenied
 from .facts import AgentSelf, SessionInfo, field
@@ -45,6 +46,8 @@ class ConsulClient:
         self.address = parsed.text
         self.cost = Cost()
         self.has_token = bool(token)
+        self.returned = Interruption()
+        """Ended by the watches' probe when Consul is back: whoever waits to try again sleeps on it."""
         self._single = Transport(
             parsed,
             token=token,
@@ -178,6 +181,13 @@ class ConsulClient:
         right = ("node", node, "read") if is_hidden else ("service", "", "read")
         await self.check_whole(answer, right, () if found else [right])
         return found
+
+    async def services(self) -> dict[str, tuple[str, ...]]:
+        """Every service name in the catalog with the tags of its instances. ConsulDenied where some are left out."""
+        answer = await self.reads.catalog_services(Question())
+        if answer.is_filtered:
+            raise ConsulDenied('service_prefix "" read')
+        return dict(parse.services(answer.json()))
 
     async def instances(self, service: str, *, stale: bool = True) -> list[Instance]:
         """All instances of a service with the worst of their checks, sorted by node and id."""

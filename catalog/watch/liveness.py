@@ -14,8 +14,6 @@ from catalog.client import ConsulClient
 from catalog.errors import CatalogError
 from catalog.update import Staleness
 
-from .backoff import Interruption
-
 PROBE_S = 2.0
 """Between two probes while all is well; a hanging Consul is noticed within this and PROBE_TIMEOUT_S."""
 PROBE_TIMEOUT_S = 2.0
@@ -40,7 +38,6 @@ class Liveness:
         jitter: random.Random,
     ) -> None:
         """`on_return` is called when probes succeed again after REDIAL_FAILURES; `clock` gives Unix seconds."""
-        self.interruption = Interruption()
         self.staleness = Staleness(None)
         self._client = client
         self._on_staleness = on_staleness
@@ -87,6 +84,7 @@ class Liveness:
 
     def _probe_failed(self, reason: str) -> None:
         self._failures += 1
+        self._client.returned.is_announced = True
         if CONSUL not in self._failing:
             self._failing[CONSUL] = (self._last_good, reason)
             self._tell()
@@ -94,10 +92,11 @@ class Liveness:
     def _probe_succeeded(self) -> None:
         failures, self._failures = self._failures, 0
         self._last_good = self._clock()
+        self._client.returned.is_announced = False
         if not failures:
             return
         self.recovered(CONSUL)
-        self.interruption.end()
+        self._client.returned.end()
         if failures >= REDIAL_FAILURES:
             self._on_return()
 
@@ -112,9 +111,12 @@ class Liveness:
             pass
 
     def _tell(self) -> None:
-        """One Staleness for all: since the first of them, with its reason; only when it changed."""
-        since = min(self._failing.values(), default=None)
-        told = Staleness(*since) if since else Staleness(None)
+        """One Staleness for all: since the first failure of this row, with the reason of the first that still stands."""
+        if not self._failing:
+            told = Staleness(None)
+        else:
+            since, reason = min(self._failing.values())
+            told = Staleness(min(since, self.staleness.since or since), reason)
         if told != self.staleness:
             self.staleness = told
             self._on_staleness(told)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 
 from catalog import parse
+from catalog.backoff import persist
 from catalog.calls import Consistency, Question
 from catalog.client import ConsulClient
 from catalog.errors import CatalogError
@@ -17,8 +18,6 @@ from catalog.model import Instance
 from catalog.transport import Answer
 from catalog.update import InstancesUpdate, LocalServicesUpdate
 from catalog.values import RESERVED_SERVICES
-
-from .backoff import Interruption, persist
 
 AT_ONCE = 32
 """So many named services are swept at every wake of the catalog: 10 ms of one connection."""
@@ -41,7 +40,6 @@ class Sweep:
         deliver: Deliver,
         failed: Callable[[CatalogError], None],
         recovered: Callable[[], None],
-        interruption: Interruption,
         jitter: random.Random,
     ) -> None:
         self.has_local = asyncio.Event()
@@ -51,7 +49,6 @@ class Sweep:
         self._deliver = deliver
         self._failed = failed
         self._recovered = recovered
-        self._interruption = interruption
         self._jitter = jitter
         self._named: frozenset[str] = frozenset()
         self._pending: set[str] = set()
@@ -99,7 +96,7 @@ class Sweep:
         await persist(
             self._sweep,
             failed=self._failed,
-            interruption=self._interruption,
+            interruption=self._client.returned,
             jitter=self._jitter,
         )
         self._recovered()

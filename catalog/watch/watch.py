@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Generic
 
-from catalog.calls import Consistency, Question
+from catalog.calls import Question
 from catalog.client import ConsulClient
-from catalog.errors import ConsulUnreachable
 from catalog.pace import Pace
 from catalog.transport import Answer
 
@@ -66,35 +65,38 @@ class Watch(Generic[U]):
 
     async def turn(self) -> None:
         """Raises CatalogError when there was no answer to believe; the next turn then begins anew."""
-        blocking = self._index > 0
         asked_at = asyncio.get_running_loop().time()
         try:
             answer = await self._ask()
+            is_wake = self._index > 0
             await self._take(answer)
         except BaseException:
             self._index = 0
             raise
         self.answered.set()
         self._on_answer()
-        if blocking:
+        if is_wake:
             now = asyncio.get_running_loop().time()
             pause_s = self.pace.woken(now, now - asked_at)
             if pause_s:
                 await asyncio.sleep(pause_s)
 
     async def _ask(self) -> Answer:
+        while True:
+            try:
+                async with asyncio.timeout(None) as self._open:
+                    return await self.source.read(self._question())
+            except TimeoutError:
+                self._index = 0  # redialled
+            finally:
+                self._open = None
+
+    def _question(self) -> Question:
+        """At first the leader is asked: whatever server is nearest may have just begun to copy."""
+        if not self._index:
+            return Question()
         wait_s = self._wait_s - int(self._wait_s * self._jitter.random() / 10)
-        # At first the leader is asked: whatever server is nearest may have just begun to copy.
-        consistency: Consistency = "stale" if self._index else "default"
-        question = Question(self._index, wait_s, consistency)
-        try:
-            async with asyncio.timeout(None) as self._open:
-                return await self.source.read(question)
-        except TimeoutError as error:
-            cause = "its connection hung"
-            raise ConsulUnreachable(self._client.address, cause) from error
-        finally:
-            self._open = None
+        return Question(self._index, wait_s, "stale")
 
     async def _take(self, answer: Answer) -> None:
         """Tells what is new in an answer, once it may be believed."""

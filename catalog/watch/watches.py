@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from catalog.backoff import persist
 from catalog.client import ConsulClient
 from catalog.errors import CatalogError
 from catalog.update import DefaultIntentionUpdate, Staleness, Update
 
-from .backoff import persist
 from .default_intention import read_default_intention
 from .liveness import Liveness
 from .sources import (
@@ -65,7 +65,6 @@ class Watches:
             deliver=on_update,
             failed=lambda error: self._liveness.failed("instances", error),
             recovered=lambda: self._recovered("instances"),
-            interruption=self._liveness.interruption,
             jitter=self._jitter,
         )
         self._default: DefaultIntentionUpdate | None = None
@@ -129,7 +128,7 @@ class Watches:
             await persist(
                 watch.turn,
                 failed=failed,
-                interruption=self._liveness.interruption,
+                interruption=self._client.returned,
                 jitter=self._jitter,
             )
             self._recovered(name)
@@ -149,7 +148,7 @@ class Watches:
             update = await persist(
                 lambda: read_default_intention(self._client),
                 failed=lambda error: self._liveness.failed("default intention", error),
-                interruption=self._liveness.interruption,
+                interruption=self._client.returned,
                 jitter=self._jitter,
             )
             self._liveness.recovered("default intention")

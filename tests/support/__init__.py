@@ -1,6 +1,6 @@
 """What the tests stand on: real programs on free ports, started, waited for and stopped without remnants.
 
-Nothing here imports a room of ours. `from tests.support import ConsulCluster, Jaeger, EchoServer, wait_until`.
+This root imports no room of ours, so that what tests one room needs no other. `from tests.support import ConsulCluster, Jaeger, EchoServer, wait_until`.
 """
 
 from tests.support.consul import ConsulAgent, ConsulCluster, ConsulError, HttpAnswer

@@ -19,3 +19,4 @@ pub mod callers;
 mod trust;
 pub mod identity;
 pub mod tls;
+pub mod shared;

@@ -1,63 +1,87 @@
 //! What belongs to one hop (RFC 9110 7.6.1): which fields end here. It may not end those the mesh itself vouches for.
 
-use super::{BadMessage, BodyLength, Header, Headers, Known, syntax};
+use super::{BadMessage, BodyLength, Header, Known, syntax};
 
-/// Fields one `Connection` may name beside the usual options: real ones name none. Each is compared with each field.
-const MOST_NAMED: usize = 16;
-
-/// What `Connection` says: the options it has, and the fields that must not be passed on.
-#[derive(Debug, Clone, Copy)]
-pub struct HopByHop<'b> {
-    named: [&'b [u8]; MOST_NAMED],
-    named_count: usize,
-    body: BodyLength,
-    /// `close` is among the options.
-    pub has_close: bool,
-    /// `keep-alive` is among the options.
-    pub has_keep_alive: bool,
-    /// `upgrade` is among the options.
-    pub has_upgrade: bool,
+/// What `Connection` says, and with it which fields must not be passed on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HopByHop {
+    options: u8,
+    named: u8,
+    keeps_trailer: bool,
+    keeps_expect: bool,
 }
 
-impl<'b> HopByHop<'b> {
-    /// Reads the `Connection` fields of a head whose body is framed as `body`.
-    pub fn of(headers: &Headers<'b>, body: BodyLength) -> Result<Self, BadMessage> {
-        let mut hop = Self::silent(body);
-        for option in headers.find_all(Known::Connection).flat_map(syntax::list) {
-            hop.take(option)?;
-        }
-        Ok(hop)
+impl HopByHop {
+    /// Fields one head's `Connection` may name beside the usual options: real ones name none. Each is compared with each
+    /// field.
+    pub(super) const MOST_NAMED: usize = 16;
+    const CLOSE: u8 = 1;
+    const KEEP_ALIVE: u8 = 2;
+    const UPGRADE: u8 = 4;
+
+    /// `close` is among the options.
+    pub fn has_close(&self) -> bool {
+        self.options & Self::CLOSE != 0
     }
 
-    /// Of a head without `Connection`.
-    pub(super) const fn silent(body: BodyLength) -> Self {
-        Self {
-            named: [&[]; MOST_NAMED],
-            named_count: 0,
-            body,
-            has_close: false,
-            has_keep_alive: false,
-            has_upgrade: false,
-        }
+    /// `keep-alive` is among the options.
+    pub fn has_keep_alive(&self) -> bool {
+        self.options & Self::KEEP_ALIVE != 0
     }
 
-    fn take(&mut self, option: &'b [u8]) -> Result<(), BadMessage> {
-        if option.eq_ignore_ascii_case(b"keep-alive") {
-            self.has_keep_alive = true;
-        } else if option.eq_ignore_ascii_case(b"close") {
-            self.has_close = true;
-        } else if option.eq_ignore_ascii_case(b"upgrade") {
-            self.has_upgrade = true;
-        } else if !option.eq_ignore_ascii_case(b"te") {
-            let slot = self.named.get_mut(self.named_count);
-            *slot.ok_or(BadMessage::TooManyConnectionOptions)? = option;
-            self.named_count += 1;
+    /// `upgrade` is among the options.
+    pub fn has_upgrade(&self) -> bool {
+        self.options & Self::UPGRADE != 0
+    }
+
+    /// Reads one `Connection`; the fields it names come behind those named before.
+    pub(super) fn read<'b>(
+        &mut self,
+        value: &'b [u8],
+        named: &mut [&'b [u8]; Self::MOST_NAMED],
+    ) -> Result<(), BadMessage> {
+        for option in syntax::list(value) {
+            match option.len() {
+                5 if option.eq_ignore_ascii_case(b"close") => self.options |= Self::CLOSE,
+                10 if option.eq_ignore_ascii_case(b"keep-alive") => {
+                    self.options |= Self::KEEP_ALIVE;
+                }
+                7 if option.eq_ignore_ascii_case(b"upgrade") => self.options |= Self::UPGRADE,
+                2 if option.eq_ignore_ascii_case(b"te") => {}
+                _ => {
+                    let slot = named.get_mut(self.named());
+                    *slot.ok_or(BadMessage::TooManyConnectionOptions)? = option;
+                    self.named += 1;
+                }
+            }
         }
         Ok(())
     }
 
+    /// How many fields it names.
+    pub(super) fn named(self) -> usize {
+        usize::from(self.named)
+    }
+
+    /// The same for a head with this body: `Trailer` goes on only where trailers can.
+    pub(super) fn with_body(self, body: BodyLength) -> Self {
+        Self {
+            keeps_trailer: body == BodyLength::Chunked,
+            ..self
+        }
+    }
+
+    /// The same for a request whose client waits for `100 Continue`, or does not: of an HTTP/1.0 client, or without a body,
+    /// `Expect` means nothing and must not begin to mean something behind us.
+    pub(super) fn with_expect(self, expects_continue: bool) -> Self {
+        Self {
+            keeps_expect: expects_continue,
+            ..self
+        }
+    }
+
     /// Whether a field ends here. `TE: trailers` goes on (then say `Connection: te` too, [`super::write::te_trailers`]),
-    /// `Trailer` only with a chunked body. What the mesh writes or relies on stays, whatever `Connection` says.
+    /// `Trailer` only with a chunked body, `Expect` only where it was understood. What the mesh writes or relies on stays, whatever `Connection` says.
     #[inline]
     pub fn removes(&self, header: &Header<'_>) -> bool {
         match header.known {
@@ -71,11 +95,11 @@ impl<'b> HopByHop<'b> {
             | Known::ProxyAuthorization
             | Known::FramingAlias => true,
             Known::Te => !header.value.eq_ignore_ascii_case(b"trailers"),
-            Known::Trailer => self.body != BodyLength::Chunked,
+            Known::Trailer => !self.keeps_trailer,
+            Known::Expect => !self.keeps_expect,
             Known::Host
             | Known::ContentLength
             | Known::Date
-            | Known::Expect
             | Known::MaxForwards
             | Known::Via
             | Known::Forwarded
@@ -86,13 +110,7 @@ impl<'b> HopByHop<'b> {
             | Known::MeshHeader
             | Known::Traceparent
             | Known::Tracestate => false,
-            _ => self.names(header.name),
+            _ => header.is_named,
         }
-    }
-
-    fn names(&self, name: &[u8]) -> bool {
-        self.named[..self.named_count]
-            .iter()
-            .any(|named| named.eq_ignore_ascii_case(name))
     }
 }

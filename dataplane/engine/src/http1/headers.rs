@@ -1,6 +1,6 @@
 //! The field lines of a head, as places in its bytes. It may not copy or allocate per request.
 
-use super::{BadMessage, Known};
+use super::{BadMessage, HopByHop, Known};
 
 /// One field line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Header<'b> {
     pub value: &'b [u8],
     /// Which of the names the proxy knows it is.
     pub known: Known,
+    /// Whether `Connection` names it.
+    pub(super) is_named: bool,
 }
 
 /// Where one field stands, counted from the head's first byte.
@@ -21,36 +23,50 @@ struct Place {
     value_at: u32,
     value_bytes: u32,
     known: Known,
+    is_named: bool,
+}
+
+impl Place {
+    #[inline]
+    fn name<'b>(&self, head: &'b [u8]) -> &'b [u8] {
+        part(head, self.name_at, self.name_bytes)
+    }
+
+    #[inline]
+    fn value<'b>(&self, head: &'b [u8]) -> &'b [u8] {
+        part(head, self.value_at, self.value_bytes)
+    }
 }
 
 /// Room for the places of a head's fields; one per connection or thread, used again for each head.
 #[derive(Debug, Default)]
 pub struct HeaderStore {
     places: Vec<Place>,
+    /// The bits of the known fields that are there.
+    present: u64,
 }
 
 impl HeaderStore {
     /// An empty store; it grows once to the largest head it meets, at most by the limits.
     pub const fn new() -> Self {
-        Self { places: Vec::new() }
+        Self {
+            places: Vec::new(),
+            present: 0,
+        }
     }
 
-    /// Writes down where `parsed` stand in `head`, and which known fields are there at all. Refuses a line that ends
-    /// without CR: `httparse` takes those, and it is told by what stands before the next line.
-    pub(super) fn index<'b>(
-        &'b mut self,
-        head: &'b [u8],
-        parsed: &[httparse::Header<'b>],
-    ) -> Result<Headers<'b>, BadMessage> {
+    /// Writes down where `parsed` stand in `head`, and which known fields are there at all. False when a line ends without
+    /// CR: `httparse` takes those, and it is told by what stands before the next line.
+    #[inline]
+    pub(super) fn index(&mut self, head: &[u8], parsed: &[httparse::Header<'_>]) -> bool {
         let origin = head.as_ptr().addr();
         let mut present = 0;
-        let mut has_bare_lf = !head.ends_with(b"\r\n\r\n");
+        let mut ends_well = head.ends_with(b"\r\n\r\n");
         self.places.clear();
-        self.places.reserve(parsed.len());
         self.places.extend(parsed.iter().map(|header| {
             let name_at = header.name.as_ptr().addr() - origin;
             let value_at = header.value.as_ptr().addr() - origin;
-            has_bare_lf |= head.get(name_at.wrapping_sub(2)) != Some(&b'\r');
+            ends_well &= head.get(name_at.wrapping_sub(2)) == Some(&b'\r');
             let known = Known::of(header.name.as_bytes());
             present |= known.bit();
             Place {
@@ -59,16 +75,42 @@ impl HeaderStore {
                 value_at: value_at as u32,
                 value_bytes: header.value.len() as u32,
                 known,
+                is_named: false,
             }
         }));
-        if has_bare_lf {
-            return Err(BadMessage::BareLf);
+        self.present = present;
+        ends_well
+    }
+
+    /// Reads `Connection`, and marks the fields it names.
+    #[inline]
+    pub(super) fn read_connection(&mut self, head: &[u8]) -> Result<HopByHop, BadMessage> {
+        let mut hop = HopByHop::default();
+        if self.present & Known::Connection.bit() != 0 {
+            let mut named = [[].as_slice(); HopByHop::MOST_NAMED];
+            let is_it = |place: &&Place| place.known == Known::Connection;
+            for place in self.places.iter().filter(is_it) {
+                hop.read(place.value(head), &mut named)?;
+            }
+            for name in &named[..hop.named()] {
+                let is_it = |place: &&mut Place| place.name(head).eq_ignore_ascii_case(name);
+                self.places
+                    .iter_mut()
+                    .filter(is_it)
+                    .for_each(|place| place.is_named = true);
+            }
         }
-        Ok(Headers {
+        Ok(hop)
+    }
+
+    /// What was written down last, together with the bytes it was about.
+    #[inline]
+    pub(super) fn headers<'b>(&'b self, head: &'b [u8]) -> Headers<'b> {
+        Headers {
             head,
             places: &self.places,
-            present,
-        })
+            present: self.present,
+        }
     }
 }
 
@@ -97,9 +139,10 @@ impl<'b> Headers<'b> {
     pub fn iter(&self) -> impl Iterator<Item = Header<'b>> + use<'b> {
         let head = self.head;
         self.places.iter().map(move |place| Header {
-            name: part(head, place.name_at, place.name_bytes),
-            value: part(head, place.value_at, place.value_bytes),
+            name: place.name(head),
+            value: place.value(head),
             known: place.known,
+            is_named: place.is_named,
         })
     }
 
@@ -123,7 +166,7 @@ impl<'b> Headers<'b> {
         places
             .iter()
             .filter(move |place| place.known == known)
-            .map(move |place| part(head, place.value_at, place.value_bytes))
+            .map(move |place| place.value(head))
     }
 
     /// The value of the only such field; `None` when there is none, the error when there are more.

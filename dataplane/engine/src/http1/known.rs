@@ -82,7 +82,7 @@ impl Known {
         1 << self as u8
     }
 
-    /// Which of the known fields a name is.
+    /// Which of the known fields a name, a token, is.
     #[inline]
     pub fn of(name: &[u8]) -> Self {
         match exact(name) {
@@ -97,44 +97,52 @@ fn exact(name: &[u8]) -> Known {
     let Some(first) = name.first() else {
         return Known::Other;
     };
-    let candidates: &[(&[u8], Known)] = match (name.len(), first | 0x20) {
-        (2, b't') => &[(b"te", Known::Te)],
-        (3, b'v') => &[(b"via", Known::Via)],
-        (4, b'h') => &[(b"host", Known::Host)],
-        (4, b'd') => &[(b"date", Known::Date)],
-        (6, b'a') => &[(b"accept", Known::Accept)],
-        (6, b'c') => &[(b"cookie", Known::Cookie)],
-        (6, b'e') => &[(b"expect", Known::Expect)],
-        (6, b's') => &[(b"server", Known::Server)],
-        (7, b't') => &[(b"trailer", Known::Trailer)],
-        (7, b'u') => &[(b"upgrade", Known::Upgrade)],
-        (8, b'l') => &[(b"location", Known::Location)],
-        (9, b'f') => &[(b"forwarded", Known::Forwarded)],
-        (10, b'c') => &[(b"connection", Known::Connection)],
-        (10, b'k') => &[(b"keep-alive", Known::KeepAlive)],
-        (10, b's') => &[(b"set-cookie", Known::SetCookie)],
-        (10, b't') => &[(b"tracestate", Known::Tracestate)],
-        (10, b'u') => &[(b"user-agent", Known::UserAgent)],
-        (11, b't') => &[(b"traceparent", Known::Traceparent)],
-        (12, b'c') => &[(b"content-type", Known::ContentType)],
-        (12, b'm') => &[(b"max-forwards", Known::MaxForwards)],
-        (13, b'a') => &[(b"authorization", Known::Authorization)],
-        (14, b'c') => &[(b"content-length", Known::ContentLength)],
-        (14, b'h') => &[(b"http2-settings", Known::Http2Settings)],
-        (15, b'x') => &[(b"x-forwarded-for", Known::XForwardedFor)],
-        (16, b'p') => &[(b"proxy-connection", Known::ProxyConnection)],
-        (16, b'x') => &[(b"x-forwarded-host", Known::XForwardedHost)],
-        (17, b't') => &[(b"transfer-encoding", Known::TransferEncoding)],
-        (17, b'x') => &[(b"x-forwarded-proto", Known::XForwardedProto)],
-        (18, b'p') => &[(b"proxy-authenticate", Known::ProxyAuthenticate)],
-        (19, b'p') => &[(b"proxy-authorization", Known::ProxyAuthorization)],
-        (25, b'p') => &[(b"proxy-authentication-info", Known::ProxyAuthenticate)],
-        _ => &[],
-    };
-    match candidates {
-        [(spelling, known)] if name.eq_ignore_ascii_case(spelling) => *known,
+    match (name.len(), first | 0x20) {
+        (2, b't') if is(name, b"te") => Known::Te,
+        (3, b'v') if is(name, b"via") => Known::Via,
+        (4, b'h') if is(name, b"host") => Known::Host,
+        (4, b'd') if is(name, b"date") => Known::Date,
+        (6, b'a') if is(name, b"accept") => Known::Accept,
+        (6, b'c') if is(name, b"cookie") => Known::Cookie,
+        (6, b'e') if is(name, b"expect") => Known::Expect,
+        (6, b's') if is(name, b"server") => Known::Server,
+        (7, b't') if is(name, b"trailer") => Known::Trailer,
+        (7, b'u') if is(name, b"upgrade") => Known::Upgrade,
+        (8, b'l') if is(name, b"location") => Known::Location,
+        (9, b'f') if is(name, b"forwarded") => Known::Forwarded,
+        (10, b'c') if is(name, b"connection") => Known::Connection,
+        (10, b'k') if is(name, b"keep-alive") => Known::KeepAlive,
+        (10, b's') if is(name, b"set-cookie") => Known::SetCookie,
+        (10, b't') if is(name, b"tracestate") => Known::Tracestate,
+        (10, b'u') if is(name, b"user-agent") => Known::UserAgent,
+        (11, b't') if is(name, b"traceparent") => Known::Traceparent,
+        (12, b'c') if is(name, b"content-type") => Known::ContentType,
+        (12, b'm') if is(name, b"max-forwards") => Known::MaxForwards,
+        (13, b'a') if is(name, b"authorization") => Known::Authorization,
+        (14, b'c') if is(name, b"content-length") => Known::ContentLength,
+        (14, b'h') if is(name, b"http2-settings") => Known::Http2Settings,
+        (15, b'x') if is(name, b"x-forwarded-for") => Known::XForwardedFor,
+        (16, b'p') if is(name, b"proxy-connection") => Known::ProxyConnection,
+        (16, b'x') if is(name, b"x-forwarded-host") => Known::XForwardedHost,
+        (17, b't') if is(name, b"transfer-encoding") => Known::TransferEncoding,
+        (17, b'x') if is(name, b"x-forwarded-proto") => Known::XForwardedProto,
+        (18, b'p') if is(name, b"proxy-authenticate") => Known::ProxyAuthenticate,
+        (19, b'p') if is(name, b"proxy-authorization") => Known::ProxyAuthorization,
+        (25, b'p') if is(name, b"proxy-authentication-info") => Known::ProxyAuthenticate,
         _ => Known::Other,
     }
+}
+
+/// The same in any case. Setting bit 0x20 folds a letter's cases and, of the bytes a token may have, nothing else into
+/// what stands in a spelling; with the length known, the compiler compares many bytes at once.
+#[inline]
+fn is<const N: usize>(name: &[u8], spelling: &[u8; N]) -> bool {
+    name.first_chunk::<N>().is_some_and(|name| {
+        let both = name.iter().zip(spelling);
+        both.fold(0, |difference, (byte, wanted)| {
+            difference | (byte | 0x20) ^ wanted
+        }) == 0
+    })
 }
 
 #[inline]

@@ -27,7 +27,7 @@ pub struct RequestHead<'b> {
     /// How the body ends; never [`BodyLength::UntilClose`].
     pub body: BodyLength,
     /// Which fields end at this hop.
-    pub hop_by_hop: HopByHop<'b>,
+    pub hop_by_hop: HopByHop,
     /// Whether the client means to send another request on this connection.
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends its body.
@@ -59,14 +59,15 @@ pub fn parse_request<'b>(
         && let Some(target) = parsed.path
         && target.len() <= limits.target_bytes
         && target::is_clean(target)
-        && let Ok(headers) = store.index(&window[skipped..skipped + bytes], parsed.headers)
+        && let head = &window[skipped..skipped + bytes]
+        && store.index(head, parsed.headers)
     {
         let line = RequestLine {
             method: parsed.method.unwrap_or_default(),
             target,
             version: Version::of_minor(parsed.version.unwrap_or_default()),
         };
-        return understand(line, headers, skipped + bytes).map(Parsed::Complete);
+        return understand(line, head, store, skipped + bytes).map(Parsed::Complete);
     }
     if begins_well && outcome == Ok(httparse::Status::Partial) && may_grow {
         return Ok(Parsed::Partial);
@@ -96,7 +97,8 @@ struct RequestLine<'b> {
 
 fn understand<'b>(
     line: RequestLine<'b>,
-    headers: Headers<'b>,
+    head: &'b [u8],
+    store: &'b mut HeaderStore,
     head_bytes: usize,
 ) -> Result<RequestHead<'b>, BadMessage> {
     let RequestLine {
@@ -104,11 +106,12 @@ fn understand<'b>(
         target,
         version,
     } = line;
+    let hop_by_hop = store.read_connection(head)?;
+    let headers = store.headers(head);
     let target = Target::parse(method, target)?;
     let host_field = host_field(&headers, version)?;
     let body = framing::declared(&headers, version)?.unwrap_or(BodyLength::None);
-    let hop_by_hop = HopByHop::of(&headers, body)?;
-    let expects_continue = expects_continue(&headers, version)?;
+    let expects_continue = expects_continue(&headers, version)? && body != BodyLength::None;
     Ok(RequestHead {
         method,
         target,
@@ -117,10 +120,10 @@ fn understand<'b>(
         path_and_query: target.path_and_query(),
         headers,
         body,
-        keep_alive: keeps_alive(version, &hop_by_hop),
-        expects_continue: expects_continue && body != BodyLength::None,
-        upgrade: asks_upgrade(&headers, version, &hop_by_hop),
-        hop_by_hop,
+        keep_alive: keeps_alive(version, hop_by_hop),
+        expects_continue,
+        upgrade: asks_upgrade(&headers, version, hop_by_hop),
+        hop_by_hop: hop_by_hop.with_body(body).with_expect(expects_continue),
         head_bytes,
     })
 }
@@ -137,29 +140,28 @@ fn host_field<'b>(headers: &Headers<'b>, version: Version) -> Result<&'b str, Ba
     }
 }
 
-pub(super) fn keeps_alive(version: Version, hop_by_hop: &HopByHop<'_>) -> bool {
-    !hop_by_hop.has_close && (version == Version::Http11 || hop_by_hop.has_keep_alive)
+pub(super) fn keeps_alive(version: Version, hop_by_hop: HopByHop) -> bool {
+    !hop_by_hop.has_close() && (version == Version::Http11 || hop_by_hop.has_keep_alive())
 }
 
 /// RFC 9110 10.1.1: an HTTP/1.0 client's expectation is not met, other expectations than this one are refused.
 fn expects_continue(headers: &Headers<'_>, version: Version) -> Result<bool, BadMessage> {
-    let mut expectations = headers
-        .find_all(Known::Expect)
-        .flat_map(syntax::list)
-        .peekable();
-    if version == Version::Http10 || expectations.peek().is_none() {
+    if !headers.has(Known::Expect) || version == Version::Http10 {
         return Ok(false);
     }
-    if expectations.all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue")) {
-        Ok(true)
-    } else {
-        Err(BadMessage::ExpectationUnknown)
+    let mut expects = false;
+    for expectation in headers.find_all(Known::Expect).flat_map(syntax::list) {
+        if !expectation.eq_ignore_ascii_case(b"100-continue") {
+            return Err(BadMessage::ExpectationUnknown);
+        }
+        expects = true;
     }
+    Ok(expects)
 }
 
-fn asks_upgrade(headers: &Headers<'_>, version: Version, hop_by_hop: &HopByHop<'_>) -> bool {
+fn asks_upgrade(headers: &Headers<'_>, version: Version, hop_by_hop: HopByHop) -> bool {
     version == Version::Http11
-        && hop_by_hop.has_upgrade
+        && hop_by_hop.has_upgrade()
         && headers
             .find_all(Known::Upgrade)
             .flat_map(syntax::list)

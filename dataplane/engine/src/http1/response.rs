@@ -23,7 +23,7 @@ pub struct ResponseHead<'b> {
     /// How the body ends: none for 1xx, 204 and 304, and for answers to HEAD.
     pub body: BodyLength,
     /// Which fields end at this hop.
-    pub hop_by_hop: HopByHop<'b>,
+    pub hop_by_hop: HopByHop,
     /// Whether the connection can carry another request once the body has ended.
     pub keep_alive: bool,
     /// Whether the connection speaks another protocol from here on: a 101, or a 2xx to `CONNECT`. Who did not ask for it
@@ -64,8 +64,10 @@ pub fn parse_response<'b>(
         && let Some(status @ 100..=599) = parsed.code
         && let head = &window[..bytes]
         && let Some(reason) = reason(head)
-        && let Ok(headers) = store.index(head, parsed.headers)
+        && store.index(head, parsed.headers)
     {
+        let hop_by_hop = store.read_connection(head)?;
+        let headers = store.headers(head);
         let version = Version::of_minor(parsed.version.unwrap_or_default());
         let head = ResponseHead {
             status,
@@ -73,7 +75,7 @@ pub fn parse_response<'b>(
             version,
             headers,
             body: BodyLength::None,
-            hop_by_hop: HopByHop::silent(BodyLength::None),
+            hop_by_hop,
             keep_alive: false,
             switches_protocols: status == 101 || is_tunnel(request_method, status),
             head_bytes: bytes,
@@ -115,11 +117,10 @@ fn understand<'b>(
         Some(declared) => declared,
         None => BodyLength::UntilClose,
     };
-    // `Trailer` goes on only where trailers can.
-    head.hop_by_hop = HopByHop::of(&head.headers, head.body)?;
+    head.hop_by_hop = head.hop_by_hop.with_body(head.body);
     // A 204 that announces a body may well send it: nothing more is read from such a connection.
     let is_doubtful = head.status == 204 && announces;
-    head.keep_alive = keeps_alive(head.version, &head.hop_by_hop)
+    head.keep_alive = keeps_alive(head.version, head.hop_by_hop)
         && head.body != BodyLength::UntilClose
         && !head.switches_protocols
         && !is_doubtful;

@@ -1,7 +1,7 @@
 //! The codec as its callers use it; the raw cases stand in `tests/raw`.
 
 use super::{
-    BodyLength, HeadLimits, HeaderStore, HopByHop, Known, Parsed, RequestHead, Target, Version,
+    BodyLength, HeadLimits, HeaderStore, Known, Parsed, RequestHead, Target, Version,
     parse_request, parse_response,
 };
 
@@ -95,6 +95,9 @@ fn what_belongs_to_the_hop_ends_with_it() {
         Upgrade: a\r\nProxy-Authorization: a\r\nTrailer: a\r\nHTTP2-Settings: a\r\nX-Other: 1\r\n";
     assert_eq!(kept(fields), ["host", "x-other"]);
     assert_eq!(kept("TE: trailers\r\nConnection: te\r\n"), ["host", "te"]);
+    assert_eq!(kept("Expect: 100-continue\r\n"), ["host"]);
+    let with_body = "Expect: 100-continue\r\nContent-Length: 1\r\nConnection: expect\r\n";
+    assert_eq!(kept(with_body), ["host", "expect", "content-length"]);
     assert_eq!(
         kept("Trailer: a\r\nTransfer-Encoding: chunked\r\n"),
         ["host", "trailer"]
@@ -127,15 +130,4 @@ fn an_answer_is_framed_by_what_it_answers() {
         );
         assert!(head.keep_alive && !head.is_interim());
     }
-}
-
-#[test]
-fn a_hop_without_connection_removes_nothing_else() {
-    let mut store = HeaderStore::new();
-    let head = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: b\r\n\r\n";
-    let Ok(Parsed::Complete(head)) = parse_request(head, &HeadLimits::default(), &mut store) else {
-        panic!()
-    };
-    let hop = HopByHop::of(&head.headers, head.body).unwrap();
-    assert!(head.headers.iter().all(|header| !hop.removes(&header)));
 }

@@ -4,4 +4,6 @@
 #![allow(clippy::unwrap_used)] // clippy.toml allows it in tests, but does not see that helpers here are tests
 
 mod feed;
+mod invariants;
+mod properties;
 mod raw;

@@ -1,5 +1,7 @@
 //! The raw cases of `tests/raw`, each fed in every way a network may cut it.
 
+use std::sync::OnceLock;
+
 use meshnode_engine::http1::{BadMessage, HeadLimits, HeadWatch};
 
 use crate::feed::{Direction, Message, Outcome, feed};
@@ -28,9 +30,28 @@ fn responses_are_taken_or_refused_as_the_table_says() {
     check(include_str!("../raw/responses.txt"), "GET", 85);
 }
 
+/// Method answered (empty for requests) and bytes of every case that is no longer than a usual message.
+pub fn short_messages() -> &'static [(&'static str, Vec<u8>)] {
+    static MESSAGES: OnceLock<Vec<(&'static str, Vec<u8>)>> = OnceLock::new();
+    MESSAGES.get_or_init(|| {
+        let requests = cases(include_str!("../raw/requests.txt"), "");
+        let responses = cases(include_str!("../raw/responses.txt"), "GET");
+        let all = requests.into_iter().chain(responses);
+        all.filter(|case| case.bytes.len() <= CUT_EVERYWHERE_BYTES)
+            .map(|case| (case.request_method, case.bytes))
+            .collect()
+    })
+}
+
+fn cases(table: &'static str, request_method: &'static str) -> Vec<Case> {
+    table
+        .split("\n\n")
+        .filter_map(|block| parse_case(block, request_method))
+        .collect()
+}
+
 fn check(table: &'static str, request_method: &'static str, at_least: usize) {
-    let parse = |block| parse_case(block, request_method);
-    let cases: Vec<Case> = table.split("\n\n").filter_map(parse).collect();
+    let cases = cases(table, request_method);
     assert!(
         cases.len() >= at_least,
         "the table is read whole: {}",

@@ -1,0 +1,173 @@
+"""What a node says of itself under `meshnode/status/<node>`: the document, signed and read. Pure; keys are given from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import orjson
+
+from .model import KvEntry, Problem
+
+_T = TypeVar("_T")
+
+STATUS_PREFIX = "meshnode/status/"
+CHANGES = 16
+"""So many of the last changes are kept with their time: enough for the puts of one deployment."""
+PROBLEMS = 200
+"""So many problems stand in a status; the count tells of the rest."""
+MAX_BYTES = 256 * 1024
+"""Half of what Consul takes for one value."""
+
+Sign = Callable[[bytes], str]
+"""A message's signature by the node key, base64."""
+Verify = Callable[[str, bytes, str], bool]
+"""Whether (public key, message, signature) fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The node had `index` in force at `at_unix_ms`, by its own clock."""
+
+    index: int
+    at_unix_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One node's word.
+
+    `generation` counts its snapshots, `index` is the highest ModifyIndex it had in force (never lowered), `digest`
+    says which keys those are (`keys_digest`). `services` are those it serves. `problem_count` may be more than there
+    are `problems`. `outbound` is service and `ip:port` of its outbound listener, `certificates` service and end of its
+    certificate (Unix seconds), `clear` what it reaches without encryption: service, instance id, address, node.
+    `session` and `public_key` are set when it is signed.
+    """
+
+    node: str
+    generation: int
+    index: int
+    digest: str
+    changes: tuple[Change, ...] = ()
+    services: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    problem_count: int = 0
+    outbound: tuple[tuple[str, str], ...] = ()
+    certificates: tuple[tuple[str, int], ...] = ()
+    clear: tuple[tuple[str, str, str, str], ...] = ()
+    session: str = ""
+    public_key: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The document without its signature."""
+        return {
+            "node": self.node,
+            "generation": self.generation,
+            "index": self.index,
+            "digest": self.digest,
+            "changes": [
+                {"index": change.index, "at_unix_ms": change.at_unix_ms} for change in self.changes
+            ],
+            "services": list(self.services),
+            "problems": [problem.to_json() for problem in self.problems],
+            "problem_count": self.problem_count,
+            "outbound": dict(self.outbound),
+            "certificates": dict(self.certificates),
+            "clear": [list(endpoint) for endpoint in self.clear],
+            "session": self.session,
+            "public_key": self.public_key,
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> NodeStatus:
+        """Takes fields it does not know, of newer nodes. Raises ValueError with a sentence for what is no status."""
+        try:
+            return cls(
+                node=_text(document["node"]),
+                generation=_count(document["generation"]),
+                index=_count(document["index"]),
+                digest=_text(document["digest"]),
+                changes=tuple(
+                    Change(_count(change["index"]), _count(change["at_unix_ms"]))
+                    for change in document["changes"][-CHANGES:]
+                ),
+                services=tuple(_text(name) for name in document["services"]),
+                problems=tuple(map(Problem.from_json, document["problems"][:PROBLEMS])),
+                problem_count=_count(document["problem_count"]),
+                outbound=_sorted(document["outbound"], _text),
+                certificates=_sorted(document["certificates"], _count),
+                clear=tuple(map(_endpoint, document["clear"])),
+                session=_text(document["session"]),
+                public_key=_text(document["public_key"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"no status of a node ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class SignedStatus:
+    """A status as it stood in Consul: what was signed, by the key it names; nothing about it is checked yet."""
+
+    status: NodeStatus
+    message: bytes
+    signature: str
+
+
+def remember(changes: tuple[Change, ...], index: int, at_unix_ms: int) -> tuple[Change, ...]:
+    """The changes with one more at their end, if `index` is new; the oldest go."""
+    if changes and changes[-1].index >= index:
+        return changes
+    return (*changes, Change(index, at_unix_ms))[-CHANGES:]
+
+
+def signed(status: NodeStatus, session: str, public_key: str, sign: Sign) -> bytes:
+    """The value to be put: canonical JSON, with `signature` over all other fields. Problems go until it fits."""
+    bound = replace(
+        status, session=session, public_key=public_key, problems=status.problems[:PROBLEMS]
+    )
+    message = _canonical(bound.to_json())
+    while len(message) > MAX_BYTES and bound.problems:
+        bound = replace(bound, problems=bound.problems[: len(bound.problems) // 2])
+        message = _canonical(bound.to_json())
+    return _canonical({**bound.to_json(), "signature": sign(message)})
+
+
+def read_signed(entry: KvEntry) -> SignedStatus:
+    """The status in a key. Raises ValueError with a sentence, also where the key is another node's."""
+    try:
+        document = orjson.loads(entry.value)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"no JSON ({error})") from error
+    status = NodeStatus.from_json(document)
+    if entry.key != STATUS_PREFIX + status.node:
+        raise ValueError(f"the status of {status.node} stands at {entry.key}")
+    signature = document.pop("signature", None)
+    if not isinstance(signature, str):
+        raise ValueError("it is not signed")  # noqa: TRY004 (one kind of error for one document)
+    return SignedStatus(status, _canonical(document), signature)
+
+
+def _canonical(document: Any) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def _sorted(document: Any, read: Callable[[Any], _T]) -> tuple[tuple[str, _T], ...]:
+    return tuple((name, read(value)) for name, value in sorted(document.items()))
+
+
+def _endpoint(value: Any) -> tuple[str, str, str, str]:
+    service, instance, address, node = map(_text, value)
+    return service, instance, address, node
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(f"{value!r} is no count")
+    return value

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+
 from catalog import (
+    Compiler,
     DefaultIntentionUpdate,
     Instance,
     InstancesUpdate,
@@ -13,9 +19,12 @@ from catalog import (
     NodeFacts,
     NodesUpdate,
     ServicesUpdate,
+    Snapshot,
     State,
     UnhealthyUpdate,
     Update,
+    delta,
+    full,
 )
 from catalog.model import Intentions, IntentionSource, Status
 
@@ -124,3 +133,68 @@ def state(
     for update in updates:
         made = made.apply(update)
     return made
+
+
+def golden_states() -> tuple[State, State]:
+    """Two states, one after the other, with a bit of everything a snapshot can say.
+
+    What they compile into stands in tests/golden/compiled_snapshot.json and compiled_delta.json, which the proxy's
+    tests read too. `python -m tests.support.catalog` writes both anew.
+    """
+    before = state(
+        {
+            "routes/shop": "shop.example/cart -> cart 90%, cart-next 10% timeout=2s strip=/cart",
+            "routes/front": "shop.example/ -> web",
+            "routes/team-a/docs": "host: '*.docs.example'\npath: /v1\nexact: true\nservice: legacy\n",
+            "routes/any": "* -> nowhere",
+            "routes/old": "old.example/ -> redirect 301 https://new.example/",
+            "routes/wrong": "shop.example/ -> web tiemout=2s",
+        },
+        instance("web", meta={"mesh-user": "deploy", "mesh-outbound-port": "15005"}),
+        instance("cart", "node-1"),
+        instance("cart", "node-2", weight=3),
+        instance("cart", "node-3", status="critical"),
+        instance("cart-next", "node-2", address="fd00::12", port=9001),
+        instance("legacy", "old-box"),
+        absent=("nowhere",),
+        intentions=(
+            intention("*", 70, any="deny"),
+            intention("cart", 80, web="allow", edge="allow"),
+            intention("legacy", 81, web="permissions", any="allow"),
+        ),
+    )
+    after = before.apply(
+        kv(
+            {
+                "routes/shop": "shop.example/cart -> cart timeout=2s strip=/cart",
+                "routes/front": "shop.example/ -> web",
+                "routes/any": "* -> nowhere",
+            },
+            1001,
+        )
+    )
+    return before, after.apply(LocalServicesUpdate(before.local[:1]))
+
+
+def golden_documents() -> dict[str, bytes]:
+    """The golden documents by file name."""
+    facts = replace(FACTS, outbound_ports={"cart": 15001}, trusted_proxies=("10.0.0.0/8",))
+    facts = replace(facts, limits={"headers": 200}, trace_ratio=0.25)
+    compiler = Compiler()
+    snapshots = []
+    for generation, one in enumerate(golden_states(), start=7):
+        compiled = compiler.compile(one, facts)
+        snapshots.append(Snapshot(generation, compiled.digest, compiled.resources))
+    return {
+        "compiled_snapshot.json": indented(full(snapshots[0])),
+        "compiled_delta.json": indented(delta(*snapshots)),
+    }
+
+
+def indented(document: bytes) -> bytes:
+    return orjson.dumps(orjson.loads(document), option=orjson.OPT_INDENT_2) + b"\n"
+
+
+if __name__ == "__main__":
+    for name, document in golden_documents().items():
+        (Path(__file__).parent.parent / "golden" / name).write_bytes(document)

@@ -134,6 +134,7 @@ WORDS = [
 @example(b"!<")
 @example(b"{? : }")
 @example(b'a: "\\')
+@example(b'host: ""')
 def test_any_bytes_give_a_route_or_a_problem(value: bytes) -> None:
     check_any_value(value)
 

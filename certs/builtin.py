@@ -23,7 +23,7 @@ from .provider import CertificateProblem
 from .requester import Requester, Surroundings
 from .settings import CertificateSettings
 from .signer import ServicesOf, Signer
-from .standing import kept_problems, no_signer_sentence, service_problem
+from .standing import kept_problems, no_signer_sentence, root_problem, service_problem
 from .store import Entry, GuardedStore, Store
 
 PIN_FILE = "pin.json"
@@ -185,6 +185,8 @@ class Builtin:
         now = self._clock()
         found = [CertificateProblem("ca", message) for message in self._pinned.problems]
         found += self._signer.problems()
+        ending = root_problem(self._pinned.trust, now)
+        found += [ending] if ending else []
         if self._is_signer_missed():
             entry = (self._entries or {}).get(AUTHORITY_KEY)
             sentence = no_signer_sentence(

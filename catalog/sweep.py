@@ -9,15 +9,15 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from catalog import parse
-from catalog.backoff import persist
-from catalog.calls import Consistency, Question
-from catalog.client import ConsulClient
-from catalog.errors import CatalogError
-from catalog.model import Instance
-from catalog.transport import Answer
-from catalog.update import InstancesUpdate, LocalServicesUpdate
-from catalog.values import RESERVED_SERVICES
+from . import parse
+from .backoff import persist
+from .calls import Consistency, Question
+from .client import ConsulClient
+from .errors import CatalogError
+from .model import Instance
+from .transport import Answer
+from .update import InstancesUpdate, LocalServicesUpdate
+from .values import RESERVED_SERVICES
 
 AT_ONCE = 32
 """So many named services are swept at every wake of the catalog: 10 ms of one connection."""

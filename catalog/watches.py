@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from catalog.backoff import persist
-from catalog.client import ConsulClient
-from catalog.errors import CatalogError
-from catalog.update import DefaultIntentionUpdate, Staleness, Update
-
+from .backoff import persist
+from .client import ConsulClient
 from .default_intention import read_default_intention
-from .liveness import Liveness
+from .errors import CatalogError
+from .liveness import Liveness, Probing
 from .sources import (
     IntentionsSource,
     KvSource,
@@ -24,6 +22,7 @@ from .sources import (
     UnhealthySource,
 )
 from .sweep import Sweep
+from .update import DefaultIntentionUpdate, Staleness, Update
 from .watch import WAIT_S, Watch
 
 KV_PREFIXES = ("mesh/", "meshnode/status/", "meshnode/ca/")
@@ -45,6 +44,7 @@ class Watches:
         clock: Callable[[], float] = time.time,
         jitter: random.Random | None = None,
         wait_s: int = WAIT_S,
+        probing: Probing | None = None,
     ) -> None:
         """`node` is the Consul node we run on, `clock` gives Unix seconds, `wait_s` how long a query stays open."""
         self.first_complete = asyncio.Event()
@@ -58,6 +58,7 @@ class Watches:
             on_return=self._redial,
             clock=clock,
             jitter=self._jitter,
+            probing=probing or Probing(),
         )
         self._sweep = Sweep(
             client,

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from catalog import parse
-from catalog.calls import Question, Right
-from catalog.client import Reads
-from catalog.transport import Answer
-from catalog.update import (
+from . import parse
+from .calls import Question, Right
+from .client import Reads
+from .transport import Answer
+from .update import (
     IntentionsUpdate,
     KvUpdate,
     NodesUpdate,

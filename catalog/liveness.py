@@ -9,20 +9,28 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from catalog.client import ConsulClient
-from catalog.errors import CatalogError
-from catalog.update import Staleness
+from .client import ConsulClient
+from .errors import CatalogError
+from .update import Staleness
 
-PROBE_S = 2.0
-"""Between two probes while all is well; a hanging Consul is noticed within this and PROBE_TIMEOUT_S."""
-PROBE_TIMEOUT_S = 2.0
-FAILING_PROBE_S = 0.5
-"""Between two probes while Consul does not answer: its return is noticed within this."""
 REDIAL_FAILURES = 2
 """So many failed probes in a row, and the watches' connections are not trusted any more."""
 
 CONSUL = "consul"
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """How often Consul is probed."""
+
+    every_s: float = 2.0
+    """Between two probes while all is well; a hanging Consul is noticed within this and `timeout_s`."""
+    timeout_s: float = 2.0
+    """A leader that takes longer to be named is none to rely on."""
+    failing_s: float = 0.5
+    """Between two probes while Consul does not answer: its return is noticed within this."""
 
 
 class Liveness:
@@ -36,6 +44,7 @@ class Liveness:
         on_return: Callable[[], None],
         clock: Callable[[], float],
         jitter: random.Random,
+        probing: Probing,
     ) -> None:
         """`on_return` is called when probes succeed again after REDIAL_FAILURES; `clock` gives Unix seconds."""
         self.staleness = Staleness(None)
@@ -44,6 +53,7 @@ class Liveness:
         self._on_return = on_return
         self._clock = clock
         self._jitter = jitter
+        self._probing = probing
         self._failing: dict[str, tuple[float, str]] = {}
         self._last_good = clock()
         self._failures = 0
@@ -69,11 +79,12 @@ class Liveness:
             await self._pause()
 
     async def _probe(self) -> None:
+        timeout_s = self._probing.timeout_s
         try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 leader = await self._client.leader()
         except TimeoutError:
-            self._probe_failed(f"Consul does not answer within {PROBE_TIMEOUT_S:g} s")
+            self._probe_failed(f"Consul does not answer within {timeout_s:g} s")
         except CatalogError as error:
             self._probe_failed(str(error))
         else:
@@ -102,7 +113,8 @@ class Liveness:
 
     async def _pause(self) -> None:
         """Until the next probe is due; a watch that fails in the meantime brings it forward."""
-        pause_s = (FAILING_PROBE_S if self._failures else PROBE_S) * (1 - self._jitter.random() / 4)
+        every_s = self._probing.failing_s if self._failures else self._probing.every_s
+        pause_s = every_s * (1 - self._jitter.random() / 4)
         self._hurry.clear()
         try:
             async with asyncio.timeout(pause_s):

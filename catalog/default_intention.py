@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from catalog.client import ConsulClient
-from catalog.errors import ConsulAnswerError, ConsulDenied
-from catalog.facts import intention_policy
-from catalog.update import DefaultIntentionUpdate
-
+from .client import ConsulClient
+from .errors import ConsulAnswerError, ConsulDenied
+from .facts import intention_policy
 from .sources import NODE_SERVICE
+from .update import DefaultIntentionUpdate
 
 # Nobody is called so, and no intention but one for everybody can name it.
 _CALLER = "spiffe://made-up.consul/ns/default/dc/dc1/svc/meshnode-made-up-caller"

@@ -12,13 +12,14 @@ from .errors import (
     SnapshotFileError,
 )
 from .facts import AgentSelf, SessionInfo
-from .keys import keys_digest
+from .keys import key_problem, keys_digest, route_name
 from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
 from .node import NodeFacts
 from .policy import least_policy
 from .registration import NodeRegistration, Registration
 from .resource import Resource, Resources, digest_of
 from .rights import policy_line
+from .routes import Route, parse_route, to_resource
 from .sessions import SessionKeeper
 from .snapshot import Snapshot, delta, full, load_snapshot, save_snapshot, snapshot_from_document
 from .state import State
@@ -40,7 +41,7 @@ from .update import (
     Update,
 )
 from .verdicts import NodeVerdict, Verdict, live_nodes, verdict
-from .watch import Watches
+from .watches import Watches
 
 __all__ = [
     "STATUS_PREFIX",
@@ -75,6 +76,7 @@ __all__ = [
     "Registration",
     "Resource",
     "Resources",
+    "Route",
     "ServicesUpdate",
     "SessionInfo",
     "SessionKeeper",
@@ -94,14 +96,18 @@ __all__ = [
     "delta",
     "digest_of",
     "full",
+    "key_problem",
     "keys_digest",
     "least_policy",
     "live_nodes",
     "load_snapshot",
+    "parse_route",
     "persist",
     "policy_line",
     "remember",
+    "route_name",
     "save_snapshot",
     "snapshot_from_document",
+    "to_resource",
     "verdict",
 ]

@@ -18,13 +18,12 @@ FIRST_S = 0.05
 CAP_S = 1.0
 """In the first minute: what comes back within it must be caught up with within two seconds."""
 LATE_CAP_S = 5.0
-"""Afterwards; the end of an outage is noticed by the probe, which wakes everybody."""
+"""Afterwards, and while the probe fails: it notices the end of an outage and wakes everybody."""
 FIRST_MINUTE_S = 60.0
 
 
-def delay_s(attempt: int, since_start_s: float, jitter: float) -> float:
+def delay_s(attempt: int, jitter: float, cap_s: float) -> float:
     """Seconds before the next attempt: doubling, capped, of which `jitter` (0 to 1) takes up to half away."""
-    cap_s = CAP_S if since_start_s < FIRST_MINUTE_S else LATE_CAP_S
     doubled_s = FIRST_S * 2 ** min(attempt - 1, 16)
     return float(min(cap_s, doubled_s)) * (1 - jitter / 2)
 
@@ -33,6 +32,8 @@ class Interruption:
     """Sleeping that somebody else may end for all sleepers at once."""
 
     def __init__(self) -> None:
+        self.is_announced = False
+        """True while it is certain that `end` will be called: nobody needs to look for himself."""
         self._event = asyncio.Event()
 
     def end(self) -> None:
@@ -40,12 +41,13 @@ class Interruption:
         event, self._event = self._event, asyncio.Event()
         event.set()
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> bool:
+        """True if it was ended before its time."""
         try:
             async with asyncio.timeout(seconds):
-                await self._event.wait()
+                return await self._event.wait()
         except TimeoutError:
-            pass
+            return False
 
 
 class Trouble:
@@ -74,23 +76,43 @@ async def persist(
     jitter: random.Random,
 ) -> _R:
     """Repeats `call` until it succeeds; each CatalogError is told to `failed` and waited out. Others go through."""
-
-    def wait_s(state: RetryCallState) -> float:
-        return delay_s(state.attempt_number, state.seconds_since_start or 0.0, jitter.random())
+    tries = _Tries(interruption, jitter)
 
     def tell(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, CatalogError):
             failed(error)
 
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type(CatalogError),
-        wait=wait_s,
-        before_sleep=tell,
-        sleep=interruption.sleep,
-    )
-
     async def attempt() -> _R:
         return await call()  # tenacity awaits only what it can see to be a coroutine function
 
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(CatalogError),
+        wait=tries.wait_s,
+        before_sleep=tell,
+        sleep=tries.sleep,
+    )
     return await retrying(attempt)
+
+
+class _Tries:
+    """How often it failed since it began, or since Consul came back: then it is in a hurry again."""
+
+    def __init__(self, interruption: Interruption, jitter: random.Random) -> None:
+        self._interruption = interruption
+        self._jitter = jitter
+        self._begin()
+
+    def _begin(self) -> None:
+        self._failures = 0
+        self._began_at = asyncio.get_running_loop().time()
+
+    def wait_s(self, _state: RetryCallState) -> float:
+        self._failures += 1
+        since_s = asyncio.get_running_loop().time() - self._began_at
+        is_late = self._interruption.is_announced or since_s > FIRST_MINUTE_S
+        return delay_s(self._failures, self._jitter.random(), LATE_CAP_S if is_late else CAP_S)
+
+    async def sleep(self, seconds: float) -> None:
+        if await self._interruption.sleep(seconds):
+            self._begin()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from .model import KvEntry, Problem
+
+_T = TypeVar("_T")
 
 STATUS_PREFIX = "meshnode/status/"
 CHANGES = 16
@@ -38,7 +40,9 @@ class NodeStatus:
 
     `generation` counts its snapshots, `index` is the highest ModifyIndex it had in force (never lowered), `digest`
     says which keys those are (`keys_digest`). `services` are those it serves. `problem_count` may be more than there
-    are `problems`. `session` and `public_key` are set when it is signed.
+    are `problems`. `outbound` is service and `ip:port` of its outbound listener, `certificates` service and end of its
+    certificate (Unix seconds), `clear` what it reaches without encryption: service, instance id, address, node.
+    `session` and `public_key` are set when it is signed.
     """
 
     node: str
@@ -49,6 +53,9 @@ class NodeStatus:
     services: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     problem_count: int = 0
+    outbound: tuple[tuple[str, str], ...] = ()
+    certificates: tuple[tuple[str, int], ...] = ()
+    clear: tuple[tuple[str, str, str, str], ...] = ()
     session: str = ""
     public_key: str = ""
 
@@ -65,6 +72,9 @@ class NodeStatus:
             "services": list(self.services),
             "problems": [problem.to_json() for problem in self.problems],
             "problem_count": self.problem_count,
+            "outbound": dict(self.outbound),
+            "certificates": dict(self.certificates),
+            "clear": [list(endpoint) for endpoint in self.clear],
             "session": self.session,
             "public_key": self.public_key,
         }
@@ -85,10 +95,13 @@ class NodeStatus:
                 services=tuple(_text(name) for name in document["services"]),
                 problems=tuple(map(Problem.from_json, document["problems"][:PROBLEMS])),
                 problem_count=_count(document["problem_count"]),
+                outbound=_sorted(document["outbound"], _text),
+                certificates=_sorted(document["certificates"], _count),
+                clear=tuple(map(_endpoint, document["clear"])),
                 session=_text(document["session"]),
                 public_key=_text(document["public_key"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"no status of a node ({error})") from error
 
 
@@ -137,6 +150,15 @@ def read_signed(entry: KvEntry) -> SignedStatus:
 
 def _canonical(document: Any) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def _sorted(document: Any, read: Callable[[Any], _T]) -> tuple[tuple[str, _T], ...]:
+    return tuple((name, read(value)) for name, value in sorted(document.items()))
+
+
+def _endpoint(value: Any) -> tuple[str, str, str, str]:
+    service, instance, address, node = map(_text, value)
+    return service, instance, address, node
 
 
 def _text(value: Any) -> str:

@@ -6,6 +6,7 @@ answers is not used: it drops the headers.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -265,8 +266,8 @@ def _refuse(answer: Answer, accepted: Collection[int]) -> None:
 
 def _cause(error: BaseException) -> str:
     inner = getattr(error, "os_error", error)
-    if isinstance(inner, OSError) and inner.strerror:
-        return inner.strerror.lower()
+    if isinstance(inner, OSError) and inner.errno:
+        return os.strerror(inner.errno).lower()
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
         return "connection closed"
     return str(error) or type(error).__name__

@@ -183,6 +183,11 @@ impl Identities {
         self.table.load().by_name.keys().map(Arc::clone).collect()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.table.load().by_name.is_empty()
+    }
+
     /// Wakes at each put and each removal.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()

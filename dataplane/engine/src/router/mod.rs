@@ -5,6 +5,8 @@
 
 mod path_tree;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -187,18 +187,24 @@ pub(super) struct RouteDocument {
     pub strip_prefix: Option<Box<str>>,
 }
 
+/// Either the one or the other.
 #[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum PathDocument {
-    Prefix(Box<str>),
-    Exact(Box<str>),
+#[serde(deny_unknown_fields)]
+pub(super) struct PathDocument {
+    #[serde(default)]
+    pub prefix: Option<Box<str>>,
+    #[serde(default)]
+    pub exact: Option<Box<str>>,
 }
 
+/// Either the one or the other.
 #[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum ActionDocument {
-    Split(Vec<WeightedClusterDocument>),
-    Redirect(RedirectDocument),
+#[serde(deny_unknown_fields)]
+pub(super) struct ActionDocument {
+    #[serde(default)]
+    pub split: Option<Vec<WeightedClusterDocument>>,
+    #[serde(default)]
+    pub redirect: Option<RedirectDocument>,
 }
 
 #[derive(Deserialize)]

@@ -38,7 +38,10 @@ impl Refusal {
     pub(super) fn under(self, above: &str) -> Self {
         match self {
             Self::Invalid { path, sentence } if path.is_empty() => Self::at(above, sentence),
-            Self::Invalid { path, sentence } => Self::at(format!("{above}.{path}"), sentence),
+            Self::Invalid { path, sentence } => {
+                let dot = if path.starts_with('[') { "" } else { "." };
+                Self::at(format!("{above}{dot}{path}"), sentence)
+            }
             Self::BaseNotInForce { .. } => self,
         }
     }

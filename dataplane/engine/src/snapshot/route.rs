@@ -45,22 +45,30 @@ fn compile_host(host: &str) -> Result<HostMatch, Refusal> {
 }
 
 fn compile_path(document: PathDocument) -> Result<PathMatch, Refusal> {
-    match document {
-        PathDocument::Prefix(path) => {
+    match (document.prefix, document.exact) {
+        (Some(path), None) => {
             check::path("path.prefix", &path)?;
             Ok(PathMatch::Prefix(path))
         }
-        PathDocument::Exact(path) => {
+        (None, Some(path)) => {
             check::path("path.exact", &path)?;
             Ok(PathMatch::Exact(path))
         }
+        _ => Err(Refusal::at(
+            "path",
+            "needs `prefix` or `exact`, and not both",
+        )),
     }
 }
 
 fn compile_action(document: ActionDocument) -> Result<Action, Refusal> {
-    match document {
-        ActionDocument::Split(parts) => compile_split(parts),
-        ActionDocument::Redirect(redirect) => compile_redirect(redirect),
+    match (document.split, document.redirect) {
+        (Some(parts), None) => compile_split(parts),
+        (None, Some(redirect)) => compile_redirect(redirect),
+        _ => Err(Refusal::at(
+            "action",
+            "needs `split` or `redirect`, and not both",
+        )),
     }
 }
 

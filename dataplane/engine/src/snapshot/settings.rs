@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::document::{DefaultAction, LimitsDocument, SettingsDocument};
 use super::refusal::Refusal;
 use super::{check, limits};
+use crate::http1::HeadLimits;
 
 /// The resource `settings.node`.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,8 +167,18 @@ impl Limits {
             check::range(field, value, min, max).map(|()| value as usize)
         };
         Ok(Self {
-            head_bytes: size("head_bytes", document.head_bytes, 1024, 1 << 20)?,
-            headers: size("headers", document.headers, 1, 1000)?,
+            head_bytes: size(
+                "head_bytes",
+                document.head_bytes,
+                1024,
+                HeadLimits::MOST_HEAD_BYTES as u64,
+            )?,
+            headers: size(
+                "headers",
+                document.headers,
+                1,
+                HeadLimits::MOST_HEADERS as u64,
+            )?,
             head_timeout: check::timeout("head_timeout_ms", document.head_timeout_ms)?,
             idle_timeout: check::timeout("idle_timeout_ms", document.idle_timeout_ms)?,
             request_timeout: check::optional_timeout(

@@ -36,7 +36,7 @@ pub struct IdentityState {
     /// Its name.
     pub name: String,
     /// When its certificate ends.
-    pub not_after_unix_s: i64,
+    pub not_after_unix_s: u64,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,9 @@
 //! W3C Trace Context, levels 1 and 2: reads `traceparent` and `tracestate`, decides about sampling, writes them.
 //! It may not keep spans.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use crate::random::Random;

@@ -1,0 +1,352 @@
+//! Each rule of the document broken once: the path and the sentence, and that nothing came of it.
+
+use serde_json::{Map, Value, json};
+
+use super::{FULL, golden};
+use crate::snapshot::{Refusal, Snapshot, limits};
+
+/// The path and sentence with which the golden document is refused after `change`.
+fn refusal(change: impl FnOnce(&mut Value)) -> (String, String) {
+    let mut document: Value = serde_json::from_slice(FULL).unwrap();
+    change(&mut document);
+    refusal_of(document.to_string().as_bytes())
+}
+
+fn refusal_of(document: &[u8]) -> (String, String) {
+    match golden().apply(document) {
+        Err(Refusal::Invalid { path, sentence }) => (path, sentence),
+        other => panic!(
+            "not refused: {:?}",
+            other.map(|snapshot| snapshot.generation)
+        ),
+    }
+}
+
+/// Puts `value` at `pointer` in the resources and expects a refusal there.
+fn check(pointer: &str, value: Value, path: &str, sentence: &str) {
+    let (at, why) = refusal(|document| {
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        let parent = document
+            .pointer_mut(&format!("/resources{parent}"))
+            .unwrap();
+        match parent {
+            Value::Array(entries) => entries[field.parse::<usize>().unwrap()] = value,
+            other => drop(
+                other
+                    .as_object_mut()
+                    .unwrap()
+                    .insert(field.to_owned(), value),
+            ),
+        }
+    });
+    assert_eq!(at, path, "{pointer}: {why}");
+    assert!(
+        why.contains(sentence),
+        "{pointer}: {why:?} does not say {sentence:?}"
+    );
+}
+
+#[test]
+fn documents_that_are_none_are_refused() {
+    let check = |document: &[u8], path: &str, sentence: &str| {
+        let (at, why) = refusal_of(document);
+        assert_eq!((at.as_str(), why.contains(sentence)), (path, true), "{why}");
+    };
+    check(b"", "", "EOF");
+    check(b"nonsense", "", "expected");
+    check(b"[]", "", "invalid length 0");
+    check(b"\xff\xfe", "", "expected value");
+    check(
+        b"{\"schema\":2,\"kind\":\"full\",\"wonder\":[]}",
+        "schema",
+        "is 2, and this proxy reads 1",
+    );
+    check(
+        br#"{"schema":1,"kind":"half","generation":1,"digest":"d"}"#,
+        "kind",
+        "unknown variant",
+    );
+    check(
+        br#"{"schema":1,"kind":"full","generation":1}"#,
+        "",
+        "missing field `digest`",
+    );
+    check(
+        br#"{"schema":1,"kind":"full","generation":1,"digest":"d"}"#,
+        "resources",
+        "needs them",
+    );
+    check(
+        br#"{"schema":1,"kind":"full","generation":-1,"digest":"d"}"#,
+        "generation",
+        "invalid value",
+    );
+    check(
+        br#"{"schema":1,"kind":"full","generation":1,"digest":"","resources":{}}"#,
+        "digest",
+        "empty",
+    );
+    check(
+        br#"{"schema":1,"kind":"full","generation":1,"digest":"d","base":"b","resources":{}}"#,
+        "base",
+        "only a delta has it",
+    );
+    check(
+        br#"{"schema":1,"kind":"full","generation":1,"digest":"d","resources":{}}"#,
+        "settings.node",
+        "needs the node's settings",
+    );
+    check(
+        br#"{"schema":1,"kind":"delta","generation":1,"digest":"d"}"#,
+        "base",
+        "needs the digest",
+    );
+    check(
+        br#"{"schema":1,"kind":"full","generation":1,"digest":"d","resources":{"routes":{"a":1,"a":2}}}"#,
+        "resources.routes",
+        "`a` stands there twice",
+    );
+    check(
+        br#"{"schema":1,"kind":"full","generation":1,"digest":"d","resources":{"middlewares":{}}}"#,
+        "resources.middlewares",
+        "unknown field",
+    );
+    let (_, why) = refusal_of(&[FULL, b"{}"].concat());
+    assert!(why.contains("trailing characters"), "{why}");
+    let (_, why) = refusal_of(&FULL[..FULL.len() / 2]);
+    assert!(why.contains("EOF"), "{why}");
+    refusal_of(&[b"[".repeat(100_000), b"]".repeat(100_000)].concat());
+}
+
+#[test]
+fn nesting_and_size_are_bounded() {
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let base = &golden().digest;
+    let document = format!(
+        r#"{{"schema":1,"kind":"delta","base":"{base}","generation":1,"digest":"d","set":{{"routes":{{"a":{deep}}}}}}}"#
+    );
+    assert_eq!(refusal_of(document.as_bytes()).0, "routes.a[0]");
+    let huge = vec![b' '; limits::DOCUMENT_BYTES + 1];
+    assert!(refusal_of(&huge).1.contains("over 67108864"));
+    let long = "x".repeat(1 << 20);
+    let (path, sentence) = refusal(|document| document["resources"]["routes"][&long] = Value::Null);
+    assert!(path.len() + sentence.len() < 3 * limits::REFUSAL_BYTES);
+}
+
+#[test]
+fn unknown_fields_are_refused_everywhere() {
+    for parent in [
+        "",
+        "/resources",
+        "/resources/settings/node",
+        "/resources/settings/node/limits",
+        "/resources/listeners/web",
+        "/resources/routes/shop",
+        "/resources/routes/shop/path",
+        "/resources/routes/shop/action",
+        "/resources/routes/shop/action/split/0",
+        "/resources/routes/old/action/redirect",
+        "/resources/clusters/cart",
+        "/resources/clusters/cart/endpoints/0",
+        "/resources/services/cart",
+        "/resources/services/cart/instances/0",
+        "/resources/intentions/cart",
+        "/resources/intentions/cart/rules/0",
+    ] {
+        let (path, sentence) = refusal(|document| {
+            let parent = document
+                .pointer_mut(parent)
+                .unwrap()
+                .as_object_mut()
+                .unwrap();
+            parent.insert("wonder".to_owned(), json!({}));
+        });
+        assert!(
+            sentence.contains("unknown field `wonder`"),
+            "{path}: {sentence}"
+        );
+    }
+}
+
+#[test]
+fn missing_fields_are_refused_but_those_that_may_be_left_out() {
+    let may_be_left_out = [
+        "/settings/node/trusted_proxies",
+        "/settings/node/limits",
+        "/listeners/edge/identity",
+        "/listeners/mesh/identity",
+        "/listeners/web/proof",
+        "/listeners/web/owners",
+        "/listeners/web/uids",
+        "/routes/shop/timeout_ms",
+        "/routes/shop/strip_prefix",
+    ];
+    for parent in [
+        "/settings/node",
+        "/listeners/edge",
+        "/listeners/mesh",
+        "/listeners/web",
+        "/routes/shop",
+        "/routes/shop/action/split/0",
+        "/routes/old/action/redirect",
+        "/clusters/cart",
+        "/clusters/cart/endpoints/0",
+        "/services/cart",
+        "/services/cart/instances/0",
+        "/intentions/cart",
+        "/intentions/cart/rules/0",
+    ] {
+        let document: Value = serde_json::from_slice(FULL).unwrap();
+        let fields = document.pointer(&format!("/resources{parent}")).unwrap();
+        for field in fields.as_object().unwrap().keys() {
+            let mut document = document.clone();
+            let fields = document
+                .pointer_mut(&format!("/resources{parent}"))
+                .unwrap();
+            fields.as_object_mut().unwrap().remove(field);
+            let applied = Snapshot::empty().apply(document.to_string().as_bytes());
+            let at = format!("{parent}/{field}");
+            assert_eq!(
+                applied.is_ok(),
+                may_be_left_out.contains(&at.as_str()),
+                "{at}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_value_that_breaks_a_rule_is_refused_where_it_stands() {
+    let cases = include_str!("refusals.txt").lines();
+    let cases = cases.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    for case in cases {
+        let parts: Vec<&str> = case.split(" | ").map(str::trim).collect();
+        let [pointer, value, path, sentence] = parts[..] else {
+            panic!("no case: {case}");
+        };
+        check(
+            pointer,
+            serde_json::from_str(value).unwrap(),
+            path,
+            sentence,
+        );
+    }
+}
+
+#[test]
+fn what_is_too_much_is_refused() {
+    let host = "a".repeat(254);
+    check(
+        "/routes/shop/host",
+        host.into(),
+        "routes.shop.host",
+        "over 253",
+    );
+    let path = json!({"prefix": format!("/{}", "a".repeat(2048))});
+    check(
+        "/routes/shop/path",
+        path,
+        "routes.shop.path.prefix",
+        "over 2048",
+    );
+    let split = json!({"split": vec![json!({"cluster": "cart", "weight": 1}); 65]});
+    check(
+        "/routes/shop/action",
+        split,
+        "routes.shop.action.split",
+        "65 entries, over 64",
+    );
+    let uids = json!(vec![1; 257]);
+    check(
+        "/listeners/web/uids",
+        uids,
+        "listeners.web.uids",
+        "over 256",
+    );
+    let node = "x".repeat(513);
+    let at = "clusters.cart.endpoints[0].node";
+    check(
+        "/clusters/cart/endpoints/0/node",
+        node.into(),
+        at,
+        "over 512",
+    );
+    let addresses = json!(vec!["1.1.1.1:1"; 17]);
+    let at = "services.cart.instances[0].addresses";
+    check(
+        "/services/cart/instances/0/addresses",
+        addresses,
+        at,
+        "over 16",
+    );
+}
+
+#[test]
+fn a_cluster_that_a_route_needs_cannot_go() {
+    let (path, sentence) = refusal(|document| {
+        document["resources"]["clusters"]
+            .as_object_mut()
+            .unwrap()
+            .remove("cart-next");
+    });
+    assert_eq!(path, "routes.shop.action.split[1].cluster");
+    assert_eq!(sentence, "there is no cluster `cart-next` in the snapshot");
+}
+
+#[test]
+fn listeners_may_have_the_same_address_where_the_system_chooses_the_port() {
+    let mut document: Value = serde_json::from_slice(FULL).unwrap();
+    for name in ["edge", "mesh", "web"] {
+        document["resources"]["listeners"][name]["address"] = "127.0.0.1:0".into();
+    }
+    assert!(golden().apply(document.to_string().as_bytes()).is_ok());
+}
+
+#[test]
+fn a_delta_is_refused_where_it_is_wrong() {
+    let check = |fields: Value, path: &str, sentence: &str| {
+        let mut delta = json!({"schema": 1, "kind": "delta", "generation": 8, "digest": "d"});
+        delta["base"] = (*golden().digest).into();
+        let Value::Object(fields) = fields else {
+            unreachable!()
+        };
+        delta.as_object_mut().unwrap().extend(fields);
+        let (at, why) = refusal_of(delta.to_string().as_bytes());
+        assert_eq!(
+            (at.as_str(), why.contains(sentence)),
+            (path, true),
+            "{at}: {why}"
+        );
+    };
+    let shop = json!({"routes": {"shop": Map::new()}});
+    check(
+        json!({"set": shop, "remove": {"routes": ["shop"]}}),
+        "remove.routes",
+        "`shop` is set as well",
+    );
+    check(
+        json!({"remove": {"settings": ["node"]}}),
+        "settings.node",
+        "needs the node's settings",
+    );
+    check(
+        json!({"remove": {"clusters": ["web"]}}),
+        "routes.team/all.action.split[0].cluster",
+        "no cluster",
+    );
+    check(
+        json!({"remove": {"clusters": "web"}}),
+        "remove.clusters",
+        "invalid type",
+    );
+    check(
+        json!({"resources": {}}),
+        "resources",
+        "only a full snapshot",
+    );
+    check(
+        json!({"set": {"routes": {"new": 1}}}),
+        "routes.new",
+        "invalid type",
+    );
+}

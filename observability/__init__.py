@@ -1,0 +1,1 @@
+"""Telemetry on its way to receivers: spans and metrics."""

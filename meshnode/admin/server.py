@@ -16,6 +16,8 @@ from ..errors import ProxyError, StartError, address_sentence
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Answers are made from memory, but for the proxy's snapshot: one that takes longer hangs.
 ANSWER_TIMEOUT_S = 5.0
+# An answer that is under way at the end; there is nothing in it worth waiting for.
+SHUTDOWN_S = 0.5
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -33,7 +35,7 @@ class AdminServer:
         """`address` is `ip:port`; both callables may raise ProxyError."""
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
-        self._address = address
+        self.address = address
         self._is_loopback = ipaddress.ip_address(self._host.strip("[]")).is_loopback
         self._snapshot = snapshot
         self._metrics = metrics
@@ -54,15 +56,15 @@ class AdminServer:
                 web.get("/metrics", self._metrics_answer),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host.strip("[]"), self._port, shutdown_timeout=0.5)
+        site = web.TCPSite(self._runner, self._host.strip("[]"), self._port)
         try:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
             raise StartError(
-                address_sentence("the admin API", self._address, "admin.address", error)
+                address_sentence("the admin API", self.address, "admin.address", error)
             ) from error
         return self
 

@@ -20,6 +20,7 @@ from .registration import NodeRegistration, Registration
 from .resource import Resource, Resources, digest_of
 from .rights import policy_line
 from .routes import Route, parse_route, to_resource
+from .rule import Redirect, Rule, Split
 from .sessions import SessionKeeper
 from .snapshot import Snapshot, delta, full, load_snapshot, save_snapshot, snapshot_from_document
 from .state import State
@@ -73,15 +74,18 @@ __all__ = [
     "NodeVerdict",
     "NodesUpdate",
     "Problem",
+    "Redirect",
     "Registration",
     "Resource",
     "Resources",
     "Route",
+    "Rule",
     "ServicesUpdate",
     "SessionInfo",
     "SessionKeeper",
     "Snapshot",
     "SnapshotFileError",
+    "Split",
     "Staleness",
     "State",
     "StatusReader",

@@ -32,7 +32,7 @@ setup: .venv/.installed ## make .venv with the four packages (editable), the pro
 .venv/.installed: pyproject.toml
 	@$(call need,$(PYTHON),install Python 3.11 or later)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	    { echo "$$($(PYTHON) --version) is too old: install Python 3.11 or later, or say make PYTHON=…" >&2; exit 1; }
+	    { echo "$(PYTHON) is older than 3.11 or does not run: install Python 3.11, or name one by make PYTHON=…" >&2; exit 1; }
 	@$(call need,cargo,install Rust 1.90 or later)
 	@tests/tools/packages.sh cc=gcc flock=util-linux
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/tools/packages.sh ensurepip=python3-venv

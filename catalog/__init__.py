@@ -12,13 +12,15 @@ from .errors import (
     SnapshotFileError,
 )
 from .facts import AgentSelf, SessionInfo
-from .keys import keys_digest
+from .keys import key_problem, keys_digest, route_name
 from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
 from .node import NodeFacts
 from .policy import least_policy
 from .registration import NodeRegistration, Registration
 from .resource import Resource, Resources, digest_of
 from .rights import policy_line
+from .routes import Route, parse_route, to_resource
+from .rule import Redirect, Rule, Split
 from .sessions import SessionKeeper
 from .snapshot import Snapshot, delta, full, load_snapshot, save_snapshot, snapshot_from_document
 from .state import State
@@ -40,7 +42,7 @@ from .update import (
     Update,
 )
 from .verdicts import NodeVerdict, Verdict, live_nodes, verdict
-from .watch import Watches
+from .watches import Watches
 
 __all__ = [
     "STATUS_PREFIX",
@@ -72,14 +74,18 @@ __all__ = [
     "NodeVerdict",
     "NodesUpdate",
     "Problem",
+    "Redirect",
     "Registration",
     "Resource",
     "Resources",
+    "Route",
+    "Rule",
     "ServicesUpdate",
     "SessionInfo",
     "SessionKeeper",
     "Snapshot",
     "SnapshotFileError",
+    "Split",
     "Staleness",
     "State",
     "StatusReader",
@@ -94,14 +100,18 @@ __all__ = [
     "delta",
     "digest_of",
     "full",
+    "key_problem",
     "keys_digest",
     "least_policy",
     "live_nodes",
     "load_snapshot",
+    "parse_route",
     "persist",
     "policy_line",
     "remember",
+    "route_name",
     "save_snapshot",
     "snapshot_from_document",
+    "to_resource",
     "verdict",
 ]

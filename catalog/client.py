@@ -182,6 +182,13 @@ class ConsulClient:
         await self.check_whole(answer, right, () if found else [right])
         return found
 
+    async def services(self) -> dict[str, tuple[str, ...]]:
+        """Every service name in the catalog with the tags of its instances. ConsulDenied where some are left out."""
+        answer = await self.reads.catalog_services(Question())
+        if answer.is_filtered:
+            raise ConsulDenied('service_prefix "" read')
+        return dict(parse.services(answer.json()))
+
     async def instances(self, service: str, *, stale: bool = True) -> list[Instance]:
         """All instances of a service with the worst of their checks, sorted by node and id."""
         question = Question(consistency="stale" if stale else "default")

@@ -103,6 +103,7 @@ def compile_snapshot(
     catalog = memo.once("catalog", "", (state.services,), lambda: catalog_names(state.services))
     named, named_problems = destinations(forms.wanted, own, catalog, state.intentions)
     clusters = _clusters(state, facts, previous, memo, named, frozenset(catalog))
+    clusters = _with_all(clusters, forms.in_force, frozenset(catalog))
     clear = tuple(endpoint for found in clusters.values() for endpoint in found.clear)
     ruled = tuple(sorted(own | {endpoint[0] for endpoint in clear}))
     found_listeners, listener_problems = listeners(facts, local)
@@ -118,7 +119,7 @@ def compile_snapshot(
         *held.problems(state.keys),
         *forms.problems,
         *memo.once("shadowed", "", (forms.in_force,), lambda: shadowed(forms.in_force)),
-        *route_findings(forms.in_force, clusters, catalog),
+        *route_findings(forms.in_force, clusters, catalog, state.instances),
         *local_problems,
         *named_problems,
         *listener_problems,
@@ -176,6 +177,21 @@ def _clusters(
         found[service] = _cluster(memo, service, instances, (nodes, facts.node, exists))
     memo.keep("clusters", found)
     return found
+
+
+def _with_all(
+    clusters: Mapping[str, Cluster], in_force: Mapping[str, Form], catalog: frozenset[str]
+) -> Mapping[str, Cluster]:
+    """An empty cluster for each service a route in force leads to without one.
+
+    That is a last good form whose service is not swept yet; a proxy refuses a route to a cluster it does not have.
+    """
+    routed = {service for form in in_force.values() for service in form.services}
+    missing = {
+        service: cluster(service, (), {}, "", exists=service in catalog)
+        for service in routed - clusters.keys()
+    }
+    return dict(sorted({**clusters, **missing}.items())) if missing else clusters
 
 
 def _cluster(

@@ -54,7 +54,7 @@ class RouteDocument(_Document):
     split: list[PartDocument] = Field(default_factory=list)
     redirect: RedirectDocument | None = None
     timeout: Text = ""
-    Textip: str = ""
+    strip: Text = ""
 
 
 FIELDS_NOT_YET = (
@@ -106,7 +106,10 @@ def _action(root: Mapping) -> Split | Redirect:
         return Redirect(
             values.status(_at(target, "status")), values.location(_at(target, "location"))
         )
-    assert isinstance(target, Sequence)
+    if isinstance(target, Scalar):
+        raise Mistake(
+            "the redirect is nothing; it has a status and a location", root.names["redirect"]
+        )
     if not target.items:
         raise Mistake("the split has no service", target.at)
     return split([_part(item) for item in target.items])

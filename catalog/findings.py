@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .clusters import Cluster
 from .forms import Form
-from .model import Problem
+from .model import Instance, Problem
 from .rule import Split
 from .suggestions import nearest
 from .text import quote
@@ -18,9 +18,13 @@ SUGGESTIONS_MAX = 20
 def route_findings(
     in_force: Mapping[str, Form],
     clusters: Mapping[str, Cluster],
-    known_services: tuple[str, ...],
+    catalog: tuple[str, ...],
+    instances: Mapping[str, tuple[Instance, ...]],
 ) -> tuple[Problem, ...]:
-    """A warning for each route that leads to a service which does not exist or has no usable instance."""
+    """A warning for each route that leads to a service which does not exist or has no usable instance.
+
+    `catalog` has the names one may have meant, `instances` what is known of them.
+    """
     unusable = {
         service for service, found in clusters.items() if not found.rendered.resource["endpoints"]
     }
@@ -36,19 +40,22 @@ def route_findings(
                 problems.append(_no_endpoint(form, service, clusters[service]))
                 continue
             if service not in suggestions and len(suggestions) < SUGGESTIONS_MAX:
-                suggestions[service] = nearest(service, known_services)
-            problems.append(_unknown(form, service, suggestions.get(service), clusters))
+                suggestions[service] = nearest(service, catalog)
+            problems.append(_unknown(form, service, suggestions.get(service), instances))
     return tuple(problems)
 
 
 def _unknown(
-    form: Form, service: str, suggestion: str | None, clusters: Mapping[str, Cluster]
+    form: Form,
+    service: str,
+    suggestion: str | None,
+    instances: Mapping[str, tuple[Instance, ...]],
 ) -> Problem:
     sentence = f"no service is called {quote(service)}: {_now(form, service)} 503 no_such_service"
     if suggestion:
         sentence += f'; did you mean "{suggestion}"'
-        if suggestion in clusters:
-            sentence += f" ({len(clusters[suggestion].rendered.resource['endpoints'])} healthy)"
+        if (known := instances.get(suggestion)) is not None:
+            sentence += f" ({sum(one.weight > 0 for one in known)} healthy)"
         sentence += "?"
     return _warning(form, sentence, suggestion)
 

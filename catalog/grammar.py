@@ -194,7 +194,7 @@ def match(token: Token) -> tuple[str, str, bool]:
     is_exact = slash > 0 and text[slash - 1] == "="
     host_end = slash - is_exact
     if host_end == 0:
-        sentence = f'the host is missing; "*{text}" takes any host'
+        sentence = f"the host is missing; {quote('*' + text)} takes any host"
         raise Mistake(sentence, token, "*" + text)
     host = values.host(token.part(0, host_end))
     return host, values.path(token.part(slash), is_exact=is_exact), is_exact

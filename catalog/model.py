@@ -106,7 +106,8 @@ class Problem:
     """A mistake in what people wrote, to be shown to them; never raised.
 
     `key` is the KV key, or what else the problem is about (`intention web => cart`, `service cart`). `line` and
-    `column` count from 1, `column` and `length` in characters; `source` is the line itself. `serving_index` is the
+    `column` count from 1, `column` and `length` in characters; `source` is the line itself. `message` is the whole
+    sentence, "did you mean" included; `suggestion` is the bare replacement, for programs. `serving_index` is the
     ModifyIndex of the last good form, where one goes on serving.
     """
 

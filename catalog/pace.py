@@ -15,6 +15,8 @@ CHURN_WAKES = 20
 CHURN_WINDOW_S = 3.0
 QUIET_S = 0.5
 """A question that waited so long for its answer ends the churn."""
+RESOLUTION_S = 0.001
+"""A shorter pause is none: what is left of adding and taking away is no reason to go to sleep."""
 
 
 class Pace:
@@ -42,4 +44,5 @@ class Pace:
             self._is_churn = True
         spacing_s = CHURN_SPACING_S if self._is_churn else SPACING_S
         self._full_at = max(self._full_at, now) + spacing_s
-        return max(0.0, self._full_at - now - (BURST - 1) * spacing_s)
+        pause_s = self._full_at - now - (BURST - 1) * spacing_s
+        return pause_s if pause_s > RESOLUTION_S else 0.0

@@ -39,7 +39,7 @@ def kv_entries(document: Any, known: Mapping[str, KvEntry] | None = None) -> tup
     """`GET /v1/kv/<prefix>?recurse`, sorted by key. What is unchanged against `known` is the same object again."""
     known = known or {}
     return tuple(
-        sorted((_kv_entry(item, known.get(item["Key"])) for item in document or ()), key=_key)
+        sorted((_kv_entry(item, known.get(item["Key"])) for item in _list(document)), key=_key)
     )
 
 
@@ -50,7 +50,7 @@ def instances(document: Any) -> tuple[Instance, ...]:
         sorted(
             (
                 _instance(item["Service"], item["Node"], worst(map(check_status, item["Checks"])))
-                for item in document or ()
+                for item in _list(document)
             ),
             key=lambda instance: (instance.node, instance.id),
         )
@@ -77,7 +77,7 @@ def intentions(document: Any) -> tuple[Intentions, ...]:
                     sources=tuple(map(_intention_source, entry.get("Sources") or ())),
                     modify_index=_number(entry["ModifyIndex"]),
                 )
-                for entry in document or ()
+                for entry in _list(document)
             ),
             key=lambda entry: entry.destination,
         )
@@ -88,7 +88,9 @@ def intentions(document: Any) -> tuple[Intentions, ...]:
 def services(document: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """`GET /v1/catalog/services`: names and tags, both sorted."""
     return tuple(
-        sorted((_text(name), tuple(sorted(tags or ()))) for name, tags in (document or {}).items())
+        sorted(
+            (_text(name), tuple(sorted(tags or ()))) for name, tags in _mapping(document).items()
+        )
     )
 
 
@@ -107,7 +109,7 @@ def unhealthy_checks(document: Any) -> tuple[UnhealthyCheck, ...]:
                     status=check_status(item),
                     note=(item.get("Output") or "").strip()[:NOTE_CHARACTERS],
                 )
-                for item in document or ()
+                for item in _list(document)
             ),
             key=lambda check: (check.node, check.check_id),
         )
@@ -193,6 +195,21 @@ def _intention_source(source: Mapping[str, Any]) -> IntentionSource:
 
 def _named(value: str | None) -> str:
     return "" if value in (None, "default") else value
+
+
+def _list(document: Any) -> list[Any]:
+    """None is none: a 404, and what Go makes of a list that was never filled."""
+    if document is None:
+        return []
+    if not isinstance(document, list):
+        raise TypeError(f"a list is {type(document).__name__}")
+    return document
+
+
+def _mapping(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise TypeError(f"a mapping is {type(document).__name__}")
+    return document
 
 
 def _text(value: Any) -> str:

@@ -135,7 +135,7 @@ def _problem(entry: KvEntry, text: str, mistake: Mistake) -> Problem:
         mistake.sentence,
         line=at.line if at else None,
         column=at.column if at else None,
-        length=at.length if at else None,
+        length=max(at.length, 1) if at else None,
         source=source_line(text, at.line) if at else None,
         suggestion=mistake.suggestion,
     )

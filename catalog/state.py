@@ -113,9 +113,12 @@ class State:
         before = self.unhealthy.consul_index if self.unhealthy else -1
         instances = dict(self.instances)
         for service, sweep in self.sweeps.items():
-            is_touched = sweep.consul_index > before or any(
-                (instance.node, instance.id) in changed or (instance.node, "") in changed
-                for instance in sweep.instances
+            is_touched = sweep.consul_index > before or (
+                bool(changed)
+                and any(
+                    (instance.node, instance.id) in changed or (instance.node, "") in changed
+                    for instance in sweep.instances
+                )
             )
             if is_touched:
                 found = swept(sweep, update, table)

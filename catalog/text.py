@@ -110,9 +110,11 @@ def source_line(text: str, line: int) -> str | None:
 
 
 def quote(text: str) -> str:
-    """A foreign word for a sentence: in double quotes, printable, cut at QUOTED_MAX_CHARACTERS."""
+    """A foreign word for a sentence: in quotes, printable, cut at QUOTED_MAX_CHARACTERS."""
     shown = _printable(text[:QUOTED_MAX_CHARACTERS])
-    return f'"{shown}…"' if len(text) > QUOTED_MAX_CHARACTERS else f'"{shown}"'
+    if len(text) > QUOTED_MAX_CHARACTERS:
+        shown += "…"
+    return f"'{shown}'" if '"' in shown else f'"{shown}"'
 
 
 def _is_plain(text: str) -> bool:

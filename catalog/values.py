@@ -140,7 +140,7 @@ def timeout_ms(token: Token) -> int:
     if not milliseconds:
         raise Mistake("a timeout of 0 would let nothing through; leave it away for none", token)
     if milliseconds > TIMEOUT_MAX_MS:
-        raise Mistake("a timeout is at most 60m", token, "60m")
+        raise Mistake("a timeout is at most 60m", token)
     return milliseconds
 
 

@@ -69,16 +69,9 @@ def compose(text: str) -> Mapping:
     """The document's tree, which is a mapping. Raises Mistake."""
     if text.count("[") + text.count("{") > BRACKETS_MAX:
         raise Mistake(f"the document has more than {BRACKETS_MAX} brackets; a route needs a few")
-    try:
-        # JSON allows tabs between its words, YAML does not; a space has the same column.
-        flow = text.replace("\t", " ") if text.lstrip().startswith("{") else text
-        return _document(iter(YAML(typ="safe", pure=True).parse(flow)))
-    except Mistake:
-        raise
-    except MarkedYAMLError as error:
-        raise _translated(error) from None
-    except Exception as error:
-        raise Mistake("the document is neither YAML nor JSON") from error
+    # JSON allows tabs between its words, YAML does not; a space has the same column.
+    flow = text.replace("\t", " ") if text.lstrip().startswith("{") else text
+    return _document(_events(flow))
 
 
 def plain(node: Node) -> Any:
@@ -86,6 +79,17 @@ def plain(node: Node) -> Any:
     if isinstance(node, Mapping):
         return {name: plain(item) for name, item in node.items.items()}
     return [plain(item) for item in node.items] if isinstance(node, Sequence) else node.value
+
+
+def _events(text: str) -> Iterator[Event]:
+    """What ruamel reads, one by one, its errors as mistakes."""
+    try:
+        yield from YAML(typ="safe", pure=True).parse(text)
+    except MarkedYAMLError as error:
+        raise _translated(error) from None
+    except Exception as error:
+        # A foreign parser fed with any bytes: ValueError, IndexError and others were seen.
+        raise Mistake("the document is neither YAML nor JSON") from error
 
 
 def _document(events: Iterator[Event]) -> Mapping:
@@ -169,7 +173,7 @@ def _token(event: Event) -> Token:
     if not isinstance(event, (ScalarEvent, AliasEvent)):
         return Token(text, start.line + 1, start.column + 1, 1)
     length = end.column - start.column if end.line == start.line else 1
-    if getattr(event, "style", None) in ("'", '"') and length == len(text) + 2:
+    if getattr(event, "style", None) in ("'", '"') and text and length == len(text) + 2:
         return Token(text, start.line + 1, start.column + 2, len(text))
     return Token(text, start.line + 1, start.column + 1, max(length, 1))
 

@@ -13,11 +13,13 @@ import pytest
 
 from tests.support import (
     Answer,
+    Capture,
     ConsulCluster,
     ConsulError,
     EchoServer,
     Jaeger,
     KeepAliveLoad,
+    Nginx,
     Process,
     ProcessError,
     descendants,
@@ -29,6 +31,7 @@ from tests.support import (
 )
 
 NOBODY = 65534
+ROOT = Path(__file__).resolve().parents[2]
 
 
 async def check_cluster(cluster: ConsulCluster) -> None:
@@ -191,6 +194,49 @@ async def test_load_counts_what_a_person_would_see_fail(tmp_path: Path) -> None:
         )
     assert (result.requests > 50, result.failed) == (True, 0), result.output
     assert bad.failed_statuses == bad.requests, bad.output
+
+
+async def test_nginx_serves_a_folder_and_a_capture_sees_it(tmp_path: Path) -> None:
+    secret = secrets.token_hex(16)
+    async with (
+        Nginx(tmp_path, {"index.html": secret}) as web,
+        Capture(tmp_path, f"tcp port {web.port}") as capture,
+    ):
+        assert (await run("curl", "--silent", web.url)).stdout == secret
+        assert secret.encode() in await capture.payload()
+
+
+async def test_what_outlives_the_tests_fails_their_session(tmp_path: Path) -> None:
+    seconds = str(free_port())  # a number no other test's sleep has
+    (tmp_path / "test_leaves.py").write_text(
+        f"""
+import subprocess
+kept = []
+def test_that_leaves_a_program():
+    kept.append(subprocess.Popen(["sleep", "{seconds}"], start_new_session=True))
+"""
+    )
+    options = (
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        tmp_path,
+        "-p",
+        "tests.conftest",
+        "-p",
+        "no:cacheprovider",
+    )
+    finished = await run(sys.executable, "-m", "pytest", *options, tmp_path, cwd=ROOT, check=False)
+    assert finished.code == 1, finished.stdout
+    assert "1 passed" in finished.stdout
+    left = finished.stdout.partition("left running, killed now")[2]
+    assert f"sleep {seconds}" in left
+    assert "test_leaves.py::test_that_leaves_a_program" in left
+    assert not await _processes(f"sleep {seconds}")
+
+
+async def _processes(command: str) -> str:
+    return (await run("pgrep", "--full", "--exact", command, check=False)).stdout
 
 
 async def test_a_program_that_ends_at_once_shows_its_output(tmp_path: Path) -> None:

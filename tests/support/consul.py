@@ -14,8 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
-
+from tests.support.consul_api import ConsulApi
 from tests.support.consul_settings import (
     CLOSED_PORTS,
     DATACENTER,
@@ -31,15 +30,6 @@ from tests.support.tools import tool_path
 
 # A single server elects itself two heartbeats after its start; a loaded machine takes more.
 READY_SECONDS = 60.0
-CALL_SECONDS = 10.0
-
-
-class ConsulError(Exception):
-    """Consul answered with an error; `status` is the HTTP status."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"{status}: {text}")
-        self.status = status
 
 
 @dataclass(slots=True)
@@ -73,16 +63,7 @@ class ConsulAgent:
         self.process.cont()
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """An answer of Consul's HTTP API as it came."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-
-
-class ConsulCluster:
+class ConsulCluster(ConsulApi):
     """`async with ConsulCluster(tmp_path, nodes=3, acl=True) as cluster:` node-1 is the server, the others are clients.
 
     With `acl` the default policy is deny (unless `default_policy` says otherwise), `cluster.token` may do everything,
@@ -116,6 +97,7 @@ class ConsulCluster:
         return next(agent for agent in self.agents if agent.name == node)
 
     def http_address(self, node: str = "node-1") -> str:
+        """As CONSUL_HTTP_ADDR wants it: address and port."""
         return self[node].http_address
 
     async def start(self) -> Self:
@@ -171,75 +153,6 @@ class ConsulCluster:
         secret = self.token if token is None else token
         environment = {"CONSUL_HTTP_ADDR": self[node].http_address}
         return {**environment, "CONSUL_HTTP_TOKEN": secret} if secret else environment
-
-    async def api(
-        self,
-        method: str,
-        path: str,
-        *,
-        node: str = "node-1",
-        token: str | None = None,
-        body: object = None,
-        timeout: float = CALL_SECONDS,
-    ) -> Any:
-        """One HTTP call, `path` with its leading /v1; bytes and str go as they are, else as JSON. 404 is None."""
-        answer = await self.call(method, path, node=node, token=token, body=body, timeout=timeout)
-        if answer.status == 404:
-            return None
-        if answer.status != 200:
-            raise ConsulError(answer.status, answer.text)
-        return json.loads(answer.text) if answer.text.strip() else None
-
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        node: str = "node-1",
-        token: str | None = None,
-        body: object = None,
-        timeout: float = CALL_SECONDS,
-    ) -> HttpAnswer:
-        """Like `api`, with status and headers, and no answer an error."""
-        secret = self.token if token is None else token
-        headers = {"X-Consul-Token": secret} if secret else {}
-        data = body if body is None or isinstance(body, bytes | str) else json.dumps(body)
-        limit = aiohttp.ClientTimeout(total=timeout)
-        async with (
-            aiohttp.ClientSession(timeout=limit, headers=headers) as session,
-            session.request(
-                method, f"http://{self[node].http_address}{path}", data=data
-            ) as response,
-        ):
-            return HttpAnswer(response.status, dict(response.headers), await response.text())
-
-    async def put(self, key: str, value: str | bytes, *, token: str | None = None) -> None:
-        """Puts a key by the API; `cli("kv", "put", …)` is the admin's way."""
-        await self.api("PUT", f"/v1/kv/{key}", token=token, body=value)
-
-    async def delete(self, key: str, *, recurse: bool = False) -> None:
-        await self.api("DELETE", f"/v1/kv/{key}{'?recurse=true' if recurse else ''}")
-
-    async def register(
-        self, service: Mapping[str, Any], *, node: str = "node-1", token: str | None = None
-    ) -> None:
-        """Registers with the node's agent: the API's form (`Name`, `Port`, `Check` …)."""
-        await self.api(
-            "PUT", "/v1/agent/service/register", node=node, token=token, body=dict(service)
-        )
-
-    async def deregister(
-        self, service_id: str, *, node: str = "node-1", token: str | None = None
-    ) -> None:
-        await self.api("PUT", f"/v1/agent/service/deregister/{service_id}", node=node, token=token)
-
-    async def create_token(self, name: str, rules: str) -> str:
-        """A token with one policy called `name` of this text; its secret."""
-        await self.api("PUT", "/v1/acl/policy", body={"Name": name, "Rules": rules})
-        made = await self.api(
-            "PUT", "/v1/acl/token", body={"Description": name, "Policies": [{"Name": name}]}
-        )
-        return str(made["SecretID"])
 
     async def __aenter__(self) -> Self:
         try:

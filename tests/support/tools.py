@@ -1,4 +1,4 @@
-"""Where the built tools lie: asks tests/tools/build.py, which alone knows."""
+"""Where the programs lie: the tools, by asking tests/tools/build.py, which alone knows; and ours, in the environment."""
 
 import subprocess
 import sys
@@ -17,3 +17,11 @@ def tool_path(tool: str) -> Path:
     if asked.returncode != 0:
         raise RuntimeError(asked.stderr.strip())
     return Path(asked.stdout.strip())
+
+
+def program_path(name: str) -> Path:
+    """`meshnode` or `meshnode-proxy` of the environment the tests run in."""
+    path = Path(sys.executable).parent / name
+    if not path.exists():
+        raise RuntimeError(f"{name} is not built yet: run `make build`.")
+    return path

@@ -59,6 +59,8 @@ reasons! {
     ExpectationFailed = "expectation_failed", 417;
     /// The request did not arrive in time.
     RequestTimeout = "request_timeout", 408;
+    /// The one who asked went away before the answer was whole: nobody sees this status.
+    ClientClosed = "client_closed", 499;
     /// No route takes this host and path.
     NoRoute = "no_route", 404;
     /// No service of that name is registered.

@@ -6,6 +6,8 @@ mod otlp;
 mod protobuf;
 mod record;
 mod ring;
+#[cfg(test)]
+mod tests;
 
 pub use self::buffer::SpanBuffer;
 pub use self::otlp::encode;

@@ -65,12 +65,13 @@ impl SpanRecord {
 /// A text a peer chose, cut to [`TEXT_BYTES`]; what is no UTF-8 is replaced, as OTLP knows nothing else.
 pub fn text(bytes: &[u8]) -> Box<str> {
     let kept = &bytes[..bytes.len().min(TEXT_BYTES)];
-    match std::str::from_utf8(kept) {
-        Ok(text) => text.into(),
-        // The cut went through a letter.
-        Err(error) if error.error_len().is_none() && kept.len() < bytes.len() => {
-            String::from_utf8_lossy(&kept[..error.valid_up_to()]).into()
-        }
-        Err(_) => String::from_utf8_lossy(kept).into(),
-    }
+    let text = String::from_utf8_lossy(kept);
+    // The cut may have gone through a letter, which then is none.
+    let is_cut = kept.len() < bytes.len();
+    let whole = if is_cut {
+        text.trim_end_matches('\u{fffd}')
+    } else {
+        &text
+    };
+    whole.into()
 }

@@ -132,6 +132,13 @@ impl SpanRing {
         tokio::time::timeout(wait, first).await.unwrap_or_default()
     }
 
+    /// Does `work` while the ring is in use by another.
+    #[cfg(test)]
+    pub(super) fn while_locked(&self, work: impl FnOnce()) {
+        let _held = self.lock();
+        work();
+    }
+
     /// What the ring has seen.
     pub fn counts(&self) -> SpanCounts {
         SpanCounts {

@@ -4,6 +4,8 @@ mod histogram;
 mod recorder;
 mod report;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use self::histogram::{BUCKET_BOUNDS_US, Histogram};
 pub use self::recorder::{LABEL_SETS, Recorder, RequestLabels};

@@ -1,5 +1,7 @@
 //! What must hold for any bytes at all. Called by the property tests and by the fuzz targets.
 
+#![allow(dead_code)] // each fuzz target calls one of these
+
 use meshnode_engine::http1::{
     BadMessage, BodyEncoder, BodyLength, HeadLimits, HeaderStore, Known, Parsed, parse_request,
     parse_response, scan, write,
@@ -15,6 +17,14 @@ pub const LIMITS: HeadLimits = HeadLimits {
 };
 
 const CHUNKED_HEAD: &[u8] = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// Of a fuzzer's input: where to cut (its first byte says in how many lengths), and what.
+pub fn split(input: &[u8]) -> (&[u8], &[u8]) {
+    let Some((count, rest)) = input.split_first() else {
+        return (&[], &[]);
+    };
+    rest.split_at(usize::from(count % 4).min(rest.len()))
+}
 
 /// Any bytes sent as a request; `cuts` says where the network cuts them.
 pub fn request(bytes: &[u8], cuts: &[u8]) {

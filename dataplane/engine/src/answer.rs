@@ -1,0 +1,213 @@
+//! The answers the mesh makes itself: the one place where an error becomes a response. It may not do I/O.
+
+use crate::error::Error;
+use crate::http1::{Version, write};
+use crate::rewrite;
+use crate::trace::TraceContext;
+
+/// What an answer has to know of the request it answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What the client speaks.
+    pub client: Version,
+    /// Whether the connection goes on behind the answer.
+    pub keeps_client: bool,
+    /// Whether `Accept` prefers JSON.
+    pub wants_json: bool,
+    /// Whether the request was a HEAD: its answer has the length of a body, and none.
+    pub is_head: bool,
+    /// The trace, where the request came far enough to have one.
+    pub trace: Option<&'a TraceContext>,
+    /// The time, as `Date` has it.
+    pub date: &'a [u8],
+}
+
+/// Writes the answer to a request that failed.
+pub fn error(out: &mut Vec<u8>, error: &Error, asked: &Asked<'_>) {
+    let reason = error.reason;
+    let trace = asked.trace.map(trace_id);
+    let body = if asked.wants_json {
+        let answer = serde_json::json!({
+            "reason": reason.code(), "status": reason.status(), "message": error.detail, "trace": trace,
+        });
+        format!("{answer}\n")
+    } else {
+        let sentence = format!("{}: {}", reason.code().replace('_', " "), error.detail);
+        match &trace {
+            Some(trace) => format!("{sentence}. trace {}\n", &trace[..8]),
+            None => format!("{sentence}\n"),
+        }
+    };
+    write::status_line(out, reason.status(), phrase(reason.status()).as_bytes());
+    write::header(out, b"mesh-reason", reason.code().as_bytes());
+    if let Some(trace) = &trace {
+        write::header(out, b"mesh-trace", trace.as_bytes());
+    }
+    let kind: &[u8] = if asked.wants_json {
+        b"application/json"
+    } else {
+        b"text/plain; charset=utf-8"
+    };
+    write::header(out, b"Content-Type", kind);
+    finish(out, asked, body.as_bytes());
+}
+
+/// Writes a redirect (RFC 9110 §15.4).
+pub fn redirect(out: &mut Vec<u8>, status: u16, location: &str, asked: &Asked<'_>) {
+    write::status_line(out, status, phrase(status).as_bytes());
+    write::header(out, b"Location", location.as_bytes());
+    finish(out, asked, b"");
+}
+
+/// Answers `OPTIONS` as its final recipient, when `Max-Forwards` says so (RFC 9110 §7.6.2, §9.3.7).
+pub fn options(out: &mut Vec<u8>, asked: &Asked<'_>) {
+    write::status_line(out, 200, b"OK");
+    write::header(
+        out,
+        b"Allow",
+        b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    );
+    finish(out, asked, b"");
+}
+
+/// Answers `TRACE` as its final recipient: this server has no resource that takes it, and what a
+/// client sent is not shown back (RFC 9110 §9.3.8 forbids credentials in it).
+pub fn trace_refused(out: &mut Vec<u8>, asked: &Asked<'_>) {
+    write::status_line(out, 405, phrase(405).as_bytes());
+    write::header(
+        out,
+        b"Allow",
+        b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    );
+    finish(out, asked, b"");
+}
+
+fn finish(out: &mut Vec<u8>, asked: &Asked<'_>, body: &[u8]) {
+    write::header(out, b"Date", asked.date);
+    write::content_length(out, body.len() as u64);
+    rewrite::connection(out, asked.client, asked.keeps_client);
+    out.extend_from_slice(b"\r\n");
+    if !asked.is_head {
+        out.extend_from_slice(body);
+    }
+}
+
+/// Whether an `Accept` header prefers JSON: it names it, and no HTML or plain text before it.
+pub fn wants_json(accept: &[u8]) -> bool {
+    let position = |wanted: &[u8]| memchr::memmem::find(accept, wanted);
+    let Some(json) = position(b"application/json").or_else(|| position(b"+json")) else {
+        return false;
+    };
+    [&b"text/html"[..], b"text/plain"]
+        .iter()
+        .all(|other| position(other).is_none_or(|at| at > json))
+}
+
+/// The trace id in hex, as Jaeger's search takes it.
+pub fn trace_id(trace: &TraceContext) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(32);
+    for byte in trace.trace_id {
+        // A string takes whatever is written to it.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// The reason phrase of a status the mesh answers with (RFC 9110 §15).
+fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        508 => "Loop Detected",
+        _ => "Error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Reason;
+
+    const ASKED: Asked<'_> = Asked {
+        client: Version::Http11,
+        keeps_client: false,
+        wants_json: false,
+        is_head: false,
+        trace: None,
+        date: b"Mon, 23 Nov 2026 17:00:00 GMT",
+    };
+
+    fn text(asked: &Asked<'_>) -> String {
+        let mut out = Vec::new();
+        error(
+            &mut out,
+            &Error::us(Reason::NoRoute, "no route takes shop.test/x"),
+            asked,
+        );
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_error_says_why_in_a_header_and_a_sentence() {
+        let answer = text(&ASKED);
+        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\nmesh-reason: no_route\r\n"));
+        assert!(answer.ends_with("\r\n\r\nno route: no route takes shop.test/x\n"));
+        assert!(answer.contains("Connection: close\r\n"));
+    }
+
+    #[test]
+    fn a_program_that_asks_for_json_gets_json() {
+        let answer = text(&Asked {
+            wants_json: true,
+            ..ASKED
+        });
+        let body = answer.split("\r\n\r\n").nth(1).unwrap();
+        let value: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(value["reason"], "no_route");
+        assert_eq!(value["status"], 404);
+    }
+
+    #[test]
+    fn the_answer_to_head_has_a_length_and_no_body() {
+        let answer = text(&Asked {
+            is_head: true,
+            ..ASKED
+        });
+        assert!(answer.contains("Content-Length: ") && answer.ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn every_reason_has_a_phrase_of_its_own_status() {
+        for reason in Reason::ALL {
+            assert!(reason.status() == 499 || phrase(reason.status()) != "Error");
+        }
+    }
+
+    #[test]
+    fn accept_decides_between_text_and_json() {
+        assert!(wants_json(b"application/json"));
+        assert!(wants_json(b"application/problem+json, */*"));
+        assert!(!wants_json(b"text/html,application/json"));
+        assert!(!wants_json(b"*/*"));
+    }
+}

@@ -1,0 +1,304 @@
+//! One request's bytes to the upstream and its response's bytes back, at the same time and with
+//! backpressure both ways. It may not decide where they go, nor what a head says.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use crate::buffers::BULK_BYTES;
+use crate::error::{Error, Reason};
+use crate::http1::{
+    BadMessage, BodyDecoder, BodyEncoder, BodyLength, BodySink, HeadLimits, HeaderStore, Parsed,
+    ResponseHead, Version, parse_response,
+};
+use crate::side::Side;
+
+/// How many informational answers may come before the final one: more is a flood.
+const INTERIM_ANSWERS: u32 = 16;
+
+/// How a response begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun {
+    /// Its status code.
+    pub status: u16,
+    /// Whether the client was told that its connection goes on.
+    pub keeps_client: bool,
+    /// Whether the upstream will keep its connection.
+    pub keeps_upstream: bool,
+    /// How its body ends where it came from.
+    pub body: BodyLength,
+    /// How its body is written on.
+    pub framing: BodyLength,
+}
+
+/// Writes the response's head for the one who asked, and says how it begins.
+pub type WriteHead<'w> = dyn FnMut(&ResponseHead<'_>, &mut Vec<u8>) -> Begun + 'w;
+
+/// One direction of a body.
+#[derive(Debug)]
+struct Flow {
+    decoder: BodyDecoder,
+    encoder: BodyEncoder,
+    is_complete: bool,
+}
+
+impl Flow {
+    fn new(from: BodyLength, to: BodyLength, limits: &HeadLimits) -> Self {
+        let decoder = BodyDecoder::new(from, limits);
+        let is_complete = decoder.is_done();
+        Self {
+            decoder,
+            encoder: BodyEncoder::new(to),
+            is_complete,
+        }
+    }
+
+    /// Moves what has arrived, framed anew, behind what is to be written.
+    fn advance(&mut self, from: &mut Side, to: &mut Side) -> Result<(), BadMessage> {
+        if self.is_complete || from.input.is_empty() {
+            return Ok(());
+        }
+        let mut sink = Framed {
+            encoder: &mut self.encoder,
+            out: to.output.tail(),
+        };
+        let decoded = self.decoder.decode(from.input.filled(), &mut sink)?;
+        from.input.consume(decoded.consumed);
+        if decoded.is_done {
+            self.finish(to);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, to: &mut Side) {
+        let ended = self.encoder.end(to.output.tail());
+        debug_assert!(ended.is_ok(), "{ended:?}");
+        self.is_complete = true;
+    }
+}
+
+/// A body's parts on their way into the other side's framing.
+struct Framed<'a> {
+    encoder: &'a mut BodyEncoder,
+    out: &'a mut Vec<u8>,
+}
+
+impl BodySink for Framed<'_> {
+    fn data(&mut self, bytes: &[u8]) {
+        // The decoder gives just as much as was promised: both counted from the same length.
+        let added = self.encoder.data(self.out, bytes);
+        debug_assert!(added.is_ok(), "{added:?}");
+    }
+
+    fn trailer(&mut self, name: &[u8], value: &[u8]) {
+        self.encoder.trailer(name, value);
+    }
+}
+
+/// A request under way: its head stands in the upstream's output already.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    down: &'a mut Side,
+    up: &'a mut Side,
+    limits: HeadLimits,
+    method: &'a str,
+    client: Version,
+    request: Flow,
+    response: Option<Flow>,
+    /// The upstream takes no more of the request; its answer may still come.
+    is_refused: bool,
+    interim_answers: u32,
+}
+
+impl<'a> Exchange<'a> {
+    /// An exchange of a request whose body ends as `body` says.
+    pub fn new(
+        down: &'a mut Side,
+        up: &'a mut Side,
+        limits: HeadLimits,
+        method: &'a str,
+        client: Version,
+        body: BodyLength,
+    ) -> Self {
+        let request = Flow::new(body, body, &limits);
+        Self {
+            down,
+            up,
+            limits,
+            method,
+            client,
+            request,
+            response: None,
+            is_refused: false,
+            interim_answers: 0,
+        }
+    }
+
+    /// Bytes moved so far in either direction: a wait in which it does not grow is idle.
+    pub fn progress(&self) -> u64 {
+        self.down.received + self.down.sent + self.up.received + self.up.sent
+    }
+
+    /// Whether the whole request was taken: if not, the downstream connection ends with the answer.
+    pub fn is_request_complete(&self) -> bool {
+        self.request.is_complete && !self.is_refused && self.up.output.is_empty()
+    }
+
+    /// Sends the request on until the response's head has come and `write_head` has written it.
+    pub fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        write_head: &mut WriteHead<'_>,
+    ) -> Poll<Result<Begun, Error>> {
+        loop {
+            if let Some(begun) = self.take_head(write_head)? {
+                return Poll::Ready(Ok(begun));
+            }
+            self.poll_request(cx)?;
+            // Informational answers go at once: the final one may follow much later.
+            let _ = self
+                .down
+                .poll_drain(cx)
+                .map_err(|error| client_gone(&error))?;
+            match ready!(self.up.poll_fill(cx)) {
+                Ok(0) => return Poll::Ready(Err(self.closed_before_answer())),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(self.failed_before_answer(&error))),
+            }
+        }
+    }
+
+    /// Moves the bodies until the response is written whole.
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_request(cx)?;
+        loop {
+            let Some(response) = &mut self.response else {
+                return Poll::Ready(Ok(()));
+            };
+            response.advance(self.up, self.down).map_err(bad_response)?;
+            let is_complete = response.is_complete;
+            match self
+                .down
+                .poll_drain(cx)
+                .map_err(|error| client_gone(&error))?
+            {
+                Poll::Ready(()) if is_complete => return Poll::Ready(Ok(())),
+                Poll::Pending if is_complete || self.down.output.len() >= BULK_BYTES => {
+                    return Poll::Pending;
+                }
+                _ => {}
+            }
+            match ready!(self.up.poll_fill(cx)) {
+                Ok(0) | Err(_) if response.decoder.end_of_input().is_ok() => {
+                    response.finish(self.down);
+                }
+                Ok(0) | Err(_) => return Poll::Ready(Err(cut_short())),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Moves as much of the request as goes without waiting; only the downstream's faults are errors.
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        while !self.is_refused {
+            self.request
+                .advance(self.down, self.up)
+                .map_err(bad_request)?;
+            self.is_refused = matches!(self.up.poll_drain(cx), Poll::Ready(Err(_)));
+            let is_full = self.up.output.len() >= BULK_BYTES;
+            if self.is_refused || self.request.is_complete || is_full {
+                return Ok(());
+            }
+            match self.down.poll_fill(cx) {
+                Poll::Ready(Ok(0)) => {
+                    return Err(client_gone(&io::ErrorKind::UnexpectedEof.into()));
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Err(client_gone(&error)),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a whole head off the upstream's input, if one is there; informational ones go on or are
+    /// dropped (RFC 9110 §15.2: an HTTP/1.0 client gets none).
+    fn take_head(&mut self, write_head: &mut WriteHead<'_>) -> Result<Option<Begun>, Error> {
+        while !self.up.input.is_empty() {
+            let mut store = HeaderStore::new();
+            let parsed = parse_response(
+                self.up.input.filled(),
+                self.method,
+                &self.limits,
+                &mut store,
+            )
+            .map_err(bad_response)?;
+            let Parsed::Complete(head) = parsed else {
+                return Ok(None);
+            };
+            let head_bytes = head.head_bytes;
+            if head.status >= 200 {
+                let begun = write_head(&head, self.down.output.tail());
+                self.up.input.consume(head_bytes);
+                self.response = Some(Flow::new(begun.body, begun.framing, &self.limits));
+                return Ok(Some(begun));
+            }
+            self.interim_answers += 1;
+            if head.status == 101 || self.interim_answers > INTERIM_ANSWERS {
+                let detail = "the upstream sent informational answers nobody asked for";
+                return Err(Error::upstream(Reason::UpstreamBadResponse, detail));
+            }
+            if self.client == Version::Http11 {
+                crate::rewrite::interim_head(&head, self.down.output.tail());
+            }
+            self.up.input.consume(head_bytes);
+        }
+        Ok(None)
+    }
+
+    fn closed_before_answer(&self) -> Error {
+        let detail = if self.up.input.is_empty() {
+            "the upstream closed the connection before it answered"
+        } else {
+            "the upstream closed the connection in the middle of its answer's head"
+        };
+        let error = Error::upstream(Reason::UpstreamClosed, detail);
+        // Not a byte of an answer: whether a repetition is harmless is for the method to say.
+        if self.up.input.is_empty() && self.interim_answers == 0 {
+            error.retryable()
+        } else {
+            error
+        }
+    }
+
+    fn failed_before_answer(&self, error: &io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::StorageFull => Error::upstream(
+                Reason::UpstreamBadResponse,
+                "the answer's head is over the limit",
+            ),
+            _ => self.closed_before_answer(),
+        }
+    }
+}
+
+fn bad_response(bad: BadMessage) -> Error {
+    Error::upstream(
+        Reason::UpstreamBadResponse,
+        format!("the upstream's answer: {bad}"),
+    )
+}
+
+fn bad_request(bad: BadMessage) -> Error {
+    Error::downstream(Reason::BadRequest, bad.to_string())
+}
+
+fn client_gone(error: &io::Error) -> Error {
+    Error::downstream(
+        Reason::ClientClosed,
+        format!("the client went away: {error}"),
+    )
+}
+
+fn cut_short() -> Error {
+    Error::upstream(Reason::UpstreamClosed, "the upstream cut its answer short")
+}

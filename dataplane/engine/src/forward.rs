@@ -1,0 +1,380 @@
+//! Sends one request on and its answer back: chooses an endpoint, tries again where that is harmless. It may not
+//! decide what is allowed; the plan does.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::timeout_at;
+
+use crate::clock::{self, Instant};
+use crate::error::{Error, Reason};
+use crate::exchange::{Begun, Exchange};
+use crate::http1::{BodyLength, ResponseHead};
+use crate::plan::{self, Caller, Destination};
+use crate::request::{self, Request};
+use crate::rewrite::{self, Returning};
+use crate::side::Side;
+use crate::upstream::{self, Upstream};
+use crate::worker::Worker;
+
+/// How many endpoints are tried for one request: a fourth would only add to what is failing.
+const MOST_TRIES: usize = 3;
+
+/// What became of a request.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The status the client was sent, 0 if none.
+    pub status: u16,
+    /// Whether the client's connection can go on.
+    pub keeps_client: bool,
+    /// The instance that answered, or was tried last.
+    pub endpoint: Option<Arc<str>>,
+    /// Why another node of the mesh answered itself, if it did.
+    pub remote_reason: Option<Reason>,
+    /// What failed.
+    pub error: Option<Error>,
+    /// Whether some of the request's body was sent on: what is left of it is no whole body any more.
+    pub has_taken_body: bool,
+    /// Whether the answer had begun when it failed: then nothing more can be said to the client.
+    pub has_begun: bool,
+}
+
+/// Sends `request` on, whose body follows in `down`, and writes the answer there.
+pub async fn forward(
+    worker: &Worker,
+    caller: &Caller,
+    request: &mut Request,
+    down: &mut Side,
+    keeps_client: bool,
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut tries = Tries {
+        deadline: request.timeout().map(|timeout| request.started + timeout),
+        ..Tries::default()
+    };
+    for left in (0..MOST_TRIES).rev() {
+        let connected = connect(worker, caller, request, &mut tries, &mut outcome).await;
+        let failed = match connected {
+            Err(error) => Failed { error, begun: None },
+            Ok((destination, upstream)) => {
+                outcome.has_taken_body = request.body != BodyLength::None;
+                let is_reused = upstream.is_reused;
+                let way = Way {
+                    destination,
+                    keeps_client,
+                    deadline: tries.deadline,
+                };
+                match exchange(worker, request, &way, down, upstream).await {
+                    Ok(done) => return outcome.succeed(&done),
+                    Err(failed) => {
+                        tries.note(worker, request, way.destination, &failed, is_reused);
+                        failed
+                    }
+                }
+            }
+        };
+        let is_over = left == 0 || failed.begun.is_some() || !failed.error.is_retryable;
+        outcome.fail(failed);
+        if is_over {
+            break;
+        }
+    }
+    outcome
+}
+
+/// What was tried for a request so far.
+#[derive(Debug, Default)]
+struct Tries {
+    deadline: Option<Instant>,
+    /// The places of the endpoints that were chosen.
+    tried: Vec<usize>,
+    /// A connection that died while it idled says nothing of its endpoint: the same is tried afresh.
+    again: Option<Destination>,
+}
+
+impl Tries {
+    /// Notes an exchange that failed, and the endpoint to be tried once more where its connection was an old one.
+    fn note(
+        &mut self,
+        worker: &Worker,
+        request: &Request,
+        destination: Destination,
+        failed: &Failed,
+        is_reused: bool,
+    ) {
+        if failed.begun.is_none() && failed.error.is_retryable {
+            worker
+                .stats
+                .borrow_mut()
+                .record_retry(&request.plan.destination, destination.id());
+            self.again = Some(destination).filter(|_| is_reused);
+        }
+    }
+}
+
+impl Outcome {
+    fn succeed(self, done: &Done) -> Self {
+        Self {
+            status: done.begun.status,
+            keeps_client: done.keeps_client,
+            remote_reason: done.remote_reason,
+            error: None,
+            ..self
+        }
+    }
+
+    fn fail(&mut self, failed: Failed) {
+        self.has_begun = failed.begun.is_some();
+        self.status = failed.begun.map_or(0, |begun| begun.status);
+        // That no endpoint is left to try says less than why the last one failed.
+        if self.error.is_none() || failed.error.reason != Reason::NoHealthyEndpoint {
+            self.error = Some(failed.error);
+        }
+    }
+}
+
+/// Chooses where to and gets a connection there.
+async fn connect(
+    worker: &Worker,
+    caller: &Caller,
+    request: &mut Request,
+    tries: &mut Tries,
+    outcome: &mut Outcome,
+) -> Result<(Destination, Upstream), Error> {
+    let may_reuse = tries.again.is_none();
+    let destination = if let Some(destination) = tries.again.take() {
+        destination
+    } else {
+        let balancer = &mut worker.balancer.borrow_mut();
+        let plan = &mut request.plan;
+        plan::choose(&request.snapshot, caller, plan, balancer, &mut tries.tried)?
+    };
+    outcome.endpoint = Some(Arc::clone(destination.id()));
+    let service = &request.plan.destination;
+    let connecting = upstream::acquire(
+        worker,
+        &request.snapshot,
+        caller,
+        service,
+        &destination,
+        may_reuse,
+    );
+    let connected = within(tries.deadline, connecting).await;
+    note_connected(worker, service, &destination, connected.as_ref().ok());
+    connected.map(|upstream| (destination, upstream))
+}
+
+/// How one try goes.
+#[derive(Debug)]
+struct Way {
+    destination: Destination,
+    keeps_client: bool,
+    deadline: Option<Instant>,
+}
+
+/// Whether trying again cannot do a thing twice.
+fn is_harmless(error: &Error, request: &Request, is_reused: bool) -> bool {
+    match error.reason {
+        _ if !error.is_retryable => false,
+        // The other node refused our certificate before it read the request.
+        Reason::TlsFailed => request.body == BodyLength::None,
+        _ => is_reused && request.is_repeatable(),
+    }
+}
+
+/// A response that went through.
+#[derive(Debug)]
+struct Done {
+    begun: Begun,
+    keeps_client: bool,
+    remote_reason: Option<Reason>,
+}
+
+/// A response that did not.
+#[derive(Debug)]
+struct Failed {
+    error: Error,
+    begun: Option<Begun>,
+}
+
+async fn exchange(
+    worker: &Worker,
+    request: &Request,
+    way: &Way,
+    down: &mut Side,
+    mut upstream: Upstream,
+) -> Result<Done, Failed> {
+    let limits = &request.snapshot.settings.limits;
+    let is_from_mesh = matches!(way.destination, Destination::Mesh(..));
+    upstream.side.lend(&mut worker.buffers.borrow_mut());
+    let out = upstream.side.output.tail();
+    out.extend_from_slice(&request.head);
+    rewrite::end_request(out, is_from_mesh.then(|| &**way.destination.id()));
+
+    let mut exchange = Exchange::new(
+        down,
+        &mut upstream.side,
+        request::head_limits(&request.snapshot),
+        &request.method,
+        request.version,
+        request.body,
+    );
+    let mut remote_reason = None;
+    let mut write_head = |head: &ResponseHead<'_>, out: &mut Vec<u8>| {
+        remote_reason = reason_of(head).filter(|_| is_from_mesh);
+        begin(worker, request, head, out, way.keeps_client, is_from_mesh)
+    };
+    let waited = watched(
+        &mut exchange,
+        limits.idle_timeout,
+        way.deadline,
+        |exchange, cx| exchange.poll_head(cx, &mut write_head),
+    );
+    let begun = waited.await.map_err(|mut error| {
+        error.is_retryable = is_harmless(&error, request, upstream.is_reused);
+        Failed { error, begun: None }
+    })?;
+    // The closure picks the lifetime that a path to the method would not.
+    #[expect(clippy::redundant_closure_for_method_calls)]
+    let moved = watched(
+        &mut exchange,
+        limits.body_idle_timeout,
+        way.deadline,
+        |exchange, cx| exchange.poll_body(cx),
+    );
+    moved.await.map_err(|error| Failed {
+        error,
+        begun: Some(begun),
+    })?;
+    let is_whole = exchange.is_request_complete();
+    if begun.keeps_upstream && is_whole && begun.body != BodyLength::UntilClose {
+        keep(worker, request, Arc::clone(way.destination.id()), upstream);
+    }
+    Ok(Done {
+        begun,
+        keeps_client: begun.keeps_client && is_whole,
+        remote_reason,
+    })
+}
+
+/// Why another node of the mesh answered itself, if it did.
+fn reason_of(head: &ResponseHead<'_>) -> Option<Reason> {
+    let code = head.headers.find_named("mesh-reason").next()?;
+    Reason::ALL
+        .iter()
+        .copied()
+        .find(|reason| reason.code().as_bytes() == code)
+}
+
+/// Writes the answer's head for the client.
+fn begin(
+    worker: &Worker,
+    request: &Request,
+    head: &ResponseHead<'_>,
+    out: &mut Vec<u8>,
+    keeps_client: bool,
+    is_from_mesh: bool,
+) -> Begun {
+    let framing = rewrite::framing(head.body, request.version);
+    let keeps_client = keeps_client && framing != BodyLength::UntilClose && !worker.is_draining();
+    worker.with_date(|date| {
+        let returning = Returning {
+            client: request.version,
+            keeps_client,
+            is_from_mesh,
+            framing,
+            date,
+        };
+        rewrite::response_head(out, head, &returning);
+    });
+    Begun {
+        status: head.status,
+        keeps_client,
+        keeps_upstream: head.keep_alive,
+        body: head.body,
+        framing,
+    }
+}
+
+/// Puts the connection back where it can serve another request.
+fn keep(worker: &Worker, request: &Request, endpoint: Arc<str>, upstream: Upstream) {
+    let Upstream { mut side, key, .. } = upstream;
+    if side.input.is_empty() && !worker.is_draining() {
+        side.give_back(&mut worker.buffers.borrow_mut());
+        let most = request.snapshot.settings.limits.pool_idle_per_endpoint;
+        let owner = (Arc::clone(&request.plan.destination), endpoint);
+        let mut pool = worker.pool.borrow_mut();
+        pool.put(&key, side, owner, most, &mut worker.stats.borrow_mut());
+    }
+}
+
+fn note_connected(
+    worker: &Worker,
+    cluster: &str,
+    destination: &Destination,
+    upstream: Option<&Upstream>,
+) {
+    let mut stats = worker.stats.borrow_mut();
+    let endpoint = destination.id();
+    match upstream {
+        Some(upstream) if upstream.is_reused => stats.record_reused(cluster, endpoint),
+        Some(_) => stats.record_connect(cluster, endpoint),
+        None => stats.record_connect_error(cluster, endpoint),
+    }
+}
+
+/// Runs `work` until the request's deadline.
+async fn within<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match deadline {
+        None => work.await,
+        Some(deadline) => timeout_at(deadline, work)
+            .await
+            .unwrap_or_else(|_| Err(too_long())),
+    }
+}
+
+/// Polls an exchange until it is done, the deadline has passed, or nothing moved for `idle`.
+async fn watched<T>(
+    exchange: &mut Exchange<'_>,
+    idle: Duration,
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(&mut Exchange<'_>, &mut Context<'_>) -> Poll<Result<T, Error>>,
+) -> Result<T, Error> {
+    loop {
+        let before = exchange.progress();
+        let until = clock::now() + idle;
+        let until = deadline.map_or(until, |deadline| deadline.min(until));
+        if let Ok(done) = timeout_at(until, poll_fn(|cx| poll(exchange, cx))).await {
+            return done;
+        }
+        if deadline.is_some_and(|deadline| clock::now() >= deadline) {
+            return Err(too_long());
+        }
+        if exchange.progress() == before {
+            return Err(stalled(exchange, idle));
+        }
+    }
+}
+
+fn too_long() -> Error {
+    Error::upstream(
+        Reason::UpstreamTimeout,
+        "the request took longer than its timeout allows",
+    )
+}
+
+fn stalled(exchange: &Exchange<'_>, idle: Duration) -> Error {
+    let milliseconds = idle.as_millis();
+    if exchange.is_request_complete() {
+        let detail = format!("the upstream sent nothing for {milliseconds} ms");
+        Error::upstream(Reason::UpstreamTimeout, detail)
+    } else {
+        let detail = format!("nothing of the request's body came for {milliseconds} ms");
+        Error::downstream(Reason::RequestTimeout, detail)
+    }
+}

@@ -1,0 +1,287 @@
+//! One request from its head on: what it asks, where it goes, what is noted of it. It may not do I/O.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::answer::{self, Asked};
+use crate::clock::{self, Instant};
+use crate::error::{Error, Reason};
+use crate::http1::{
+    BadMessage, BodyLength, HeadLimits, HeaderStore, Known, Parsed, RequestHead, Version,
+    parse_request,
+};
+use crate::plan::{self, Caller, Plan, Target};
+use crate::rewrite::{self, Client, Forwarding};
+use crate::router::Action;
+use crate::snapshot::{ListenerKind, Snapshot};
+use crate::trace::TraceContext;
+use crate::worker::Worker;
+
+/// How many of our hops a request may have behind it: more is a loop (RFC 9110 §7.6.3).
+const MOST_HOPS: usize = 16;
+
+/// A request whose head was taken.
+#[derive(Debug)]
+pub struct Request {
+    /// The snapshot it is served by, from its first to its last byte.
+    pub snapshot: Arc<Snapshot>,
+    /// Where it goes.
+    pub plan: Plan,
+    /// Its head for the upstream, all but the end.
+    pub head: Vec<u8>,
+    /// Its method.
+    pub method: Cow<'static, str>,
+    /// What the client speaks.
+    pub version: Version,
+    /// Whether the client means to send another.
+    pub keeps_client: bool,
+    /// How its body ends.
+    pub body: BodyLength,
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+    /// Whether an answer of the mesh's own is JSON.
+    pub wants_json: bool,
+    /// Where it is sent, if it is.
+    pub location: Option<String>,
+    /// This hop's place in its trace.
+    pub trace: TraceContext,
+    /// What a span says of the head; only where one is kept.
+    pub told: Option<Box<Told>>,
+    /// When its first byte was there.
+    pub started: Instant,
+    /// The same, for the span.
+    pub started_unix_ns: u64,
+}
+
+/// What a span tells of a request's head.
+#[derive(Debug)]
+pub struct Told {
+    /// The path, without the query: that may hold secrets.
+    pub path: String,
+    /// The host asked for.
+    pub host: String,
+    /// The client's program.
+    pub user_agent: Option<String>,
+}
+
+impl Request {
+    /// How long it may take in all.
+    pub fn timeout(&self) -> Option<Duration> {
+        let route = self.plan.route.as_ref().and_then(|route| route.timeout);
+        route.or(self.snapshot.settings.limits.request_timeout)
+    }
+
+    /// The status of the redirect its route makes, if it does.
+    pub fn redirect_status(&self) -> Option<u16> {
+        match &self.plan.route.as_deref()?.action {
+            Action::Redirect { status, .. } => Some(*status),
+            Action::Split(_) => None,
+        }
+    }
+
+    /// Whether a repetition does no harm (RFC 9110 §9.2.2) and is possible: the body is not kept.
+    pub fn is_repeatable(&self) -> bool {
+        let is_idempotent = matches!(
+            &*self.method,
+            "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
+        );
+        is_idempotent && self.body == BodyLength::None
+    }
+
+    /// What an answer of the mesh's own needs to know.
+    pub fn asked<'a>(&'a self, keeps_client: bool, date: &'a [u8]) -> Asked<'a> {
+        Asked {
+            client: self.version,
+            keeps_client,
+            wants_json: self.wants_json,
+            is_head: self.method == "HEAD",
+            trace: Some(&self.trace),
+            date,
+        }
+    }
+}
+
+/// What a connection lends to the reading of its requests.
+#[derive(Debug)]
+pub struct Origin<'a> {
+    /// Who sends.
+    pub caller: &'a Caller,
+    /// From where.
+    pub address: IpAddr,
+    /// Why nothing of this connection is let through, if so.
+    pub refusal: Option<&'a Error>,
+}
+
+/// Takes the request at the start of `input`, if its head is whole. The head's length is given beside it.
+pub fn read(
+    worker: &Worker,
+    origin: &Origin<'_>,
+    input: &[u8],
+) -> Result<Option<(Request, usize)>, BadMessage> {
+    let snapshot = worker.snapshot();
+    let limits = head_limits(&snapshot);
+    let mut store = HeaderStore::new();
+    match parse_request(input, &limits, &mut store)? {
+        Parsed::Complete(head) => {
+            let head_bytes = head.head_bytes;
+            Ok(Some((
+                understand(worker, snapshot, origin, &head),
+                head_bytes,
+            )))
+        }
+        Parsed::Partial => Ok(None),
+    }
+}
+
+/// The codec's limits under a snapshot.
+pub fn head_limits(snapshot: &Snapshot) -> HeadLimits {
+    let limits = &snapshot.settings.limits;
+    HeadLimits {
+        head_bytes: limits.head_bytes,
+        headers: limits.headers,
+        ..HeadLimits::default()
+    }
+}
+
+fn understand(
+    worker: &Worker,
+    snapshot: Arc<Snapshot>,
+    origin: &Origin<'_>,
+    head: &RequestHead<'_>,
+) -> Request {
+    let settings = &snapshot.settings;
+    let trace = TraceContext::begin(
+        only(head, Known::Traceparent),
+        head.headers.find_all(Known::Tracestate),
+        settings.trace_ratio,
+        &mut worker.random.borrow_mut(),
+    );
+    let (path, _) = split_query(head.path_and_query);
+    let instance = head.headers.find_named("mesh-instance").next();
+    let forwards_left = max_forwards(head);
+    let plan = match refusal(origin, head) {
+        Some(error) => Plan::of(Target::Refused(error)),
+        None if forwards_left == Some(0) => Plan::of(Target::LastHop),
+        None => plan::plan(
+            &snapshot,
+            origin.caller,
+            head.host,
+            path,
+            instance.and_then(|id| std::str::from_utf8(id).ok()),
+            &mut worker.balancer.borrow_mut(),
+        ),
+    };
+    let told = trace.is_sampled.then(|| Box::new(tell(head, path)));
+    let location = plan.route.as_deref().and_then(|route| {
+        route
+            .redirect_location(head.path_and_query)
+            .map(Cow::into_owned)
+    });
+    let mut upstream_head = worker.buffers.borrow_mut().take_head();
+    if plan.is_forwarded() {
+        let route = plan.route.as_deref();
+        let path = route.map_or(Cow::Borrowed(head.path_and_query), |route| {
+            route.forwarded_path(head.path_and_query)
+        });
+        let forwarding = Forwarding {
+            path_and_query: &path,
+            node: &settings.node,
+            client: client(&snapshot, origin),
+            trace: &trace,
+            max_forwards: forwards_left.map(|left| left.saturating_sub(1)),
+        };
+        rewrite::request_head(&mut upstream_head, head, &forwarding);
+    }
+    Request {
+        head: upstream_head,
+        method: known_method(head.method),
+        version: head.version,
+        keeps_client: head.keep_alive,
+        body: head.body,
+        expects_continue: head.expects_continue,
+        wants_json: head
+            .headers
+            .find(Known::Accept)
+            .is_some_and(answer::wants_json),
+        location,
+        started: clock::now(),
+        started_unix_ns: if told.is_some() { clock::unix_ns() } else { 0 },
+        told,
+        trace,
+        plan,
+        snapshot,
+    }
+}
+
+/// Why a request goes nowhere whatever the routes say.
+fn refusal(origin: &Origin<'_>, head: &RequestHead<'_>) -> Option<Error> {
+    if let Some(error) = origin.refusal {
+        return Some(error.clone());
+    }
+    if head.method == "CONNECT" {
+        let detail = "CONNECT is not taken: this is no forward proxy";
+        return Some(Error::downstream(Reason::ConnectUnsupported, detail));
+    }
+    if head.upgrade {
+        let detail = "another protocol was asked for by Upgrade, which this version does not speak";
+        return Some(Error::downstream(Reason::UpgradeUnsupported, detail));
+    }
+    if head.headers.has(Known::Via) && rewrite::hops(head) >= MOST_HOPS {
+        let detail = format!("the request passed this mesh {MOST_HOPS} times: it goes in a circle");
+        return Some(Error::downstream(Reason::LoopDetected, detail));
+    }
+    None
+}
+
+/// What the upstream is told of the client: at the edge alone. Inside the mesh a caller's own words on
+/// whom it serves are passed on, since it is known.
+fn client(snapshot: &Snapshot, origin: &Origin<'_>) -> Option<Client> {
+    (origin.caller.kind == ListenerKind::Edge).then(|| Client {
+        address: origin.address,
+        is_trusted: snapshot.settings.is_trusted_proxy(origin.address),
+        is_tls: false,
+    })
+}
+
+/// How many hops are left, where `Max-Forwards` counts: for `OPTIONS` and `TRACE` alone.
+fn max_forwards(head: &RequestHead<'_>) -> Option<u64> {
+    if !matches!(head.method, "OPTIONS" | "TRACE") {
+        return None;
+    }
+    let value = head.headers.find(Known::MaxForwards)?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+fn tell(head: &RequestHead<'_>, path: &str) -> Told {
+    let user_agent = head.headers.find(Known::UserAgent);
+    Told {
+        path: path.to_owned(),
+        host: plan::canonical_host(head.host).into_owned(),
+        user_agent: user_agent.map(|agent| String::from_utf8_lossy(agent).into_owned()),
+    }
+}
+
+/// A header's value, where it stands exactly once.
+fn only<'b>(head: &RequestHead<'b>, known: Known) -> Option<&'b [u8]> {
+    let mut values = head.headers.find_all(known);
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn split_query(path_and_query: &str) -> (&str, Option<&str>) {
+    path_and_query
+        .split_once('?')
+        .map_or((path_and_query, None), |(path, query)| (path, Some(query)))
+}
+
+/// A method without an allocation, where it is one of the usual.
+fn known_method(method: &str) -> Cow<'static, str> {
+    const KNOWN: [&str; 8] = [
+        "GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "TRACE",
+    ];
+    KNOWN
+        .into_iter()
+        .find(|known| *known == method)
+        .map_or_else(|| Cow::Owned(method.to_owned()), Cow::Borrowed)
+}

@@ -1,0 +1,234 @@
+//! Heads as they are sent on: what is kept, what is removed, what is ours. Pure; it may not decide
+//! where a request goes.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use crate::http1::{BodyLength, Known, RequestHead, ResponseHead, Version, write};
+use crate::trace::TraceContext;
+
+/// What is known of a request's way when its head is written anew.
+#[derive(Debug)]
+pub struct Forwarding<'a> {
+    /// The path and query to send: after the route's changes.
+    pub path_and_query: &'a str,
+    /// This node's name, for `Via`.
+    pub node: &'a str,
+    /// Where the request came from, where that is to be told: at the edge.
+    pub client: Option<Client>,
+    /// The trace this hop belongs to.
+    pub trace: &'a TraceContext,
+    /// What `Max-Forwards` becomes, where it counts (RFC 9110 §7.6.2).
+    pub max_forwards: Option<u64>,
+}
+
+/// The one who sent a request to the edge.
+#[derive(Debug, Clone, Copy)]
+pub struct Client {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether what it says of others is believed.
+    pub is_trusted: bool,
+    /// Whether it came over TLS.
+    pub is_tls: bool,
+}
+
+/// Writes a request's head for the upstream, all but the end: [`end_request`] follows.
+pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forwarding<'_>) {
+    write::request_line(out, head.method, forwarding.path_and_query);
+    write::header(out, b"Host", head.host.as_bytes());
+    let keeps_forwarded = forwarding.client.is_none_or(|client| client.is_trusted);
+    for header in head.headers.iter() {
+        let is_sent = match header.known {
+            Known::Host
+            | Known::ContentLength
+            | Known::Traceparent
+            | Known::Tracestate
+            | Known::MeshHeader
+            | Known::Te => false,
+            Known::MaxForwards => forwarding.max_forwards.is_none(),
+            Known::Forwarded
+            | Known::XForwardedFor
+            | Known::XForwardedProto
+            | Known::XForwardedHost => forwarding.client.is_none(),
+            Known::XForwardedOther => keeps_forwarded,
+            _ => !head.hop_by_hop.removes(&header),
+        };
+        if is_sent {
+            write::header(out, header.name, header.value);
+        }
+    }
+    if let Some(client) = forwarding.client {
+        client_headers(out, head, client);
+    }
+    if let Some(count) = forwarding.max_forwards {
+        write::header(out, b"Max-Forwards", count.to_string().as_bytes());
+    }
+    via(out, head.version, forwarding.node);
+    write::header(out, b"traceparent", &forwarding.trace.traceparent());
+    if let Some(tracestate) = &forwarding.trace.tracestate {
+        write::header(out, b"tracestate", tracestate.as_bytes());
+    }
+    match head.body {
+        BodyLength::Length(length) => write::content_length(out, length),
+        BodyLength::Chunked => write::chunked(out),
+        BodyLength::None | BodyLength::UntilClose => {}
+    }
+}
+
+/// Ends a request's head, with the instance the balancer chose where another node is to find it.
+pub fn end_request(out: &mut Vec<u8>, instance: Option<&str>) {
+    if let Some(instance) = instance {
+        write::header(out, b"mesh-instance", instance.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What the edge says of the one who asked. A stranger's own words on it are gone by now.
+fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client) {
+    let proto = if client.is_tls { "https" } else { "http" };
+    let told = |known| {
+        client
+            .is_trusted
+            .then(|| head.headers.find_all(known))
+            .into_iter()
+            .flatten()
+    };
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    for earlier in told(Known::XForwardedFor) {
+        out.extend_from_slice(earlier);
+        out.extend_from_slice(b", ");
+    }
+    display(out, &client.address);
+    out.extend_from_slice(b"\r\n");
+    let first = |known| told(known).next();
+    let told_proto = first(Known::XForwardedProto).unwrap_or(proto.as_bytes());
+    write::header(out, b"X-Forwarded-Proto", told_proto);
+    let told_host = first(Known::XForwardedHost).unwrap_or(head.host.as_bytes());
+    write::header(out, b"X-Forwarded-Host", told_host);
+    // RFC 7239 §4: an IPv6 address and a host with a port stand in quotes.
+    out.extend_from_slice(b"Forwarded: ");
+    for earlier in told(Known::Forwarded) {
+        out.extend_from_slice(earlier);
+        out.extend_from_slice(b", ");
+    }
+    match client.address {
+        IpAddr::V4(address) => display(out, &format_args!("for={address}")),
+        IpAddr::V6(address) => display(out, &format_args!("for=\"[{address}]\"")),
+    }
+    display(
+        out,
+        &format_args!(";host=\"{}\";proto={proto}\r\n", head.host),
+    );
+}
+
+fn via(out: &mut Vec<u8>, version: Version, node: &str) {
+    out.extend_from_slice(if version == Version::Http10 {
+        b"Via: 1.0 "
+    } else {
+        b"Via: 1.1 "
+    });
+    out.extend_from_slice(node.as_bytes());
+    out.extend_from_slice(VIA_SUFFIX);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Behind the node's name in `Via`: tells our hops from others'.
+const VIA_SUFFIX: &[u8] = b".meshnode";
+
+/// How many hops of ours a request has behind it, by its `Via`.
+pub fn hops(head: &RequestHead<'_>) -> usize {
+    let mark = memchr::memmem::Finder::new(VIA_SUFFIX);
+    head.headers
+        .find_all(Known::Via)
+        .map(|value| mark.find_iter(value).count())
+        .sum()
+}
+
+/// How a response's head is written for the one who asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Returning<'a> {
+    /// What the client speaks.
+    pub client: Version,
+    /// Whether the client's connection goes on.
+    pub keeps_client: bool,
+    /// Whether the upstream is another node of the mesh, whose `mesh-` headers are its own.
+    pub is_from_mesh: bool,
+    /// How the body is framed for the client.
+    pub framing: BodyLength,
+    /// The time, as `Date` has it, for upstreams that did not say (RFC 9110 §6.6.1).
+    pub date: &'a [u8],
+}
+
+/// Writes a response's head for the client.
+pub fn response_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, returning: &Returning<'_>) {
+    write::status_line(out, head.status, head.reason);
+    let mut has_date = false;
+    for header in head.headers.iter() {
+        let is_sent = match header.known {
+            // With no body to frame it is a fact about the resource (HEAD, 304) and stays.
+            Known::ContentLength => head.body == BodyLength::None && head.status != 204,
+            Known::MeshHeader => returning.is_from_mesh,
+            Known::Trailer => returning.framing == BodyLength::Chunked,
+            Known::Date => {
+                has_date = true;
+                true
+            }
+            _ => !head.hop_by_hop.removes(&header),
+        };
+        if is_sent {
+            write::header(out, header.name, header.value);
+        }
+    }
+    if !has_date {
+        write::header(out, b"Date", returning.date);
+    }
+    match returning.framing {
+        BodyLength::Length(length) => write::content_length(out, length),
+        BodyLength::Chunked => write::chunked(out),
+        BodyLength::None | BodyLength::UntilClose => {}
+    }
+    connection(out, returning.client, returning.keeps_client);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Says whether the connection goes on, where the version's default is otherwise (RFC 9112 §9.3).
+pub fn connection(out: &mut Vec<u8>, client: Version, keeps: bool) {
+    match (client, keeps) {
+        (Version::Http11, true) | (Version::Http10, false) => {}
+        (Version::Http11, false) => out.extend_from_slice(b"Connection: close\r\n"),
+        (Version::Http10, true) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+    }
+}
+
+/// Writes an informational answer's head on.
+pub fn interim_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
+    write::status_line(out, head.status, head.reason);
+    for header in head.headers.iter() {
+        if header.known != Known::MeshHeader && !head.hop_by_hop.removes(&header) {
+            write::header(out, header.name, header.value);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How a response's body is framed for a client (RFC 9112 §6.3): an HTTP/1.0 one knows no chunks.
+pub const fn framing(body: BodyLength, client: Version) -> BodyLength {
+    match (body, client) {
+        (BodyLength::Chunked | BodyLength::UntilClose, Version::Http11) => BodyLength::Chunked,
+        (BodyLength::Chunked | BodyLength::UntilClose, Version::Http10) => BodyLength::UntilClose,
+        (BodyLength::None | BodyLength::Length(_), _) => body,
+    }
+}
+
+fn display(out: &mut Vec<u8>, value: &impl std::fmt::Display) {
+    struct Bytes<'a>(&'a mut Vec<u8>);
+    impl std::fmt::Write for Bytes<'_> {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0.extend_from_slice(text.as_bytes());
+            Ok(())
+        }
+    }
+    // A vector takes whatever is written to it.
+    let _ = write!(Bytes(out), "{value}");
+}

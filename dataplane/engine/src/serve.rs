@@ -1,0 +1,364 @@
+//! The life of one downstream connection: who it is, its requests one after the other, its end. It may not choose
+//! where they go.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{timeout, timeout_at};
+
+use crate::answer::{self, Asked};
+use crate::buffers::BULK_BYTES;
+use crate::callers::Claim;
+use crate::clock;
+use crate::error::{Error, Reason};
+use crate::forward::{self, Outcome};
+use crate::http1::{BadMessage, BodyLength, HeadWatch, Version};
+use crate::plan::{Caller, Target};
+use crate::record;
+use crate::request::{self, Origin, Request};
+use crate::side::Side;
+use crate::snapshot::{ListenerConfig, ListenerKind, Proof};
+use crate::stream::Stream;
+use crate::tls;
+use crate::worker::Worker;
+
+/// How long a connection is read from after its last answer, so that a client that still sends gets to read it: to
+/// close with unread bytes would reset the connection and lose the answer (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(1);
+/// How much is read and thrown away meanwhile.
+const LINGER_BYTES: u64 = 1 << 20;
+
+/// Serves a downstream connection from its first byte to its last.
+pub async fn serve(
+    worker: Rc<Worker>,
+    tcp: TcpStream,
+    listener: Arc<ListenerConfig>,
+    peer: SocketAddr,
+) {
+    // An answer is one write: waiting to fill a packet would only delay it.
+    let _ = tcp.set_nodelay(true);
+    let Some(mut connection) = Connection::establish(worker, tcp, listener, peer).await else {
+        return;
+    };
+    while connection.wait().await {
+        // In a box, so that an idle connection does not keep the room that a busy one needs.
+        if !Box::pin(connection.requests()).await {
+            return;
+        }
+    }
+}
+
+/// One downstream connection.
+struct Connection {
+    worker: Rc<Worker>,
+    listener: Arc<ListenerConfig>,
+    caller: Caller,
+    /// Why nothing of it is let through, if so.
+    refusal: Option<Error>,
+    peer: SocketAddr,
+    side: Side,
+}
+
+impl Connection {
+    /// Finds out who is calling: by certificate, by the socket's owner, or nobody (the edge).
+    async fn establish(
+        worker: Rc<Worker>,
+        tcp: TcpStream,
+        listener: Arc<ListenerConfig>,
+        peer: SocketAddr,
+    ) -> Option<Self> {
+        let mut refusal = None;
+        let (stream, source, destination) = match listener.kind {
+            ListenerKind::Edge => {
+                let edge = listener
+                    .identity
+                    .clone()
+                    .unwrap_or_else(|| Arc::from("edge"));
+                (Stream::Plain(tcp), edge, None)
+            }
+            ListenerKind::Outbound => {
+                refusal = prove(&listener, &tcp, peer).err();
+                (
+                    Stream::Plain(tcp),
+                    listener.service.clone().unwrap_or_default(),
+                    None,
+                )
+            }
+            ListenerKind::Inbound => {
+                let head_timeout = worker.snapshot().settings.limits.head_timeout;
+                let accepted = tls::accept(&worker.shared.identities, tcp, head_timeout).await;
+                worker.note_handshake(accepted.is_ok());
+                match accepted {
+                    Ok((tls, ends)) => (
+                        Stream::Server(Box::new(tls)),
+                        ends.source,
+                        Some(ends.destination),
+                    ),
+                    Err(error) => {
+                        tracing::info!(listener = %listener.name, %peer, %error, "handshake failed");
+                        return None;
+                    }
+                }
+            }
+        };
+        let caller = Caller {
+            kind: listener.kind,
+            source,
+            destination,
+        };
+        Some(Self {
+            worker,
+            listener,
+            caller,
+            refusal,
+            peer,
+            side: Side::new(stream),
+        })
+    }
+
+    /// Waits for the first byte of a request, holding no buffer. False: the connection is over.
+    async fn wait(&mut self) -> bool {
+        let worker = Rc::clone(&self.worker);
+        let idle_timeout = worker.snapshot().settings.limits.idle_timeout;
+        let mut place = None;
+        let first = {
+            let mut first = pin!(self.side.stream.first_byte());
+            let waiting = poll_fn(|cx| {
+                if let Poll::Ready(first) = first.as_mut().poll(cx) {
+                    return Poll::Ready(first.ok());
+                }
+                if worker.is_draining() {
+                    return Poll::Ready(None);
+                }
+                if place.is_none() {
+                    place = Some(worker.idle.borrow_mut().insert(cx.waker().clone()));
+                }
+                Poll::Pending
+            });
+            timeout(idle_timeout, waiting).await
+        };
+        if let Some(place) = place {
+            worker.idle.borrow_mut().remove(place);
+        }
+        let Ok(Some(first)) = first else { return false };
+        self.side.lend(&mut worker.buffers.borrow_mut());
+        if let Some(byte) = first {
+            self.side.input.push(byte);
+        }
+        true
+    }
+
+    /// Serves requests until none is waiting. False: the connection is over.
+    async fn requests(&mut self) -> bool {
+        loop {
+            let goes_on = self.request().await;
+            let (received, sent) = self.side.take_counts();
+            self.worker.stats.borrow_mut().record_bytes(received, sent);
+            if !goes_on {
+                return false;
+            }
+            if self.side.input.is_empty() {
+                self.side.give_back(&mut self.worker.buffers.borrow_mut());
+                return true;
+            }
+        }
+    }
+
+    /// Serves one request. False: the connection is over.
+    async fn request(&mut self) -> bool {
+        let mut request = match self.read().await {
+            Ok(Some(request)) => request,
+            Ok(None) => return false,
+            Err(bad) => {
+                self.refuse(&bad).await;
+                return false;
+            }
+        };
+        let worker = Rc::clone(&self.worker);
+        let keeps_client = request.keeps_client && !worker.is_draining();
+        let mut outcome = if request.plan.is_forwarded() {
+            let caller = &self.caller;
+            forward::forward(&worker, caller, &mut request, &mut self.side, keeps_client).await
+        } else {
+            Outcome {
+                error: request.plan.refusal().cloned(),
+                ..Outcome::default()
+            }
+        };
+        if !outcome.has_begun && outcome.status == 0 {
+            self.answer(&request, &mut outcome, keeps_client).await;
+        }
+        let goes_on = outcome.keeps_client;
+        record::request(
+            &worker,
+            &self.listener,
+            &self.caller,
+            self.peer,
+            &request,
+            &outcome,
+        );
+        worker.buffers.borrow_mut().give_head(request.head);
+        goes_on
+    }
+
+    /// Reads until a request's head is whole. `None`: the client went away, or was too slow and told so.
+    async fn read(&mut self) -> Result<Option<Request>, BadMessage> {
+        let limits = self.worker.snapshot().settings.limits;
+        let deadline = clock::now() + limits.head_timeout;
+        let head_limits = request::head_limits(&self.worker.snapshot());
+        let mut watch = HeadWatch::default();
+        loop {
+            let input = self.side.input.filled();
+            if !input.is_empty() && watch.is_worth_parsing(input, &head_limits) {
+                let origin = Origin {
+                    caller: &self.caller,
+                    address: self.peer.ip(),
+                    refusal: self.refusal.as_ref(),
+                };
+                if let Some((request, head_bytes)) = request::read(&self.worker, &origin, input)? {
+                    self.side.input.consume(head_bytes);
+                    return Ok(Some(request));
+                }
+            }
+            match timeout_at(deadline, self.side.fill()).await {
+                Ok(Ok(0) | Err(_)) => return Ok(None),
+                Ok(Ok(_)) => {}
+                Err(_) => {
+                    let detail = "the request's head did not come in time";
+                    self.last_words(&Error::downstream(Reason::RequestTimeout, detail))
+                        .await;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Answers a request itself: an error, a redirect, or as its last recipient.
+    async fn answer(&mut self, request: &Request, outcome: &mut Outcome, keeps_client: bool) {
+        let is_body_over = !outcome.has_taken_body && self.skip_body(request);
+        // After a fault of the client's framing nobody knows where its next request begins.
+        let is_lost = outcome.error.as_ref().is_some_and(|error| {
+            matches!(
+                error.reason,
+                Reason::BadRequest | Reason::ClientClosed | Reason::RequestTimeout
+            )
+        });
+        let keeps_client = keeps_client && is_body_over && !is_lost && self.refusal.is_none();
+        let out = self.side.output.tail();
+        outcome.status = self.worker.with_date(|date| {
+            let asked = request.asked(keeps_client, date);
+            write_answer(out, request, outcome.error.as_ref(), &asked)
+        });
+        let limit = request.snapshot.settings.limits.body_idle_timeout;
+        let is_written = matches!(timeout(limit, self.side.drain()).await, Ok(Ok(())));
+        outcome.keeps_client = keeps_client && is_written;
+        if is_written && !keeps_client {
+            self.linger().await;
+        }
+    }
+
+    /// Throws away a body that has come already, so that the connection can go on. True: it is over.
+    fn skip_body(&mut self, request: &Request) -> bool {
+        match request.body {
+            BodyLength::None => true,
+            BodyLength::Length(length) if length <= self.side.input.len() as u64 => {
+                self.side.input.consume(length as usize);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Answers what is no request, and closes.
+    async fn refuse(&mut self, bad: &BadMessage) {
+        self.worker
+            .stats
+            .borrow_mut()
+            .record_bad_request(bad.code());
+        self.last_words(&Error::downstream(bad.reason(), bad.sentence()))
+            .await;
+    }
+
+    async fn last_words(&mut self, error: &Error) {
+        let out = self.side.output.tail();
+        self.worker.with_date(|date| {
+            let asked = Asked {
+                client: Version::Http11,
+                keeps_client: false,
+                wants_json: false,
+                is_head: false,
+                trace: None,
+                date,
+            };
+            answer::error(out, error, &asked);
+        });
+        if matches!(timeout(LINGER, self.side.drain()).await, Ok(Ok(()))) {
+            self.linger().await;
+        }
+    }
+
+    /// Says that the last answer was the last, and reads on for a moment.
+    async fn linger(&mut self) {
+        let side = &mut self.side;
+        let most = side.received + LINGER_BYTES;
+        let reading = async {
+            if side.shutdown().await.is_err() {
+                return;
+            }
+            while side.received < most {
+                side.input.consume(BULK_BYTES);
+                if !matches!(side.fill().await, Ok(1..)) {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(LINGER, reading).await;
+    }
+}
+
+/// Proves that the caller on an outbound listener is the service the listener belongs to.
+fn prove(listener: &ListenerConfig, tcp: &TcpStream, peer: SocketAddr) -> Result<(), Error> {
+    if listener.proof == Proof::Port {
+        return Ok(());
+    }
+    let local = tcp.local_addr().map_err(|error| {
+        let detail = format!("the caller's socket could not be looked at: {error}");
+        Error::downstream(Reason::CallerUnproven, detail)
+    })?;
+    let service = listener.service.as_deref().unwrap_or_default();
+    Claim {
+        service,
+        owners: &listener.owners,
+        uids: &listener.uids,
+    }
+    .prove(peer, local)
+}
+
+/// Writes the mesh's own answer and gives its status.
+fn write_answer(
+    out: &mut Vec<u8>,
+    request: &Request,
+    error: Option<&Error>,
+    asked: &Asked<'_>,
+) -> u16 {
+    if let Some(error) = error {
+        answer::error(out, error, asked);
+        return error.reason.status();
+    }
+    if request.method == "TRACE" && matches!(request.plan.target, Target::LastHop) {
+        answer::trace_refused(out, asked);
+        return 405;
+    }
+    if let (Some(location), Some(status)) = (&request.location, request.redirect_status()) {
+        answer::redirect(out, status, location, asked);
+        return status;
+    }
+    answer::options(out, asked);
+    200
+}

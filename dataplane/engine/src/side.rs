@@ -1,0 +1,118 @@
+//! One side of an exchange: a stream with what was read and what is to be written. It may not know HTTP.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::buffers::{BULK_BYTES, BufferPool, ReadBuffer, WriteBuffer};
+use crate::stream::Stream;
+
+/// A connection and its buffers.
+#[derive(Debug)]
+pub struct Side {
+    /// The bytes' way.
+    pub stream: Stream,
+    /// What came and was not taken yet.
+    pub input: ReadBuffer,
+    /// What is to go.
+    pub output: WriteBuffer,
+    /// Bytes read since the side was made.
+    pub received: u64,
+    /// Bytes written since the side was made.
+    pub sent: u64,
+    /// Whether a write stands in the TLS layer and not in the socket yet.
+    is_unflushed: bool,
+}
+
+impl Side {
+    /// A side without buffers: they come with the first byte.
+    pub fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            input: ReadBuffer::default(),
+            output: WriteBuffer::default(),
+            received: 0,
+            sent: 0,
+            is_unflushed: false,
+        }
+    }
+
+    /// Takes buffers from the pool, where it has none.
+    pub fn lend(&mut self, pool: &mut BufferPool) {
+        if self.input.is_empty() {
+            let fresh = pool.take_read();
+            pool.give_read(std::mem::replace(&mut self.input, fresh));
+        }
+        if self.output.is_empty() {
+            let fresh = pool.take_write();
+            pool.give_write(std::mem::replace(&mut self.output, fresh));
+        }
+    }
+
+    /// Gives the empty buffers back to the pool.
+    pub fn give_back(&mut self, pool: &mut BufferPool) {
+        if self.input.is_empty() {
+            pool.give_read(std::mem::take(&mut self.input));
+        }
+        if self.output.is_empty() {
+            pool.give_write(std::mem::take(&mut self.output));
+        }
+    }
+
+    /// Gives what was received and sent since the last time.
+    pub fn take_counts(&mut self) -> (u64, u64) {
+        (
+            std::mem::take(&mut self.received),
+            std::mem::take(&mut self.sent),
+        )
+    }
+
+    /// Reads once. Gives how many bytes came: 0 is the end of the stream.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let space = self.input.space(BULK_BYTES);
+        if space.is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::StorageFull.into()));
+        }
+        let mut slot = ReadBuf::new(space);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut slot))?;
+        let count = slot.filled().len();
+        self.input.advance(count);
+        self.received += count as u64;
+        Poll::Ready(Ok(count))
+    }
+
+    /// Writes until all that is to go has gone.
+    pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.is_empty() {
+            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, self.output.pending()))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.output.advance(count);
+            self.sent += count as u64;
+            self.is_unflushed = self.stream.is_tls();
+        }
+        if self.is_unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.is_unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once, as a future.
+    pub async fn fill(&mut self) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    /// Writes all, as a future.
+    pub async fn drain(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_drain(cx)).await
+    }
+
+    /// Says that no more will be written.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+    }
+}

@@ -1,0 +1,210 @@
+//! The counters add up, are bounded, and are written as the golden document has them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::error::Reason;
+use crate::span::SpanCounts;
+
+const GOLDEN: &str = include_str!("../../../../tests/golden/stats.json");
+
+fn labels(route: &str) -> RequestLabels<'_> {
+    RequestLabels {
+        listener: "edge",
+        source: "edge",
+        destination: "cart",
+        route,
+        status: 200,
+        reason: None,
+    }
+}
+
+fn us(latency: u64) -> Duration {
+    Duration::from_micros(latency)
+}
+
+fn requests(recorder: &Recorder) -> Value {
+    report(recorder)["requests"].take()
+}
+
+fn report(recorder: &Recorder) -> Value {
+    serde_json::from_slice(&recorder.to_json(&Outside::default())).unwrap()
+}
+
+/// What two threads counted, as the golden document tells it.
+fn threads() -> [Recorder; 2] {
+    let mut one = Recorder::new();
+    for latency in [90, 100, 101, 700, 20_000_000] {
+        one.record_request(&labels("shop"), us(latency));
+    }
+    let denied = RequestLabels {
+        status: 403,
+        reason: Some(Reason::IntentionDenied),
+        ..labels("shop")
+    };
+    one.record_request(&denied, us(40));
+    one.record_accepted("edge");
+    one.record_accepted("edge");
+    one.record_refused("web");
+    one.record_connect("cart", "cart-1");
+    one.record_idle("cart", "cart-1", 1);
+    one.record_handshake();
+    one.record_bytes(1000, 2000);
+    one.record_bad_request("both_length_and_chunked");
+
+    let mut other = Recorder::new();
+    other.record_request(&labels("shop"), us(300));
+    other.record_accepted("edge");
+    other.record_reused("cart", "cart-1");
+    other.record_idle("cart", "cart-1", 2);
+    other.record_idle("cart", "cart-1", -1);
+    other.record_connect_error("cart", "cart-2");
+    other.record_retry("cart", "cart-2");
+    other.record_handshake_error();
+    other.record_bytes(1, 2);
+    other.record_bad_request("both_length_and_chunked");
+    other.record_bad_request("bare_lf");
+    [one, other]
+}
+
+fn outside() -> Outside {
+    Outside {
+        generation: 7,
+        snapshot_unix_ms: 1_700_000_000_000,
+        uptime_ms: 60_000,
+        is_draining: false,
+        active: [("edge".to_owned(), 2), ("mesh".to_owned(), 0)].into(),
+        spans: SpanCounts {
+            recorded: 7,
+            dropped: 1,
+            queued: 2,
+        },
+        identities: vec![IdentityState {
+            name: "edge".to_owned(),
+            not_after_unix_s: 1_700_003_600,
+        }],
+        listeners: json!({"edge": {"state": "open", "address": "0.0.0.0:8080", "error": null}}),
+    }
+}
+
+#[test]
+fn the_merged_counters_are_the_golden_document() {
+    let [mut one, other] = threads();
+    one.merge(&other);
+    let written = String::from_utf8(one.to_json(&outside())).unwrap();
+    let wanted: Value = serde_json::from_str(GOLDEN).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), wanted);
+}
+
+#[test]
+fn threads_may_be_merged_in_any_order() {
+    let [one, other] = threads();
+    let (mut forth, mut back) = (Recorder::new(), Recorder::new());
+    forth.merge(&one);
+    forth.merge(&other);
+    back.merge(&other);
+    back.merge(&one);
+    assert_eq!(forth.to_json(&outside()), back.to_json(&outside()));
+}
+
+#[test]
+fn a_latency_is_in_the_first_bucket_that_is_not_below_it() {
+    let mut histogram = Histogram::default();
+    for latency in [0, 99, 100, 101, 10_000_000, 10_000_001] {
+        histogram.record(us(latency));
+    }
+    histogram.record(Duration::MAX);
+    let counts: Vec<_> = histogram.cumulative().collect();
+    assert_eq!(counts[0], (Some(100), 3));
+    assert_eq!(counts[1], (Some(250), 4));
+    assert_eq!(counts[15], (Some(10_000_000), 5));
+    assert_eq!(counts[16], (None, 7));
+    assert_eq!((histogram.count(), histogram.sum_us()), (7, u64::MAX));
+    assert!(BUCKET_BOUNDS_US.is_sorted());
+}
+
+#[test]
+fn nothing_counted_is_an_empty_report() {
+    let report = report(&Recorder::new());
+    for rows in ["requests", "connections", "upstreams", "bad_requests"] {
+        assert_eq!(report[rows], json!([]), "{rows}");
+    }
+}
+
+#[test]
+fn label_sets_beyond_the_limit_are_counted_as_other() {
+    let mut recorder = Recorder::with_label_sets(3);
+    for at in 0..10 {
+        recorder.record_request(&labels(&format!("r{at}")), us(1));
+        recorder.record_connect("cluster", &format!("e{at}"));
+    }
+    recorder.record_request(&labels("r1"), us(1));
+    let rows = requests(&recorder);
+    let rows = rows.as_array().unwrap().iter();
+    let rows: Vec<_> = rows
+        .map(|row| (row["route"].as_str(), row["count"].as_u64()))
+        .collect();
+    let wanted = [("r0", 1), ("r1", 2), ("r2", 1), ("other", 7)];
+    assert_eq!(
+        rows,
+        wanted.map(|(route, count)| (Some(route), Some(count)))
+    );
+
+    // Merged, what is `other` to one stays `other`, and no row is told twice.
+    let mut sum = Recorder::with_label_sets(100);
+    sum.merge(&recorder);
+    sum.merge(&recorder);
+    assert_eq!(requests(&sum)[3]["count"], 14);
+    assert_eq!(requests(&sum).as_array().unwrap().len(), 4);
+    assert_eq!(report(&sum)["upstreams"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn labels_that_differ_in_one_part_are_told_apart() {
+    let mut recorder = Recorder::new();
+    let base = RequestLabels {
+        listener: "a",
+        source: "b",
+        destination: "c",
+        route: "d",
+        status: 1,
+        reason: None,
+    };
+    let all = [
+        base,
+        RequestLabels {
+            listener: "ab",
+            source: "",
+            ..base
+        },
+        RequestLabels {
+            source: "x",
+            ..base
+        },
+        RequestLabels {
+            destination: "x",
+            ..base
+        },
+        RequestLabels { route: "x", ..base },
+        RequestLabels { status: 2, ..base },
+        RequestLabels {
+            reason: Some(Reason::NoRoute),
+            ..base
+        },
+    ];
+    for labels in all.iter().chain(&all) {
+        recorder.record_request(labels, us(1));
+    }
+    let rows = requests(&recorder);
+    assert_eq!(rows.as_array().unwrap().len(), all.len());
+    assert!(rows.as_array().unwrap().iter().all(|row| row["count"] == 2));
+}
+
+#[test]
+fn idle_connections_are_never_below_none() {
+    let mut recorder = Recorder::new();
+    recorder.record_idle("cart", "cart-1", -3);
+    assert_eq!(report(&recorder)["upstreams"][0]["idle"], 0);
+}

@@ -1,0 +1,106 @@
+//! One connection's bytes, clear or encrypted, as one type. It may not know what the bytes mean.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::{client, server};
+
+/// A socket, or a TLS session over one.
+#[derive(Debug)]
+pub enum Stream {
+    /// In clear.
+    Plain(TcpStream),
+    /// TLS, accepted by us.
+    Server(Box<server::TlsStream<TcpStream>>),
+    /// TLS, opened by us.
+    Client(Box<client::TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Waits until a byte can be read, without a buffer being held. Gives the byte where it had to be
+    /// taken to know (TLS), `None` where it waits in the socket, and an error at the stream's end.
+    pub async fn first_byte(&mut self) -> io::Result<Option<u8>> {
+        if let Self::Plain(tcp) = self {
+            return tcp.readable().await.map(|()| None);
+        }
+        let mut byte = [0];
+        let count = std::future::poll_fn(|cx| {
+            let mut slot = ReadBuf::new(&mut byte);
+            Pin::new(&mut *self)
+                .poll_read(cx, &mut slot)
+                .map_ok(|()| slot.filled().len())
+        })
+        .await?;
+        if count == 0 {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        } else {
+            Ok(Some(byte[0]))
+        }
+    }
+
+    /// Whether nothing came since the last message: neither bytes nor the end. A connection that is
+    /// not quiet while it idles is never used again.
+    pub fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let mut slot = ReadBuf::new(&mut byte);
+        let mut cx = Context::from_waker(Waker::noop());
+        match self {
+            Self::Plain(tcp) => tcp.poll_peek(&mut cx, &mut slot).is_pending(),
+            Self::Server(_) | Self::Client(_) => {
+                Pin::new(self).poll_read(&mut cx, &mut slot).is_pending()
+            }
+        }
+    }
+
+    /// Whether the bytes are encrypted on the wire.
+    pub const fn is_tls(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Server(tls) => Pin::new(tls).poll_read(cx, buf),
+            Self::Client(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Self::Server(tls) => Pin::new(tls).poll_write(cx, buf),
+            Self::Client(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Server(tls) => Pin::new(tls).poll_flush(cx),
+            Self::Client(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Server(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::Client(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}

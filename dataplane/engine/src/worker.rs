@@ -1,0 +1,140 @@
+//! What one thread has for itself: nothing in it is shared, so nothing in it is locked. It may not do I/O.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::{ArcSwap, Cache};
+
+use crate::balancer::Balancer;
+use crate::buffers::BufferPool;
+use crate::clock::{self, Instant};
+use crate::idle::IdleConnections;
+use crate::pool::Pool;
+use crate::random::Random;
+use crate::shared::Shared;
+use crate::snapshot::Snapshot;
+use crate::span::SpanBuffer;
+use crate::stats::Recorder;
+
+/// One thread's state.
+pub struct Worker {
+    /// Which thread it is, from 0.
+    pub id: usize,
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// Whose turn it is, by cluster and by split.
+    pub balancer: RefCell<Balancer>,
+    /// What this thread counted.
+    pub stats: RefCell<Recorder>,
+    /// The spans this thread has not handed over yet.
+    pub spans: RefCell<SpanBuffer>,
+    /// This thread's idle upstream connections.
+    pub pool: RefCell<Pool>,
+    /// This thread's free buffers.
+    pub buffers: RefCell<BufferPool>,
+    /// Where trace and span ids come from.
+    pub random: RefCell<Random>,
+    /// The connections that wait for their next request.
+    pub idle: RefCell<IdleConnections>,
+    snapshot: RefCell<Cache<SnapshotCell, Arc<Snapshot>>>,
+    date: RefCell<Date>,
+    is_draining: Cell<bool>,
+}
+
+/// Where the snapshot in force stands.
+struct SnapshotCell(Arc<Shared>);
+
+impl Deref for SnapshotCell {
+    type Target = ArcSwap<Snapshot>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0.snapshot
+    }
+}
+
+impl Worker {
+    /// The state of thread number `id`.
+    pub fn new(id: usize, shared: Arc<Shared>) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            balancer: RefCell::new(Balancer::new(Random::from_os())),
+            stats: RefCell::new(Recorder::new()),
+            spans: RefCell::new(SpanBuffer::new(Arc::clone(&shared.spans))),
+            pool: RefCell::default(),
+            buffers: RefCell::default(),
+            random: RefCell::new(Random::from_os()),
+            snapshot: RefCell::new(Cache::new(SnapshotCell(Arc::clone(&shared)))),
+            date: RefCell::default(),
+            idle: RefCell::default(),
+            is_draining: Cell::new(false),
+            shared,
+        })
+    }
+
+    /// The snapshot in force, of which one request takes one.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(self.snapshot.borrow_mut().load())
+    }
+
+    /// A copy of what was counted.
+    pub fn take_stats(&self) -> Recorder {
+        self.stats.borrow().clone()
+    }
+
+    /// Counts a TLS handshake, done or failed.
+    pub fn note_handshake(&self, is_done: bool) {
+        let mut stats = self.stats.borrow_mut();
+        if is_done {
+            stats.record_handshake();
+        } else {
+            stats.record_handshake_error();
+        }
+    }
+
+    /// Calls `use_it` with the time as `Date` wants it (RFC 9110 §5.6.7), made once a second.
+    pub fn with_date<T>(&self, use_it: impl FnOnce(&[u8]) -> T) -> T {
+        let mut date = self.date.borrow_mut();
+        date.refresh(clock::now());
+        use_it(date.text.as_bytes())
+    }
+
+    /// Whether connections are to end with their next answer.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.get()
+    }
+
+    /// Ends all connections that idle, and each other one with its next answer.
+    pub fn drain(&self) {
+        self.is_draining.set(true);
+        self.pool.borrow_mut().clear(&mut self.stats.borrow_mut());
+        self.idle.borrow_mut().wake();
+    }
+
+    /// Does what is due now and then: closes pooled connections that idled too long, hands spans over.
+    pub fn tick(&self) {
+        let idle_timeout = self.snapshot().settings.limits.pool_idle_timeout;
+        self.pool
+            .borrow_mut()
+            .sweep(idle_timeout, &mut self.stats.borrow_mut());
+        self.spans.borrow_mut().flush();
+    }
+}
+
+/// The time in words, and until when it holds.
+#[derive(Debug, Default)]
+struct Date {
+    text: String,
+    until: Option<Instant>,
+}
+
+impl Date {
+    fn refresh(&mut self, now: Instant) {
+        if self.until.is_none_or(|until| now >= until) {
+            self.text = httpdate::fmt_http_date(SystemTime::now());
+            self.until = Some(now + Duration::from_millis(500));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""The agent: keeps the proxy in step with Consul, and Consul with this node."""

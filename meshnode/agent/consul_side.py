@@ -1,0 +1,216 @@
+"""Everything of the agent that needs Consul, from the first contact on: watches, registration, status, certificates.
+
+The loop tells it what to say; what Consul says comes to the loop as events. Nothing here compiles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from catalog import (
+    CatalogError,
+    Change,
+    Compiled,
+    ConsulClient,
+    KvUpdate,
+    NodeFacts,
+    NodeRegistration,
+    Problem,
+    Registration,
+    SessionKeeper,
+    StatusWriter,
+    Update,
+    Watches,
+)
+from certs import Builtin, CertificateProblem, CertificateSettings, Identity, NodeKey
+
+from .. import VERSION
+from ..config import Folders, Settings
+from .events import (
+    CertificatesChanged,
+    ConsulComplete,
+    ConsulSaid,
+    Event,
+    IdentityGone,
+    IdentityIssued,
+    OwnProblem,
+)
+from .facts import Me, node_facts
+from .status_of import status_of
+from .view import View
+
+CA_PREFIX = "meshnode/ca/"
+STATUS_PREFIX = "meshnode/status/"
+EDGE = "edge"
+
+
+class ConsulSide:
+    """Made once it is known who this node is; `run()` works until it is cancelled."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folders: Folders,
+        client: ConsulClient,
+        me: Me,
+        post: Callable[[Event], None],
+    ) -> None:
+        """`post` takes events for the loop. Raises CertificateError when the node's key can not be used."""
+        self.me = me
+        self.client = client
+        self._settings = settings
+        self._post = post
+        source = random.Random()
+        node_key = NodeKey.load_or_create(folders.node_key)
+        self._watches = Watches(
+            client, me.node, lambda update: post(ConsulSaid(update)), jitter=source
+        )
+        self._registration = Registration(
+            client,
+            registration_of(settings),
+            on_trouble=lambda error: post(trouble("registration", error)),
+            jitter=source,
+        )
+        self._may_register = asyncio.Event()
+        self._sessions = SessionKeeper(
+            client,
+            name=node_key.session_name,
+            node=me.node,
+            path=folders.session,
+            on_trouble=lambda error: post(trouble("session", error)),
+            jitter=source,
+        )
+        self._status = StatusWriter(
+            client,
+            self._sessions,
+            me.node,
+            public_key=node_key.public_key,
+            sign=node_key.sign,
+            on_trouble=lambda error: post(trouble("status", error)),
+            jitter=source,
+        )
+        self._provider = make_provider(
+            settings, folders, client, me, node_key, session=lambda: self._sessions.id, post=post
+        )
+
+        self._sessions.subscribe(self._provider.wake)
+
+    @property
+    def trust_domain(self) -> str | None:
+        return self._provider.trust_domain
+
+    def certificate_problems(self) -> tuple[CertificateProblem, ...]:
+        return self._provider.problems()
+
+    def facts(self) -> NodeFacts:
+        return node_facts(self._settings, self.me, self.trust_domain)
+
+    def said(self, update: Update) -> None:
+        """What nodes wrote: it concerns certificates and our own status, never the table."""
+        if not isinstance(update, KvUpdate):
+            return
+        if update.prefix == CA_PREFIX:
+            self._provider.update({entry.key: entry for entry in update.entries})
+        elif update.prefix == STATUS_PREFIX:
+            self._status.seen(update.entries)
+
+    def compiled(self, compiled: Compiled) -> None:
+        """Before it is sent: whose instances must be known."""
+        self._watches.name_services(compiled.named_services)
+
+    def tell(self, view: View, compiled: Compiled, changes: tuple[Change, ...]) -> None:
+        """After it was sent: who needs certificates, and how this node is."""
+        edge = {EDGE} if self._settings.edge_address else set()
+        if not compiled.local_services or view.is_mesh_open:
+            self._may_register.set()
+        self._provider.want(frozenset(compiled.local_services) | edge)
+        self._status.offer(status_of(view, compiled, changes))
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watches.run(), name="watches")
+            group.create_task(self._register(), name="registration")
+            group.create_task(self._sessions.run(), name="session")
+            group.create_task(self._status.run(), name="status")
+            group.create_task(self._provider.run(), name="certificates")
+            group.create_task(self._announce_complete(), name="first answers")
+
+    async def _register(self) -> None:
+        """Once this node's services can be called through the mesh: from then on others do not call them otherwise."""
+        await self._may_register.wait()
+        await self._registration.run()
+
+    async def _announce_complete(self) -> None:
+        await self._watches.first_complete.wait()
+        self._post(ConsulComplete())
+
+
+def make_provider(
+    settings: Settings,
+    folders: Folders,
+    client: ConsulClient,
+    me: Me,
+    node_key: NodeKey,
+    *,
+    session: Callable[[], str | None],
+    post: Callable[[Event], None],
+) -> Builtin:
+    """The mesh's own CA as this node sees it. At a cold start it is made only to read what is kept."""
+
+    async def services_of(node: str) -> frozenset[str]:
+        found = await client.services_on_node(node, consistent=True)
+        return frozenset(instance.service for instance in found)
+
+    return Builtin(
+        store=client,
+        store_errors=(CatalogError,),
+        node=me.node,
+        datacenter=me.datacenter,
+        node_key=node_key,
+        session=session,
+        services_of=services_of,
+        state_folder=folders.state,
+        key_encryption_key_file=settings.certificates_key_encryption_key_file,
+        settings=CertificateSettings(
+            leaf_ttl_s=int(settings.certificates_leaf_ttl_s),
+            trust_domain=settings.certificates_trust_domain,
+            root_pins=(settings.certificates_root_pin,) if settings.certificates_root_pin else (),
+        ),
+        is_signer=settings.certificates_signer,
+        on_identity=lambda identity: post(issued(identity)),
+        on_removed=lambda name: post(IdentityGone(name)),
+        on_problems=lambda: post(CertificatesChanged()),
+        clock=lambda: datetime.now(UTC),
+        random=random.Random(),
+    )
+
+
+def issued(identity: Identity) -> IdentityIssued:
+    return IdentityIssued(
+        identity.name, int(identity.not_after.timestamp()), identity.to_boundary()
+    )
+
+
+def registration_of(settings: Settings) -> NodeRegistration:
+    """What the catalog shall say of this node: the Consul node's address, unless we listen on one alone."""
+    host, _, port = settings.mesh_address.rpartition(":")
+    bare = host.strip("[]")
+    is_any = ipaddress.ip_address(bare).is_unspecified
+    edge = settings.edge_address
+    return NodeRegistration(
+        mesh_port=int(port),
+        address=settings.mesh_advertise or ("" if is_any else bare),
+        edge_port=None if edge is None else int(edge.rpartition(":")[2]),
+        meta=(("meshnode-version", VERSION),),
+    )
+
+
+def trouble(subject: str, error: CatalogError | None) -> OwnProblem:
+    """What Consul refuses this node, as a problem; None: it does not any more."""
+    if error is None:
+        return OwnProblem(subject, None)
+    return OwnProblem(subject, Problem(key=subject, index=0, severity="error", message=str(error)))

@@ -1,0 +1,98 @@
+"""What the agent knows from Consul, and the table that follows from it.
+
+No I/O: updates come in, what was compiled goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from catalog import Compiled, Compiler, NodeFacts, Snapshot, Staleness, State, Update
+
+from .ports import OutboundPorts
+
+PORT_META = "mesh-outbound-port"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Both clocks as one argument: `monotonic` seconds for intervals, `unix` seconds for what others read."""
+
+    monotonic: Callable[[], float]
+    unix: Callable[[], float]
+
+
+class Knowledge:
+    """Applies updates; `compile()` gives a table when there is a new one."""
+
+    def __init__(self, clock: Clock, ports: OutboundPorts) -> None:
+        self._compiler = Compiler(None)
+        self._state = State()
+        self._facts: NodeFacts | None = None
+        self._is_complete = False
+        self._compiled_from: tuple[State, NodeFacts] | None = None
+        self.ports = ports
+        self.named_ports: frozenset[str] = frozenset()
+        """Local services whose registration names their outbound port."""
+        self.compiled: Compiled | None = None
+        self._not_reached = Staleness(clock.unix(), "Consul was not reached yet")
+        self.staleness = self._not_reached
+
+    @property
+    def facts(self) -> NodeFacts | None:
+        return self._facts
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def is_complete(self) -> bool:
+        """Every watch has answered once, and what a route names was looked up."""
+        return self._is_complete and self.compiled is not None and not self.compiled.pending
+
+    def prime(self, saved: Snapshot) -> None:
+        """What serves already: the last good forms of keys that may be bad, or gone all at once, by now."""
+        self._compiler = Compiler(saved)
+        self._state = State.restored(saved)
+
+    def apply(self, update: Update) -> None:
+        if isinstance(update, Staleness):
+            self.staleness = update
+        else:
+            self._state = self._state.apply(update)
+
+    def completed(self) -> None:
+        self._is_complete = True
+        if self.staleness is self._not_reached:
+            self.staleness = Staleness(None)
+
+    def learn(self, facts: NodeFacts) -> None:
+        """Who this node is, and what it was told by its settings and its certificates."""
+        self._facts = facts
+
+    def compile(self) -> Compiled | None:
+        """What follows from all that is known; None before all of it is, and where nothing changed since."""
+        if self._facts is None or not self._is_complete:
+            return None
+        self._assign_ports()
+        facts = replace(self._facts, outbound_ports=self.ports.assigned)
+        if self._compiled_from is not None:
+            state, last_facts = self._compiled_from
+            if state is self._state and last_facts == facts:
+                return None
+        self.compiled = self._compiler.compile(self._state, facts)
+        self._compiled_from = (self._state, facts)
+        return self.compiled
+
+    def _assign_ports(self) -> None:
+        local = self._state.local_services
+        named = {one.service: one.meta_value(PORT_META) for one in local}
+        self.named_ports = frozenset(service for service, port in named.items() if port)
+        self.ports = self.ports.with_services(
+            named.keys() - self.named_ports,
+            frozenset(
+                int(port) for port in named.values() if port and port.isascii() and port.isdigit()
+            ),
+        )

@@ -1,0 +1,198 @@
+"""The agent's one loop: takes what happened, compiles, sends, and only then tells others. Newest wins throughout.
+
+The way from a watch's answer to the proxy is kept short: no disk, no Consul and no log line stands on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from catalog import Change, Compiled, Problem, Snapshot, remember
+
+from .delivery import Delivery
+from .events import (
+    CertificatesChanged,
+    ConsulComplete,
+    ConsulReached,
+    ConsulSaid,
+    Event,
+    IdentityGone,
+    IdentityIssued,
+    OwnProblem,
+    ProxyDown,
+    ProxyUp,
+)
+from .knowledge import Clock, Knowledge
+from .mailbox import Mailbox
+from .side import Side
+from .view import View
+from .view_of import view_of
+
+# A listener opens by itself once its identity is there, and a taken port is tried again: looked at this often at
+# first, and ever less while nothing happens.
+LOOK_S = 0.25
+LOOK_MAX_S = 4.0
+# A proxy that did not answer is asked again after this.
+RETRY_S = 1.0
+# Looking up 1,000 services takes 0.8 s; one that Consul can't tell about must not hold back the others for longer.
+FIRST_PATIENCE_S = 2.0
+
+_log = logging.getLogger("meshnode.agent")
+
+
+class Applied(Protocol):
+    """Told of each table that came into force: index reached, Unix time and seconds from the events to the answer."""
+
+    def __call__(self, index: int, table: Snapshot, began: float, took_s: float) -> None: ...
+
+
+class AgentLoop:
+    """Owns the knowledge and the delivery; nobody else touches them."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        knowledge: Knowledge,
+        delivery: Delivery,
+        clock: Clock,
+        *,
+        port_range: tuple[int, int],
+        on_applied: Applied,
+        on_view: Callable[[View], None],
+        restarts: Callable[[], int],
+    ) -> None:
+        """`on_applied` and `on_view` are called after the proxy has the table, in the event loop."""
+        self._port_range = port_range
+        self._mailbox = mailbox
+        self._knowledge = knowledge
+        self._delivery = delivery
+        self._clock = clock
+        self._on_applied = on_applied
+        self._on_view = on_view
+        self._restarts = restarts
+        self._side: Side | None = None
+        self._own_problems: dict[str, Problem] = {}
+        self._changes: tuple[Change, ...] = ()
+        self._in_force_since: float | None = None
+        self._is_first_proxy = True
+        self._looks = 0
+        self._first_compiled: float | None = None
+        self.first_proxy = asyncio.Event()
+        """Set once the first proxy was given what was saved."""
+
+    async def run(self) -> None:
+        while True:
+            await self.turn(await self._mailbox.take(self._timeout_s()))
+
+    async def turn(self, events: tuple[Event, ...]) -> None:
+        """One round: what happened is applied, the proxy gets what follows, then it is told."""
+        began, clock_began = self._clock.unix(), self._clock.monotonic()
+        for event in events:
+            await self._handle(event)
+        self._looks = 0 if events else self._looks + 1
+        if not events:
+            await self._delivery.look()
+        compiled = self._knowledge.compile()
+        if compiled is None and self._delivery.wanted is None:
+            compiled = self._knowledge.compiled
+        if compiled is not None and self._side is not None:
+            self._side.compiled(compiled)
+        if compiled is not None and not self._is_too_early(compiled):
+            self._delivery.want(compiled.digest, compiled.resources)
+        if await self._delivery.settle() and self._delivery.in_force is not None:
+            self._in_force_since = self._clock.unix()
+            took_s = self._clock.monotonic() - clock_began
+            index = self._knowledge.compiled.index if self._knowledge.compiled else 0
+            self._on_applied(index, self._delivery.in_force, began, took_s)
+        self._tell()
+
+    async def _handle(self, event: Event) -> None:
+        match event:
+            case ConsulSaid() | ConsulComplete() | ConsulReached() | CertificatesChanged():
+                self._hear(event)
+            case IdentityIssued():
+                self._delivery.add_identity(event)
+                self._learn()
+            case IdentityGone(name):
+                self._delivery.remove_identity(name)
+            case ProxyUp():
+                await self._meet(event)
+            case ProxyDown():
+                self._delivery.proxy_down()
+            case OwnProblem(subject, None):
+                self._own_problems.pop(subject, None)
+            case OwnProblem(subject, problem) if problem is not None:
+                self._own_problems[subject] = problem
+
+    def _hear(
+        self, event: ConsulSaid | ConsulComplete | ConsulReached | CertificatesChanged
+    ) -> None:
+        match event:
+            case ConsulSaid(update):
+                self._knowledge.apply(update)
+                if self._side is not None:
+                    self._side.said(update)
+            case ConsulComplete():
+                self._knowledge.completed()
+            case ConsulReached(side):
+                self._side = side
+        self._learn()
+
+    async def _meet(self, event: ProxyUp) -> None:
+        """What the first proxy has in force already may be newer than the disk's copy: compiling starts from it."""
+        await self._delivery.proxy_up(event.proxy, is_first=self._is_first_proxy)
+        if self._is_first_proxy and self._delivery.wanted is not None:
+            self._knowledge.prime(self._delivery.wanted)
+            await self._delivery.settle()
+        self._is_first_proxy = False
+        self.first_proxy.set()
+
+    def _learn(self) -> None:
+        if self._side is not None:
+            self._knowledge.learn(self._side.facts())
+
+    def _is_too_early(self, compiled: Compiled) -> bool:
+        """Whether routes of the very first table still wait for their services to be looked up, and would answer 404.
+
+        Later a route that waits keeps its last form, and nothing is held back for it.
+        """
+        if self._delivery.wanted is not None or not compiled.pending:
+            return False
+        now = self._clock.monotonic()
+        if self._first_compiled is None:
+            self._first_compiled = now
+        return now < self._first_compiled + FIRST_PATIENCE_S
+
+    def _timeout_s(self) -> float | None:
+        """How long to wait for an event before looking again; None: for as long as it takes."""
+        if self._delivery.proxy is None:
+            return None
+        if self._delivery.wanted is None and self._knowledge.compiled is not None:
+            return FIRST_PATIENCE_S
+        if not self._delivery.is_settled:
+            return RETRY_S
+        if any(one.state != "open" for one in self._delivery.listeners):
+            return min(LOOK_S * (1 << min(self._looks, 8)), LOOK_MAX_S)
+        return None
+
+    def _tell(self) -> None:
+        """Everybody who wants to know how this node is: the admin API, and through Consul the others."""
+        compiled = self._knowledge.compiled
+        if compiled is not None and self._delivery.has_wanted:
+            now_ms = int(self._clock.unix() * 1000)
+            self._changes = remember(self._changes, compiled.index, now_ms)
+        view = view_of(
+            port_range=self._port_range,
+            knowledge=self._knowledge,
+            delivery=self._delivery,
+            side=self._side,
+            own=tuple(self._own_problems.values()),
+            in_force_since=self._in_force_since,
+            restarts=self._restarts(),
+        )
+        self._on_view(view)
+        if self._side is not None and self._knowledge.compiled is not None:
+            self._side.tell(view, self._knowledge.compiled, self._changes)

@@ -1,0 +1,27 @@
+"""The status document of this node, made from its view. Pure; who signs and writes it is the catalog's business."""
+
+from __future__ import annotations
+
+from catalog import Change, Compiled, NodeStatus
+
+from .view import View
+
+# The list of what is still plain is for people; the count of instances there may be in a big catalog is not bounded.
+CLEAR_MAX = 50
+
+
+def status_of(view: View, compiled: Compiled, changes: tuple[Change, ...]) -> NodeStatus:
+    """What other machines may know: no address of a process, no path, nothing that changes by itself."""
+    return NodeStatus(
+        node=view.node,
+        generation=view.generation,
+        index=compiled.index,
+        digest=compiled.keys_digest,
+        changes=changes,
+        services=compiled.local_services,
+        problems=view.problems,
+        problem_count=len(view.problems),
+        outbound=view.outbound,
+        certificates=view.certificates,
+        clear=tuple((one.service, one.id, one.address, one.node) for one in view.clear[:CLEAR_MAX]),
+    )

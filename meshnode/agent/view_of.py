@@ -1,0 +1,109 @@
+"""Makes the view of this node from what its parts know. Reads them, changes nothing."""
+
+from __future__ import annotations
+
+from catalog import Compiled, Problem
+
+from .. import VERSION
+from ..proxy import Listener
+from . import own_problems
+from .delivery import Delivery
+from .knowledge import Knowledge
+from .side import Side
+from .view import EDGE, MESH, ClearEndpoint, ProxyView, View
+
+
+def view_of(
+    *,
+    port_range: tuple[int, int],
+    knowledge: Knowledge,
+    delivery: Delivery,
+    side: Side | None,
+    own: tuple[Problem, ...],
+    in_force_since: float | None,
+    restarts: int,
+) -> View:
+    """The whole of `meshnode status` for this node."""
+    compiled, table = knowledge.compiled, delivery.in_force
+    return View(
+        version=VERSION,
+        node="" if side is None else side.me.node,
+        datacenter="" if side is None else side.me.datacenter,
+        trust_domain=None if side is None else side.trust_domain,
+        is_ready=_is_ready(delivery),
+        is_complete=knowledge.is_complete,
+        generation=0 if table is None else table.generation,
+        digest="" if table is None else table.digest,
+        index=0 if compiled is None else compiled.index,
+        in_force_since=in_force_since,
+        stale_since=knowledge.staleness.since,
+        stale_reason=knowledge.staleness.reason,
+        held_back=None if compiled is None else compiled.held_back,
+        acls_deny=None if side is None else side.me.acls_deny,
+        proxy=_proxy(delivery, restarts),
+        listeners=delivery.listeners,
+        services=tuple(sorted({one.service for one in knowledge.state.local_services})),
+        outbound=_outbound(delivery.listeners),
+        certificates=tuple(
+            sorted((name, one.not_after_unix_s) for name, one in delivery.identities.items())
+        ),
+        clear=_clear(compiled),
+        problems=_problems(port_range, knowledge, delivery, side, own),
+    )
+
+
+def _is_ready(delivery: Delivery) -> bool:
+    """A table is in force, and each listener it asks for is open. One without any waits for the mesh's name.
+
+    The mesh port has nothing to show before this node has a service or an edge: it may wait.
+    """
+    if delivery.in_force is None:
+        return False
+    open_names = {one.name for one in delivery.listeners if one.state == "open"}
+    wanted = set(delivery.in_force.resources.get("listeners", {}))
+    missing = wanted - open_names
+    return bool(wanted) and (not missing or wanted == {MESH})
+
+
+def _proxy(delivery: Delivery, restarts: int) -> ProxyView | None:
+    proxy = delivery.proxy
+    if proxy is None:
+        return None
+    return ProxyView(
+        pid=proxy.version.pid,
+        version=proxy.version.version,
+        started_unix_ms=proxy.version.started_unix_ms,
+        is_adopted=proxy.is_adopted,
+        restarts=restarts,
+    )
+
+
+def _outbound(listeners: tuple[Listener, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((one.name, one.address) for one in listeners if one.name not in (EDGE, MESH))
+
+
+def _clear(compiled: Compiled | None) -> tuple[ClearEndpoint, ...]:
+    if compiled is None:
+        return ()
+    return tuple(ClearEndpoint(*endpoint) for endpoint in compiled.clear_endpoints)
+
+
+def _problems(
+    port_range: tuple[int, int],
+    knowledge: Knowledge,
+    delivery: Delivery,
+    side: Side | None,
+    own: tuple[Problem, ...],
+) -> tuple[Problem, ...]:
+    """The node's own first: they are few, and explain the others."""
+    compiled = knowledge.compiled
+    services = {one.service for one in knowledge.state.local_services}
+    without_port = services - knowledge.named_ports
+    return (
+        *own,
+        *own_problems.of_listeners(delivery.listeners),
+        *own_problems.of_certificates(() if side is None else side.certificate_problems()),
+        *own_problems.of_ports(without_port, knowledge.ports.assigned, *port_range),
+        *delivery.problems,
+        *(() if compiled is None else compiled.problems),
+    )

@@ -1,0 +1,214 @@
+"""`meshnode kv`: reads and writes keys as they are: no value is taken for a file, a flag or standard input by its looks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catalog import KvEntry, key_problem, route_name
+
+from ..errors import MeshnodeError, UsageError
+from .options import Asked, with_consul
+from .output import printable, say, say_json
+from .reach import consul_client, run
+from .verdict import say_verdict, wait_for_verdict
+
+app = typer.Typer(help="Read and write keys in Consul.", no_args_is_help=True)
+
+# Consul's own limit of a value.
+VALUE_LIMIT_BYTES = 512 * 1024
+PEOPLES = "mesh/"
+ROUTES = "mesh/routes/"
+MACHINES = "meshnode/"
+# How long `put` and `delete` wait for the nodes; a node writes its status at most once a second.
+WAIT_S = 4.0
+EXAMPLE = "meshnode kv put mesh/routes/shop 'shop.example/ -> shop'"
+
+Key = Annotated[str, typer.Argument(help="The key, such as mesh/routes/shop.")]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait", metavar="SECONDS", help="How long to wait for the nodes; 0: not at all."
+    ),
+]
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+@with_consul
+def put(
+    asked: Asked,
+    key: Key,
+    value: Annotated[
+        str | None, typer.Argument(help="The value, in single quotes; left out: standard input.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Read the value from a file.")] = None,
+    wait: Wait = WAIT_S,
+) -> None:
+    """Write one key, and say what the nodes think of it."""
+    check_key(key)
+    run(_put(asked, key, _value(value, file), wait))
+
+
+@app.command()
+@with_consul
+def get(asked: Asked, key: Key) -> None:
+    """Print the value of one key as it is."""
+    run(_get(asked, key))
+
+
+@app.command()
+@with_consul
+def delete(
+    asked: Asked,
+    key: Key,
+    recurse: Annotated[bool, typer.Option("--recurse", help="All keys that begin so.")] = False,  # noqa: FBT002  (a flag)
+    wait: Wait = WAIT_S,
+) -> None:
+    """Delete one key, and say when the nodes have left it."""
+    if key.startswith(MACHINES) or (recurse and MACHINES.startswith(key)):
+        raise UsageError(
+            f'what lies under {MACHINES} is the nodes\' own: it is not deleted by "kv delete"'
+        )
+    run(_delete(asked, key, wait, recurse=recurse))
+
+
+@app.command("ls")
+@with_consul
+def list_keys(
+    asked: Asked, prefix: Annotated[str, typer.Argument(help="Where they begin.")] = PEOPLES
+) -> None:
+    """List keys with the index of their last change and the start of their value."""
+    run(_list(asked, prefix))
+
+
+def check_key(key: str) -> None:
+    """Raises UsageError for a key that no node would read, or that is not a person's to write."""
+    if key.startswith(MACHINES):
+        raise UsageError(
+            f"what lies under {MACHINES} is written by nodes alone; people write under {PEOPLES}"
+        )
+    if key.startswith("/") or not key:
+        raise UsageError(f'no key begins with a slash: write "{key.lstrip("/") or PEOPLES}"')
+    if not key.startswith(PEOPLES):
+        if key.startswith("routes/"):
+            raise UsageError(f'the mesh reads keys under {PEOPLES}: did you mean "{PEOPLES}{key}"?')
+        return
+    problem = key_problem(KvEntry(key, b"", 0))
+    is_route = route_name(key) is not None
+    if not is_route and problem is not None and (problem.suggestion or key.startswith(ROUTES)):
+        raise UsageError(f"{key}: {problem.message}")
+
+
+def _value(word: str | None, file: Path | None) -> bytes:
+    if word is not None and file is not None:
+        raise UsageError("give the value or --file, not both")
+    if word is not None:
+        raw = word.encode(errors="surrogateescape")
+    elif file is not None:
+        try:
+            raw = file.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{file} can not be read: {error.strerror}") from error
+    elif sys.stdin.isatty():
+        raise UsageError(f"the value is missing: {EXAMPLE}")
+    else:
+        raw = sys.stdin.buffer.read(VALUE_LIMIT_BYTES + 1)
+    if len(raw) > VALUE_LIMIT_BYTES:
+        raise UsageError(
+            f"the value has more than {VALUE_LIMIT_BYTES:,} bytes, which Consul does not take"
+        )
+    return raw
+
+
+async def _put(asked: Asked, key: str, value: bytes, wait_s: float) -> None:
+    async with consul_client(asked.settings) as client:
+        if not await client.kv_put(key, value):
+            raise MeshnodeError(
+                f"Consul did not take {key}: a lock or another writer is in the way"
+            )
+        if not key.startswith(PEOPLES) or wait_s <= 0:
+            written = await client.kv_get(key)
+            index = 0 if written is None else written.modify_index
+            _done(asked, f"{key}   written, index {index}", {"key": key, "index": index})
+            return
+        verdict = await wait_for_verdict(client, key, wait_s)
+    say_verdict(verdict, as_json=asked.as_json)
+
+
+async def _get(asked: Asked, key: str) -> None:
+    async with consul_client(asked.settings) as client:
+        entry = await client.kv_get(key)
+    if entry is None:
+        raise MeshnodeError(
+            f"there is no key {printable(key)}: `meshnode kv ls` lists those there are"
+        )
+    if asked.as_json:
+        say_json(_document(entry))
+        return
+    sys.stdout.buffer.write(entry.value)
+    if sys.stdout.isatty() and not entry.value.endswith(b"\n"):
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+
+
+async def _delete(asked: Asked, key: str, wait_s: float, *, recurse: bool) -> None:
+    async with consul_client(asked.settings) as client:
+        entries = await client.kv_list(key) if recurse else [await client.kv_get(key)]
+        there = [entry for entry in entries if entry is not None]
+        if not there:
+            raise MeshnodeError(
+                f"there is no key {printable(key)}: `meshnode kv ls` lists those there are"
+            )
+        await client.kv_delete(key, recurse=recurse)
+        if recurse or not key.startswith(PEOPLES) or wait_s <= 0:
+            names = [entry.key for entry in there]
+            _done(asked, f"deleted {', '.join(names)}", {"deleted": names})
+            return
+        verdict = await wait_for_verdict(client, key, wait_s)
+    say_verdict(verdict, as_json=asked.as_json)
+
+
+async def _list(asked: Asked, prefix: str) -> None:
+    async with consul_client(asked.settings) as client:
+        entries = await client.kv_list(prefix)
+    if asked.as_json:
+        say_json([_document(entry) for entry in entries])
+        return
+    if not entries:
+        say(f"no key begins with {prefix}; the first route: {EXAMPLE}")
+    width = max((len(entry.key) for entry in entries), default=0)
+    for entry in entries:
+        say(f"{entry.key:<{width}}  {entry.modify_index:>8}  {_start(entry.value)}")
+
+
+def _start(value: bytes) -> str:
+    """The first line of a value, cut."""
+    line = value[:200].decode(errors="replace").strip().partition("\n")[0]
+    return printable(line[:80] + ("…" if len(line) > 80 else ""))
+
+
+def _document(entry: KvEntry) -> dict[str, object]:
+    return {
+        "key": entry.key,
+        "index": entry.modify_index,
+        "value": entry.value.decode(errors="replace"),
+        "is_text": _is_text(entry.value),
+    }
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _done(asked: Asked, sentence: str, document: dict[str, object]) -> None:
+    if asked.as_json:
+        say_json(document)
+    else:
+        say(sentence)

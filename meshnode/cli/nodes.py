@@ -1,0 +1,41 @@
+"""The nodes of the mesh as a command sees them: who is registered, who is alive, and whose status counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from catalog import STATUS_PREFIX, ConsulClient, Instance, NodeStatus, Statuses, StatusReader
+from certs import session_name_of, verify_signature
+
+NODE_SERVICE = "meshnode"
+EDGE_SERVICE = "edge"
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """All instances of `meshnode`, and the statuses of those whose signature and session were checked."""
+
+    instances: tuple[Instance, ...]
+    statuses: Statuses
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every node of the mesh, alive or not."""
+        return tuple(sorted({one.node for one in self.instances}))
+
+    @property
+    def alive(self) -> tuple[str, ...]:
+        """Those whose agent sends its heartbeat."""
+        return tuple(sorted({one.node for one in self.instances if one.status == "passing"}))
+
+    def status_of(self, node: str) -> NodeStatus | None:
+        return next((one for one in self.statuses.counted if one.node == node), None)
+
+
+async def read_nodes(client: ConsulClient) -> Nodes:
+    """Raises CatalogError."""
+    instances = await client.instances(NODE_SERVICE)
+    entries = await client.kv_list(STATUS_PREFIX)
+    reader = StatusReader(client.session_info, verify_signature, session_name_of)
+    statuses = await reader.read(entries, {one.node for one in instances})
+    return Nodes(tuple(instances), statuses)

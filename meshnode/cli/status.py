@@ -1,0 +1,193 @@
+"""`meshnode status`: how the mesh is, as its nodes say in Consul; with a key, what they say about that key."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from catalog import AgentSelf, ConsulClient, ConsulDenied, NodeStatus, Problem
+
+from ..errors import EXIT_REFUSED, MeshnodeError
+from .nodes import Nodes, read_nodes
+from .options import Asked, with_consul
+from .output import ago, count, printable, say, say_json, say_table
+from .reach import consul_client, run
+from .verdict import reached_at, read_verdict, say_problem, say_verdict
+
+NO_ACLS = (
+    "Consul's ACLs do not refuse by default: whoever reaches Consul can register and sign as any service, so "
+    "identities are as trustworthy as access to Consul (`meshnode acl policy` prints what nodes need with ACLs on)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """All that the overview shows. `me` is None where the token may not ask who Consul's agent is."""
+
+    me: AgentSelf | None
+    nodes: Nodes
+    now: float
+
+    @property
+    def problems(self) -> list[tuple[Problem, tuple[str, ...]]]:
+        """Each problem once, with the nodes that have it; errors first."""
+        found: dict[Problem, list[str]] = {}
+        for status in self.nodes.statuses.counted:
+            for problem in status.problems:
+                found.setdefault(problem, []).append(status.node)
+        ordered = sorted(found.items(), key=lambda one: (one[0].severity != "error", one[0].key))
+        return [(problem, tuple(names)) for problem, names in ordered]
+
+    @property
+    def is_well(self) -> bool:
+        """Every node is alive and has a status that counts, and nothing is refused."""
+        has_all = len(self.nodes.statuses.counted) == len(self.nodes.names) > 0
+        is_alive = self.nodes.alive == self.nodes.names
+        return has_all and is_alive and not any(one.severity == "error" for one, _ in self.problems)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(status)
+
+
+@with_consul
+def status(
+    asked: Asked,
+    key: Annotated[
+        str | None,
+        typer.Argument(help="A key, such as mesh/routes/shop; left out: the whole mesh."),
+    ] = None,
+) -> None:
+    """Say what the nodes think of a key, or how they all are."""
+    run(_key_status(asked, key) if key else _mesh_status(asked))
+
+
+async def _key_status(asked: Asked, key: str) -> None:
+    async with consul_client(asked.settings) as client:
+        found = await read_verdict(client, key)
+        if found.index is None and not key.startswith("mesh/"):
+            raise MeshnodeError(
+                f"no node reads {printable(key)}: what people write stands under mesh/"
+            )
+    say_verdict(found, as_json=asked.as_json)
+
+
+async def _mesh_status(asked: Asked) -> None:
+    async with consul_client(asked.settings) as client:
+        mesh = Mesh(await _me(client), await read_nodes(client), time.time())
+    if asked.as_json:
+        say_json(_document(mesh))
+    else:
+        _say(mesh, asked.settings.consul_address)
+    if not mesh.is_well:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+async def _me(client: ConsulClient) -> AgentSelf | None:
+    try:
+        return await client.node_self()
+    except ConsulDenied:
+        return None
+
+
+def _say(mesh: Mesh, address: str) -> None:
+    datacenter = "" if mesh.me is None else f"   datacenter {mesh.me.datacenter}"
+    say(f"Consul {address}{datacenter}   {count(len(mesh.nodes.names), 'node')}")
+    if not mesh.nodes.names:
+        say("no node is registered yet: run `meshnode agent` on the machines of the mesh")
+        return
+    say_table(
+        ("node", "agent", "generation", "index", "changed", "services", "problems"),
+        [_node_row(mesh, name) for name in mesh.nodes.names],
+    )
+    for line in (*_certificate_lines(mesh), *_outbound_lines(mesh), *_clear_lines(mesh)):
+        say(line)
+    for key, reason in mesh.nodes.statuses.refused:
+        say(f"{key} does not count: {reason}")
+    for problem, names in mesh.problems:
+        index = f"   index {problem.index}" if problem.index else ""
+        serving = (
+            f"; index {problem.serving_index} goes on serving" if problem.serving_index else ""
+        )
+        say(f"{problem.key}{index}   {problem.severity} on {', '.join(names)}{serving}")
+        say_problem(problem)
+    if mesh.me is not None and not mesh.me.acls_deny:
+        say(NO_ACLS)
+
+
+def _node_row(mesh: Mesh, name: str) -> tuple[str, ...]:
+    agent = "alive" if name in mesh.nodes.alive else "away (its proxy goes on)"
+    status = mesh.nodes.status_of(name)
+    if status is None:
+        return name, agent, "-", "-", "no status", "-", "-"
+    at = reached_at(status)
+    changed = "-" if at is None else f"{ago(mesh.now - at / 1000)} ago"
+    services = ", ".join(status.services) or "-"
+    return (
+        name,
+        agent,
+        str(status.generation),
+        str(status.index),
+        changed,
+        services,
+        str(status.problem_count or "-"),
+    )
+
+
+def _certificate_lines(mesh: Mesh) -> list[str]:
+    ends = [
+        (end, f"{service} on {status.node}")
+        for status in mesh.nodes.statuses.counted
+        for service, end in status.certificates
+    ]
+    if not ends:
+        return []
+    first, who = min(ends)
+    left = first - mesh.now
+    what = f"the first ends in {ago(left)}" if left > 0 else f"one ended {ago(-left)} ago"
+    return [f"certificates   {len(ends)}, {what} ({who})"]
+
+
+def _outbound_lines(mesh: Mesh) -> list[str]:
+    return [
+        f"outbound       {service} on {status.node} calls others at {address}"
+        for status in mesh.nodes.statuses.counted
+        for service, address in status.outbound
+    ]
+
+
+def _clear_lines(mesh: Mesh) -> list[str]:
+    clear = sorted({one for status in mesh.nodes.statuses.counted for one in status.clear})
+    return [
+        f"in clear       {service} at {address}: {node} has no node, so what goes there is not encrypted"
+        for service, _, address, node in clear
+    ]
+
+
+def _document(mesh: Mesh) -> dict[str, Any]:
+    return {
+        "is_well": mesh.is_well,
+        "acls_deny": None if mesh.me is None else mesh.me.acls_deny,
+        "datacenter": None if mesh.me is None else mesh.me.datacenter,
+        "nodes": [
+            _node_document(mesh, name, mesh.nodes.status_of(name)) for name in mesh.nodes.names
+        ],
+        "refused_statuses": dict(mesh.nodes.statuses.refused),
+        "problems": [
+            {**problem.to_json(), "nodes": list(names)} for problem, names in mesh.problems
+        ],
+    }
+
+
+def _node_document(mesh: Mesh, name: str, status: NodeStatus | None) -> dict[str, Any]:
+    at = None if status is None else reached_at(status)
+    document = {} if status is None else status.to_json()
+    return {
+        "node": name,
+        "is_alive": name in mesh.nodes.alive,
+        "age_s": None if at is None else mesh.now - at / 1000,
+        "status": document or None,
+    }

@@ -1,0 +1,146 @@
+"""Keeps one proxy running: adopts the one that is there, else starts one, and starts the next when it ends.
+
+Says so to its owner (`on_up`, `on_down`) and sends the proxy nothing but the question who it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from ..errors import ProxyUnreachable, StartError
+from .connector import listening_peer
+from .control import ControlClient
+from .documents import PROTOCOL, ProxyVersion
+from .process import Command, ProxyProcess, log_tail
+
+# From the program's start to its first answer; a loaded machine takes a second.
+START_TIMEOUT_S = 15.0
+# Looking for the new socket: a start costs this much at most beyond what the program itself takes.
+POLL_S = 0.005
+# One that lived this long was well: its successor starts at once.
+WELL_AFTER_S = 3.0
+# The pause before the next start, by how many in a row died young; the last one is kept.
+PAUSES_S = (0.0, 0.1, 0.2, 0.5, 2.0, 5.0)
+# How long a proxy that listens but doesn't answer is asked before it is ended: it can't be told anything any more.
+ADOPT_TIMEOUT_S = 5.0
+ADOPT_ATTEMPTS = 3
+
+_log = logging.getLogger("meshnode.proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningProxy:
+    """A proxy that answers, with a client of its control socket that lives as long as it does."""
+
+    client: ControlClient
+    version: ProxyVersion
+    is_adopted: bool
+
+
+class Supervisor:
+    """`run()` goes on until it is cancelled, and then leaves the proxy running."""
+
+    def __init__(
+        self,
+        command: Command,
+        *,
+        on_up: Callable[[RunningProxy], None],
+        on_down: Callable[[str], None],
+    ) -> None:
+        """Both are called in the event loop and must not block."""
+        self._command = command
+        self._on_up = on_up
+        self._on_down = on_down
+        self.restarts = 0
+
+    async def run(self) -> None:
+        """Raises StartError only if the very first proxy can't be had."""
+        loop = asyncio.get_running_loop()
+        deaths_in_a_row = 0
+        while True:
+            began = loop.time()
+            try:
+                await self._one_life()
+            except StartError as error:
+                if self.restarts == 0:
+                    raise
+                _log.error("%s", error)
+            self.restarts += 1
+            deaths_in_a_row = 0 if loop.time() - began > WELL_AFTER_S else deaths_in_a_row + 1
+            await asyncio.sleep(PAUSES_S[min(deaths_in_a_row, len(PAUSES_S) - 1)])
+
+    async def _one_life(self) -> None:
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(ControlClient(self._command.control_socket))
+            process = await self._adopt(client) or ProxyProcess.start(self._command)
+            stack.callback(process.close)
+            version = await self._first_answer(client, process)
+            proxy = RunningProxy(client, version, is_adopted=not process.is_own_child)
+            _log.info(
+                "proxy %s %s (process %d, generation %d)",
+                version.version, "adopted" if proxy.is_adopted else "started", process.pid, version.generation,
+            )  # fmt: skip
+            self._on_up(proxy)
+            await process.ended()
+            sentence = self._why_it_ended(process)
+            _log.warning("%s", sentence)
+            self._on_down(sentence)
+
+    async def _adopt(self, client: ControlClient) -> ProxyProcess | None:
+        """The proxy that listens already, if it speaks as we do; one that doesn't is ended here."""
+        try:
+            peer = await listening_peer(str(self._command.control_socket), ADOPT_TIMEOUT_S)
+            process = ProxyProcess.adopt(peer.pid)
+        except (OSError, TimeoutError):
+            return None
+        version = await self._ask(client)
+        if version is not None and version.protocol == PROTOCOL:
+            return process
+        protocol = (
+            "does not answer"
+            if version is None
+            else f"speaks protocol {version.protocol}, not {PROTOCOL}"
+        )
+        _log.warning("the proxy that runs (process %d) %s: it is replaced", process.pid, protocol)
+        process.kill()
+        await process.ended()
+        process.close()
+        return None
+
+    async def _ask(self, client: ControlClient) -> ProxyVersion | None:
+        for _ in range(ADOPT_ATTEMPTS):
+            try:
+                async with asyncio.timeout(ADOPT_TIMEOUT_S):
+                    return await client.version()
+            except (ProxyUnreachable, TimeoutError):
+                continue
+        return None
+
+    async def _first_answer(self, client: ControlClient, process: ProxyProcess) -> ProxyVersion:
+        deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+        cause = ""
+        while asyncio.get_running_loop().time() < deadline:
+            if process.code is not None:
+                raise StartError(self._why_it_ended(process))
+            try:
+                return await client.version()
+            except ProxyUnreachable as error:
+                cause = str(error.cause)
+            await asyncio.sleep(POLL_S)
+        if process.is_own_child:
+            process.kill()
+        raise StartError(
+            f"the proxy did not answer within {START_TIMEOUT_S:.0f} s of its start ({cause})"
+        )
+
+    def _why_it_ended(self, process: ProxyProcess) -> str:
+        code = process.code
+        how = "" if code is None else f" by signal {-code}" if code < 0 else f" with code {code}"
+        last = log_tail(self._command.log_path)
+        return f"the proxy (process {process.pid}) ended{how}" + (
+            f"; it wrote: {last}" if last else ""
+        )

@@ -1,0 +1,75 @@
+"""Which keys are routes, which come later, and what is said of the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from catalog import KvEntry, keys_digest
+from catalog.keys import key_problem, route_name
+
+NAME = "a route's name is made of letters, digits, _ . and -, in folders divided by one /"
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("mesh/routes/shop", "shop"),
+        ("mesh/routes/team-a/shop_1.x", "team-a/shop_1.x"),
+        ("mesh/routes/", None),
+        ("mesh/routes", None),
+        ("mesh/routes/a b", None),
+        ("mesh/routes/a//b", None),
+        ("mesh/routes/a/", None),
+        ("mesh/routes/../x", None),
+        ("mesh/routes/.", None),
+        ("mesh/routes/ü", None),
+        ("mesh/routes/" + "a" * 201, None),
+        ("mesh/rotes/a", None),
+    ],
+)
+def test_a_route_has_a_name_of_plain_segments(key: str, name: str | None) -> None:
+    assert route_name(key) == name
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence", "suggestion"),
+    [
+        ("mesh/routes/a b", f'{NAME}; did you mean "mesh/routes/a-b"?', "mesh/routes/a-b"),
+        ("mesh/routes/a//b/", f'{NAME}; did you mean "mesh/routes/a/b"?', "mesh/routes/a/b"),
+        ("mesh/routes/..", NAME, None),
+        ("mesh/routes/" + "a" * 201, "a route's name has at most 200 characters", None),
+        ("mesh/rotes/x", 'no one reads the key "mesh/rotes/x"; did you mean "mesh/routes/x"?', "mesh/routes/x"),
+        ("mesh/route/a/b", 'no one reads the key "mesh/route/a/b"; did you mean "mesh/routes/a/b"?', "mesh/routes/a/b"),
+        ("mesh/shop", 'no one reads the key "mesh/shop"', None),
+        ("mesh/setings", 'no one reads the key "mesh/setings"; did you mean "mesh/settings"?', "mesh/settings"),
+        ("mesh/routes", 'no one reads the key "mesh/routes": names stand below mesh/routes/', None),
+        ("mesh/banana/x", 'no one reads keys under "mesh/banana/"; routes stand under mesh/routes/', None),
+        ("mesh/services/cart", "mesh/services/ is not read by this version yet; the key changes nothing", None),
+        ("mesh/middlewares/x", "mesh/middlewares/ is not read by this version yet; the key changes nothing", None),
+        ("mesh/tls/_wildcard.a", "mesh/tls/ is not read by this version yet; the key changes nothing", None),
+        ("mesh/upstreams/x", "mesh/upstreams/ is not read by this version yet; the key changes nothing", None),
+        ("mesh/tests/x", "mesh/tests/ is not read by this version yet; the key changes nothing", None),
+        ("mesh/drain/x", "mesh/drain/ is not read by this version yet; the key changes nothing", None),
+        ("mesh/settings", "mesh/settings is not read by this version yet; the key changes nothing", None),
+        ("mesh/confirm", "mesh/confirm is not read by this version yet; the key changes nothing", None),
+    ],
+)  # fmt: skip
+def test_a_key_no_one_reads_is_named(key: str, sentence: str, suggestion: str | None) -> None:
+    found = key_problem(KvEntry(key, b"x", 7))
+    assert found is not None
+    assert (found.key, found.index, found.severity) == (key, 7, "error")
+    assert found.message == sentence
+    assert found.suggestion == suggestion
+
+
+@pytest.mark.parametrize("key", ["mesh/", "mesh/routes/", "mesh/routes/team-a/", "mesh/banana/"])
+def test_an_empty_folder_key_is_no_mistake(key: str) -> None:
+    assert key_problem(KvEntry(key, b"", 7)) is None
+
+
+def test_the_digest_sees_each_key_index_and_deletion() -> None:
+    one, two = KvEntry("mesh/routes/a", b"x", 1), KvEntry("mesh/routes/b", b"x", 2)
+    assert keys_digest((one, two)) == keys_digest((two, one))
+    seen = {keys_digest(()), keys_digest((one,)), keys_digest((two,)), keys_digest((one, two))}
+    seen.add(keys_digest((one, KvEntry("mesh/routes/b", b"x", 3))))
+    assert len(seen) == 5

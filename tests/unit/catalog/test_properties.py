@@ -1,0 +1,153 @@
+"""Random histories of a mesh: deltas add up, the memo changes nothing, and every compile gives a proxy what it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog import (
+    Compiled,
+    Compiler,
+    InstancesUpdate,
+    IntentionsUpdate,
+    LocalServicesUpdate,
+    NodesUpdate,
+    ServicesUpdate,
+    Snapshot,
+    State,
+    UnhealthyCheck,
+    UnhealthyUpdate,
+    Update,
+    compile_snapshot,
+    delta,
+    digest_of,
+)
+from tests.support.catalog import FACTS, instance, intention, kv, mesh_node
+
+SERVICES = ("cart", "shop", "web")
+NODES = ("node-1", "node-2", "old-box")
+
+values = st.sampled_from(
+    [
+        "a/ -> cart",
+        "a/x -> shop timeout=1s",
+        "b=/ -> cart 50%, web 50%",
+        "* -> gone",
+        "bad",
+        "",
+        "a/ -> redirect 301 /x/",
+    ]
+)
+keys = st.dictionaries(
+    st.sampled_from(["routes/r1", "routes/r2", "routes/r3", "routes/r4", "rotes/x", "settings"]),
+    values,
+)
+found = st.builds(
+    instance,
+    st.sampled_from(SERVICES),
+    st.sampled_from(NODES),
+    port=st.sampled_from([0, 80, 15001]),
+    address=st.sampled_from(["", "127.0.0.1", "x.internal"]),
+    meta=st.dictionaries(
+        st.sampled_from(["mesh-outbound-port", "mesh-user", "mesh-local-address"]),
+        st.sampled_from(["15001", "8080", "deploy", "10.1.1.1:80"]),
+    ),
+    weight=st.integers(0, 2),
+)
+checks = st.builds(
+    lambda node, service, status: UnhealthyCheck(
+        node, "c", "c", f"{service}-{node[-1]}" if service else "", service, status, ""
+    ),
+    st.sampled_from(NODES),
+    st.sampled_from(["", *SERVICES]),
+    st.sampled_from(["warning", "critical", "maintenance"]),
+)
+indexes = st.integers(1, 50)
+updates: st.SearchStrategy[Update] = st.one_of(
+    st.builds(kv, keys, indexes),
+    st.builds(InstancesUpdate, st.sampled_from([*SERVICES, "gone"]), st.lists(found, max_size=3).map(tuple), indexes),
+    st.builds(ServicesUpdate, st.sets(st.sampled_from(SERVICES)).map(lambda s: tuple((n, ()) for n in sorted(s))), indexes),
+    st.builds(NodesUpdate, st.sets(st.sampled_from(NODES)).map(lambda s: tuple(mesh_node(n) for n in sorted(s))), indexes),
+    st.builds(UnhealthyUpdate, st.lists(checks, max_size=3).map(tuple), indexes),
+    st.builds(LocalServicesUpdate, st.lists(found, max_size=3).map(tuple)),
+    st.builds(
+        lambda d, s, a, i: IntentionsUpdate((intention(d, **{s: a}),), i),
+        st.sampled_from(["any", *SERVICES]), st.sampled_from(["any", *SERVICES]),
+        st.sampled_from(["allow", "deny", "permissions"]), indexes,
+    ),
+)  # fmt: skip
+
+
+def applied(resources: Any, document: bytes) -> Any:
+    change = orjson.loads(document)
+    result = {name: dict(members) for name, members in resources.items()}
+    for collection, members in change["set"].items():
+        result[collection].update(members)
+    for collection, names in change["remove"].items():
+        for name in names:
+            del result[collection][name]
+    return result
+
+
+def check_for_a_proxy(compiled: Compiled) -> None:
+    """What a proxy refuses a whole snapshot for."""
+    resources = compiled.resources
+    for route in resources["routes"].values():
+        for part in route["action"].get("split", ()):
+            assert part["cluster"] in resources["clusters"]
+    addresses = [listener["address"] for listener in resources["listeners"].values()]
+    assert len(addresses) == len(set(addresses))
+    for name, cluster in resources["clusters"].items():
+        assert cluster["service"] == name
+        assert cluster["exists"] or not cluster["endpoints"]
+        for endpoint in cluster["endpoints"]:
+            assert (endpoint["via"] == "mesh") == ("mesh_address" in endpoint)
+            assert not endpoint["address"].endswith(":0")
+    for service in resources["services"].values():
+        assert all(one["addresses"] for one in service["instances"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(updates, max_size=12))
+def test_deltas_add_up_and_the_memo_changes_nothing(history: list[Update]) -> None:
+    state, compiler = State(), Compiler()
+    before = compiler.compile(state, FACTS)
+    last_good = before.last_good
+    in_force = orjson.loads(orjson.dumps(before.resources))
+    old = Snapshot(0, before.digest, before.resources)
+    for generation, update in enumerate(history, start=1):
+        state = state.apply(update)
+        compiled = compiler.compile(state, FACTS)
+        alone = compile_snapshot(state, FACTS, last_good)
+        last_good = alone.last_good
+        assert alone.resources == compiled.resources
+        assert (alone.digest, alone.problems) == (compiled.digest, compiled.problems)
+        assert (alone.index, alone.keys_digest) == (compiled.index, compiled.keys_digest)
+        assert compiled.digest == digest_of(compiled.resources)
+        check_for_a_proxy(compiled)
+        new = Snapshot(generation, compiled.digest, compiled.resources)
+        in_force = applied(in_force, delta(old, new))
+        assert digest_of(in_force) == compiled.digest
+        old = new
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(updates, max_size=8), st.binary(max_size=60))
+def test_a_bad_key_never_touches_another(history: list[Update], garbage: bytes) -> None:
+    state = State()
+    for update in history:
+        state = state.apply(update)
+    before = compile_snapshot(state, FACTS)
+    entries = {
+        entry.key.removeprefix("mesh/"): entry.value
+        for entry in state.keys.entries
+        if entry.key != "mesh/routes/new"
+    }
+    worse = state.apply(kv({**entries, "routes/new": b"\x00" + garbage}, 10_000))
+    after = compile_snapshot(worse, FACTS)
+    assert set(after.resources["routes"]) == set(before.resources["routes"])
+    assert after.resources["clusters"] == before.resources["clusters"]
+    assert any(problem.key == "mesh/routes/new" for problem in after.problems)

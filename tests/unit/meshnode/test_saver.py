@@ -1,0 +1,55 @@
+"""The saver: newest wins, and a disk that is full ends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import threading
+from pathlib import Path
+
+from meshnode.agent.saver import Saver, write_private
+from tests.support import wait_until
+
+
+async def test_of_many_offers_the_newest_is_written() -> None:
+    written: list[int] = []
+    results: list[Exception | None] = []
+    may_go = threading.Event()
+
+    def first() -> None:
+        may_go.wait(5)
+        written.append(0)
+
+    saver = Saver(lambda _, error: results.append(error))
+    task = asyncio.create_task(saver.run())
+    saver.offer("table", first)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for number in range(1, 50):
+        saver.offer("table", lambda n=number: written.append(n))  # type: ignore[misc]
+    may_go.set()
+    await wait_until(lambda: len(results) == 2)
+    task.cancel()
+    assert written == [0, 49]
+
+
+async def test_a_write_that_fails_is_told_and_the_next_is_tried() -> None:
+    results: list[str] = []
+    saver = Saver(lambda name, error: results.append(f"{name}: {error}"))
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    saver.offer("a", full)
+    saver.offer("b", lambda: None)
+    await saver.flush()
+    assert results == ["a: [Errno 28] No space left on device", "b: None"]
+
+
+def test_a_file_is_replaced_whole_and_is_ours_alone(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    write_private(path, b"old")
+    write_private(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["f"]

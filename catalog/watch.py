@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Generic
 
 from .calls import Question
@@ -38,10 +38,14 @@ class Watch(Generic[U]):
         *,
         deliver: Callable[[U], None],
         on_answer: Callable[[], None],
+        on_restored: Callable[[], None],
         jitter: random.Random,
         wait_s: int = WAIT_S,
     ) -> None:
-        """`deliver` gets what is new, `on_answer` is called after each good answer, new or not."""
+        """`deliver` gets what is new, `on_answer` is called after each good answer, new or not.
+
+        `on_restored` is called when Consul seems to have restored a snapshot: everybody should be redialled.
+        """
         self.source = source
         self.pace = Pace()
         self.answered = asyncio.Event()
@@ -49,16 +53,19 @@ class Watch(Generic[U]):
         self._client = client
         self._deliver = deliver
         self._on_answer = on_answer
+        self._on_restored = on_restored
         self._jitter = jitter
         self._wait_s = wait_s
         self._last: Reading[U] | None = None
         self._index = 0
         """Where the next question goes on; 0 after a failure: Consul may have come back with older data, and a
         question with an index it never reached would stay open for minutes."""
+        self._is_anew = False
         self._open: asyncio.Timeout | None = None
 
     def redial(self) -> None:
-        """Drops the connection the question is open on, if there is one, and asks anew."""
+        """The next question begins anew; one that is open is dropped with its connection."""
+        self._is_anew = True
         if self._open is not None and not self._open.expired():
             self._open.reschedule(0)
 
@@ -66,43 +73,52 @@ class Watch(Generic[U]):
         """Raises CatalogError when there was no answer to believe; the next turn then begins anew."""
         asked_at = asyncio.get_running_loop().time()
         try:
-            answer = await self._ask()
-            is_wake = self._index > 0
-            await self._take(answer)
+            question, answer = await self._ask()
+            await self._take(answer, is_wake=question.index > 0)
         except BaseException:
             self._index = 0
             raise
         self.answered.set()
         self._on_answer()
-        if is_wake:
-            now = asyncio.get_running_loop().time()
-            pause_s = self.pace.woken(now, now - asked_at)
-            if pause_s:
-                await asyncio.sleep(pause_s)
+        if question.index:
+            await self._after_wake(question, answer, asked_at)
 
-    async def _ask(self) -> Answer:
+    async def _ask(self) -> tuple[Question, Answer]:
         while True:
+            question = self._question()
             try:
                 async with asyncio.timeout(None) as self._open:
-                    return await self.source.read(self._question())
+                    return question, await self.source.read(question)
             except TimeoutError:
-                self._index = 0  # redialled
+                continue  # redialled
             finally:
                 self._open = None
 
     def _question(self) -> Question:
         """At first the leader is asked: whatever server is nearest may have just begun to copy."""
-        if not self._index:
+        if self._is_anew or not self._index:
+            self._is_anew = False
             return Question()
         wait_s = self._wait_s - int(self._wait_s * self._jitter.random() / 10)
         return Question(self._index, wait_s, "stale")
 
-    async def _take(self, answer: Answer) -> None:
+    async def _after_wake(self, question: Question, answer: Answer, asked_at: float) -> None:
+        now = asyncio.get_running_loop().time()
+        waited_s = now - asked_at
+        if answer.index == question.index and waited_s < question.wait_s:
+            # A wake without news is how Consul ends all queries when it restores a snapshot. In the restored data
+            # an index from before may not be reached for hours, by whoever asks with it.
+            self._on_restored()
+        pause_s = self.pace.woken(now, waited_s)
+        if pause_s:
+            await asyncio.sleep(pause_s)
+
+    async def _take(self, answer: Answer, *, is_wake: bool) -> None:
         """Tells what is new in an answer, once it may be believed."""
         digest = _digest(answer)
         last = self._last
         is_same = last is not None and last.digest == digest and not answer.is_filtered
-        if self._index:
+        if is_wake:
             self._client.cost.wakeups += 1
             self._client.cost.wakeups_idle += is_same
         # Never 0: a question with that is answered at once, for ever.
@@ -137,4 +153,4 @@ class Watch(Generic[U]):
 
 
 def _digest(answer: Answer) -> bytes:
-    return blake2b(answer.body, digest_size=16).digest()
+    return sha256(answer.body).digest()

@@ -115,6 +115,7 @@ class Watches:
             self._client,
             deliver=self._on_update,
             on_answer=self._sweep.catalog_moved if is_catalog else _nothing,
+            on_restored=self._redial,
             jitter=self._jitter,
             wait_s=wait_s,
         )

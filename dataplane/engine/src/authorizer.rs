@@ -6,11 +6,12 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use crate::error::Reason;
+use crate::shared_map::SharedMap;
 
 /// The intentions of every destination this node has a say about.
 #[derive(Debug, Clone, Default)]
 pub struct Authorizer {
-    rules: Arc<HashMap<Arc<str>, Arc<DestinationRules>, RandomState>>,
+    rules: SharedMap<Arc<DestinationRules>>,
     is_allowed_by_default: bool,
 }
 
@@ -131,11 +132,10 @@ impl Authorizer {
 
     /// Puts the rules of a destination in the place of those it had; `None` takes them away.
     pub(crate) fn set(&mut self, destination: &Arc<str>, rules: Option<Arc<DestinationRules>>) {
-        let all = Arc::make_mut(&mut self.rules);
         match rules {
-            Some(rules) => all.insert(Arc::clone(destination), rules),
-            None => all.remove(destination),
-        };
+            Some(rules) => self.rules.insert(Arc::clone(destination), rules),
+            None => drop(self.rules.remove(destination)),
+        }
     }
 }
 

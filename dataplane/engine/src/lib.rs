@@ -7,6 +7,7 @@ pub mod error;
 pub mod http1;
 pub mod random;
 pub mod trace;
+pub mod shared_map;
 pub mod router;
 pub mod authorizer;
 pub mod snapshot;

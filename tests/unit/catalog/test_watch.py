@@ -247,6 +247,20 @@ async def test_a_connection_that_hangs_is_noticed_and_dialled_again() -> None:
             assert time.monotonic() - resumed < 2.0
 
 
+async def test_a_slow_consul_is_stale_and_goes_on_telling() -> None:
+    async with FakeConsul() as fake:
+        fake.put("mesh/a", b"1")
+        async with watching(fake) as told:
+            fake.delay_s = 0.5
+            await told.until(lambda: told.is_stale, "the staleness")
+            fake.put("mesh/a", b"2")
+            await told.until(lambda: told.values()[-1] == {"mesh/a": b"2"}, "the put")
+            fake.put("mesh/a", b"3")
+            await told.until(lambda: told.values()[-1] == {"mesh/a": b"3"}, "the next")
+            fake.delay_s = 0.0
+            await told.until(lambda: not told.is_stale, "fresh again")
+
+
 async def test_a_consul_without_a_leader_is_stale() -> None:
     async with FakeConsul() as fake, watching(fake) as told:
         fake.set(LEADER, "")
@@ -370,3 +384,23 @@ async def test_the_default_intention_is_read_and_compared(
             assert isinstance(update, DefaultIntentionUpdate)
             assert update.policy == policy
             assert bool(update.disagreement) == is_disagreement
+
+
+async def test_a_wake_without_news_makes_every_watch_ask_anew() -> None:
+    """So Consul ends all queries when it restores a snapshot; who was not waiting just then must hear of it too."""
+    async with FakeConsul() as fake:
+        fake.put("mesh/a", b"new")
+        async with watching(fake) as told:
+            paths = (MESH, "/v1/catalog/services")
+            before = [asked_anew(fake, path) for path in paths]
+            same = Scripted(body=b"[]", headers={"X-Consul-Index": "10"})
+            fake.script("/v1/config/service-intentions", same)
+            fake.set("/v1/config/service-intentions", [])
+            await told.until(
+                lambda: [asked_anew(fake, path) for path in paths] == [n + 1 for n in before],
+                "two watches that asked anew",
+            )
+
+
+def asked_anew(fake: FakeConsul, path: str) -> int:
+    return sum(at == path and "index" not in query for at, query in fake.queries)

@@ -30,7 +30,7 @@ fn snapshot_of(collections: Value) -> Snapshot {
 
 fn cluster_of(weights: &[u32]) -> Arc<Cluster> {
     let snapshot = snapshot_of(json!({"clusters": {"a": cluster("a", weights)}}));
-    Arc::clone(&snapshot.clusters["a"])
+    Arc::clone(snapshot.clusters.get("a").unwrap())
 }
 
 fn balancer() -> Balancer {
@@ -147,7 +147,7 @@ fn splits_and_instances_take_turns_too() {
         0
     );
 
-    let service = &snapshot.services["s"];
+    let service = snapshot.services.get("s").unwrap();
     let first = balancer.pick_instance(service, &[]).unwrap();
     let second = balancer.pick_instance(service, &[]).unwrap();
     assert_eq!(
@@ -156,7 +156,10 @@ fn splits_and_instances_take_turns_too() {
         "the healthy ones in turn"
     );
     assert_eq!(balancer.pick_instance(service, &[0, 2]), None);
-    assert_eq!(balancer.pick_instance(&snapshot.services["ill"], &[]), None);
+    assert_eq!(
+        balancer.pick_instance(snapshot.services.get("ill").unwrap(), &[]),
+        None
+    );
 }
 
 #[test]

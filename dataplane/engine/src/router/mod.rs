@@ -8,15 +8,13 @@ mod route;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use self::path_tree::PathTree;
 pub use self::route::{Action, HostMatch, PathMatch, Route, WeightedCluster};
+use crate::shared_map::SharedMap;
 
-type Hosts = Arc<HashMap<Box<str>, Arc<PathTree>, RandomState>>;
+type Hosts = SharedMap<Arc<PathTree>>;
 
 /// The table of routes. A copy shares all of it; a change copies only the way to what changes.
 #[derive(Debug, Clone, Default)]
@@ -57,14 +55,10 @@ impl Router {
     /// Puts a route in, beside others of the same host and path: the oldest of them is found.
     pub(crate) fn insert(&mut self, route: &Arc<Route>) {
         let tree = match &route.host {
-            HostMatch::Exact(host) => Arc::make_mut(&mut self.exact)
-                .entry(host.clone())
-                .or_default(),
+            HostMatch::Exact(host) => self.exact.get_or_default(host),
             HostMatch::Wildcard(suffix) => {
                 self.longest_suffix = self.longest_suffix.max(suffix.len());
-                Arc::make_mut(&mut self.wildcard)
-                    .entry(suffix.clone())
-                    .or_default()
+                self.wildcard.get_or_default(suffix)
             }
             HostMatch::Any => &mut self.any,
         };
@@ -78,7 +72,6 @@ impl Router {
             HostMatch::Wildcard(suffix) => (&mut self.wildcard, suffix),
             HostMatch::Any => return Arc::make_mut(&mut self.any).remove(route),
         };
-        let hosts = Arc::make_mut(hosts);
         if let Some(tree) = hosts.get_mut(host) {
             Arc::make_mut(tree).remove(route);
             if tree.is_empty() {

@@ -4,25 +4,23 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::collection::{Change, Collection, Difference};
+use super::collection::{Change, Collection};
 use super::document::{Collections, Envelope, Kind, Removed, SchemaOnly};
 use super::refusal::{self, Refusal};
 use super::{
-    Action, ByName, Cluster, DestinationRules, ListenerConfig, LocalService, Route, Settings,
-    Snapshot, check, intention, limits, route,
+    Action, Cluster, DestinationRules, ListenerConfig, LocalService, Route, Settings, Snapshot,
+    check, intention, limits, route,
 };
 
 /// The schema this proxy reads.
 const SCHEMA: u32 = 1;
 
-/// All resources, as they came and as they were compiled.
+/// Resources that requests find by other ways than their name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Held {
     pub settings: Collection<Settings>,
     pub listeners: Collection<ListenerConfig>,
     pub routes: Collection<Route>,
-    pub clusters: Collection<Cluster>,
-    pub services: Collection<LocalService>,
     pub intentions: Collection<DestinationRules>,
 }
 
@@ -157,6 +155,9 @@ fn change_listeners(next: &mut Snapshot, change: Change<'_>) -> Result<(), Refus
         .held
         .listeners
         .change("listeners", change, ListenerConfig::compile)?;
+    if differences.is_empty() {
+        return Ok(());
+    }
     for difference in differences {
         match difference.new {
             Some(listener) => next.listeners.insert(difference.name, listener),
@@ -178,11 +179,8 @@ fn change_listeners(next: &mut Snapshot, change: Change<'_>) -> Result<(), Refus
 }
 
 fn change_services(next: &mut Snapshot, change: Change<'_>) -> Result<(), Refusal> {
-    let differences = next
-        .held
-        .services
+    next.services
         .change("services", change, LocalService::compile)?;
-    hold_by_name(&mut next.services, differences);
     Ok(())
 }
 
@@ -199,15 +197,10 @@ fn change_intentions(next: &mut Snapshot, change: Change<'_>) -> Result<(), Refu
 
 /// Tells whether a cluster is gone, to which a route may still point.
 fn change_clusters(next: &mut Snapshot, change: Change<'_>) -> Result<bool, Refusal> {
-    let differences = next
-        .held
-        .clusters
-        .change("clusters", change, Cluster::compile)?;
-    let has_lost = differences
+    let differences = next.clusters.change("clusters", change, Cluster::compile)?;
+    Ok(differences
         .iter()
-        .any(|difference| difference.new.is_none());
-    hold_by_name(&mut next.clusters, differences);
-    Ok(has_lost)
+        .any(|difference| difference.new.is_none()))
 }
 
 fn change_routes(
@@ -223,7 +216,7 @@ fn change_routes(
         check_clusters(route, &next.clusters)?;
     }
     if has_lost_clusters {
-        for (_, route) in next.held.routes.iter() {
+        for route in next.held.routes.values() {
             check_clusters(route, &next.clusters)?;
         }
     }
@@ -240,7 +233,7 @@ fn change_routes(
     Ok(())
 }
 
-fn check_clusters(route: &Route, clusters: &ByName<Cluster>) -> Result<(), Refusal> {
+fn check_clusters(route: &Route, clusters: &Collection<Cluster>) -> Result<(), Refusal> {
     let Action::Split(parts) = &route.action else {
         return Ok(());
     };
@@ -254,19 +247,6 @@ fn check_clusters(route: &Route, clusters: &ByName<Cluster>) -> Result<(), Refus
     Ok(())
 }
 
-fn hold_by_name<T>(by_name: &mut ByName<T>, differences: Vec<Difference<T>>) {
-    if differences.is_empty() {
-        return;
-    }
-    let held = Arc::make_mut(by_name);
-    for difference in differences {
-        match difference.new {
-            Some(value) => held.insert(difference.name, value),
-            None => held.remove(&difference.name),
-        };
-    }
-}
-
 pub(super) fn to_json(snapshot: &Snapshot) -> Vec<u8> {
     let mut json = format!(
         r#"{{"schema":{SCHEMA},"kind":"full","generation":{},"digest":{},"resources":{{"#,
@@ -274,26 +254,22 @@ pub(super) fn to_json(snapshot: &Snapshot) -> Vec<u8> {
         quoted(&snapshot.digest),
     );
     let held = &snapshot.held;
-    push_collection(&mut json, "clusters", held.clusters.texts());
-    push_collection(&mut json, "intentions", held.intentions.texts());
-    push_collection(&mut json, "listeners", held.listeners.texts());
-    push_collection(&mut json, "routes", held.routes.texts());
-    push_collection(&mut json, "services", held.services.texts());
-    push_collection(&mut json, "settings", held.settings.texts());
+    push_collection(&mut json, "clusters", &snapshot.clusters.texts());
+    push_collection(&mut json, "intentions", &held.intentions.texts());
+    push_collection(&mut json, "listeners", &held.listeners.texts());
+    push_collection(&mut json, "routes", &held.routes.texts());
+    push_collection(&mut json, "services", &snapshot.services.texts());
+    push_collection(&mut json, "settings", &held.settings.texts());
     // The comma behind the last collection.
     json.pop();
     json.push_str("}}");
     json.into_bytes()
 }
 
-fn push_collection<'t>(
-    json: &mut String,
-    label: &str,
-    texts: impl Iterator<Item = (&'t str, &'t str)>,
-) {
+fn push_collection(json: &mut String, label: &str, texts: &[(&str, &str)]) {
     json.push_str(&quoted(label));
     json.push_str(":{");
-    for (at, (name, text)) in texts.enumerate() {
+    for (at, (name, text)) in texts.iter().enumerate() {
         if at > 0 {
             json.push(',');
         }

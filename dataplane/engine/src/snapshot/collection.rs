@@ -1,6 +1,5 @@
 //! The resources of one kind: what they came as and what was made of them. A change shares all that stays.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -8,11 +7,12 @@ use serde::Deserialize;
 use super::document::Named;
 use super::refusal::{self, Refusal};
 use super::{check, limits};
+use crate::shared_map::SharedMap;
 
 /// Resources by name. A copy is one pointer.
 #[derive(Debug)]
-pub(super) struct Collection<T> {
-    held: Arc<BTreeMap<Arc<str>, Held<T>>>,
+pub struct Collection<T> {
+    held: SharedMap<Held<T>>,
 }
 
 /// One resource.
@@ -41,7 +41,7 @@ pub(super) struct Difference<T> {
 impl<T> Clone for Collection<T> {
     fn clone(&self) -> Self {
         Self {
-            held: Arc::clone(&self.held),
+            held: self.held.clone(),
         }
     }
 }
@@ -58,29 +58,56 @@ impl<T> Clone for Held<T> {
 impl<T> Default for Collection<T> {
     fn default() -> Self {
         Self {
-            held: Arc::default(),
+            held: SharedMap::default(),
         }
     }
 }
 
 impl<T> Collection<T> {
-    /// Every resource with its name, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<T>)> {
-        self.held.iter().map(|(name, held)| (name, &held.value))
-    }
-
-    /// Every resource as it came, sorted by name.
-    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.held.iter().map(|(name, held)| (&**name, &*held.text))
-    }
-
+    /// The resource of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<T>> {
         self.held.get(name).map(|held| &held.value)
     }
 
+    /// Whether there is a resource of that name.
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.held.contains_key(name)
+    }
+
+    /// Every resource with its name, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<T>)> {
+        self.held.iter().map(|(name, held)| (name, &held.value))
+    }
+
+    /// Every resource, in no order.
+    pub fn values(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.held.iter().map(|(_, held)| &held.value)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Every resource as it came, sorted by name.
+    pub(super) fn texts(&self) -> Vec<(&str, &str)> {
+        let mut texts: Vec<(&str, &str)> = self
+            .held
+            .iter()
+            .map(|(name, held)| (&**name, &*held.text))
+            .collect();
+        texts.sort_unstable();
+        texts
+    }
+
     /// Makes the change and tells what is different. `label` is the collection's name in the document, `compile`
     /// makes a resource of its document.
-    pub fn change<D: for<'t> Deserialize<'t>>(
+    pub(super) fn change<D: for<'t> Deserialize<'t>>(
         &mut self,
         label: &str,
         change: Change<'_>,
@@ -88,8 +115,11 @@ impl<T> Collection<T> {
     ) -> Result<Vec<Difference<T>>, Refusal> {
         let (set, removed) = match change {
             Change::Replace(set) => {
-                let gone = self.held.keys().filter(|&name| !set.0.contains_key(name));
-                let gone = gone.cloned().collect();
+                let names = self.held.iter().map(|(name, _)| name);
+                let gone = names
+                    .filter(|&name| !set.0.contains_key(name))
+                    .cloned()
+                    .collect();
                 (set, gone)
             }
             Change::Amend(set, removed) => {
@@ -143,20 +173,19 @@ impl<T> Collection<T> {
         if differences.is_empty() {
             return Ok(Vec::new());
         }
-        let held = Arc::make_mut(&mut self.held);
         for (difference, text) in &differences {
             match (&difference.new, text) {
                 (Some(value), Some(text)) => {
-                    let entry = Held {
+                    let held = Held {
                         text: Arc::clone(text),
                         value: Arc::clone(value),
                     };
-                    held.insert(Arc::clone(&difference.name), entry);
+                    self.held.insert(Arc::clone(&difference.name), held);
                 }
-                _ => drop(held.remove(&difference.name)),
+                _ => drop(self.held.remove(&difference.name)),
             }
         }
-        check::count(label, held.len(), limits::RESOURCES)?;
+        check::count(label, self.held.len(), limits::RESOURCES)?;
         Ok(differences
             .into_iter()
             .map(|(difference, _)| difference)

@@ -16,22 +16,18 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use self::apply::Held;
 pub use self::cluster::{Cluster, Endpoint, Via};
+pub use self::collection::Collection;
 pub use self::listener::{ListenerConfig, ListenerKind, Proof};
 pub use self::refusal::Refusal;
 pub use self::service::{LocalInstance, LocalService};
 pub use self::settings::{Limits, Network, Settings};
 pub use crate::authorizer::{Authorizer, Decision, DestinationRules, Rule, RuleAction};
 pub use crate::router::{Action, HostMatch, PathMatch, Route, Router, WeightedCluster};
-
-/// A lookup by name that a copy shares.
-pub type ByName<T> = Arc<HashMap<Arc<str>, Arc<T>, RandomState>>;
 
 /// Everything in force at one moment. A copy shares all of it.
 #[derive(Debug, Clone)]
@@ -47,12 +43,12 @@ pub struct Snapshot {
     /// Which route takes a request.
     pub router: Router,
     /// Destinations, by service name.
-    pub clusters: ByName<Cluster>,
+    pub clusters: Collection<Cluster>,
     /// What runs on this node, by service name.
-    pub services: ByName<LocalService>,
+    pub services: Collection<LocalService>,
     /// Who may call whom.
     pub authorizer: Authorizer,
-    /// The resources themselves, as they came.
+    /// The other resources by name, as they came.
     held: Held,
 }
 
@@ -65,8 +61,8 @@ impl Snapshot {
             settings: Arc::new(Settings::unset()),
             listeners: BTreeMap::new(),
             router: Router::default(),
-            clusters: ByName::default(),
-            services: ByName::default(),
+            clusters: Collection::default(),
+            services: Collection::default(),
             authorizer: Authorizer::default(),
             held: Held::default(),
         }
@@ -88,8 +84,8 @@ impl Snapshot {
         self.held.routes.get(name)
     }
 
-    /// Every route, by name.
+    /// Every route, in no order.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.held.routes.iter().map(|(_, route)| route)
+        self.held.routes.values()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::protobuf::Writer;
+use super::protobuf::{Writer, bytes_field_bytes, varint_field_bytes};
 use super::record::SpanRecord;
 use crate::snapshot::ListenerKind;
 
@@ -159,18 +159,26 @@ fn optional(message: &mut Writer, field: u32, key: &str, value: Option<&str>) {
     }
 }
 
-/// A `KeyValue` with a text.
+/// A `KeyValue` with a text: key 1, value 2, in which 1 is the text.
 fn attribute(message: &mut Writer, field: u32, key: &str, value: &str) {
-    message.message(field, |pair| {
-        pair.bytes(1, key.as_bytes());
-        pair.message(2, |any| any.bytes(1, value.as_bytes()));
-    });
+    let any_bytes = bytes_field_bytes(value.len());
+    message.begin(
+        field,
+        bytes_field_bytes(key.len()) + bytes_field_bytes(any_bytes),
+    );
+    message.bytes(1, key.as_bytes());
+    message.begin(2, any_bytes);
+    message.bytes(1, value.as_bytes());
 }
 
-/// A `KeyValue` with a whole number.
+/// A `KeyValue` with a whole number: key 1, value 2, in which 3 is the number.
 fn integer(message: &mut Writer, field: u32, key: &str, value: u64) {
-    message.message(field, |pair| {
-        pair.bytes(1, key.as_bytes());
-        pair.message(2, |any| any.varint(3, value));
-    });
+    let any_bytes = varint_field_bytes(value);
+    message.begin(
+        field,
+        bytes_field_bytes(key.len()) + bytes_field_bytes(any_bytes),
+    );
+    message.bytes(1, key.as_bytes());
+    message.begin(2, any_bytes);
+    message.varint(3, value);
 }

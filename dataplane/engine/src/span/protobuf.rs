@@ -56,7 +56,13 @@ impl Writer {
         }
     }
 
-    /// A message within the message: what `write` writes.
+    /// Begins a message within the message that will be of `length` bytes.
+    pub fn begin(&mut self, field: u32, length: usize) {
+        self.tag(field, LENGTH);
+        self.push_varint(length as u64);
+    }
+
+    /// A message within the message, however long: what `write` writes.
     pub fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
         self.tag(field, LENGTH);
         let start = self.bytes.len();
@@ -81,9 +87,23 @@ impl Writer {
     }
 
     fn push_varint(&mut self, value: u64) {
+        if value < 0x80 {
+            return self.bytes.push(value as u8);
+        }
         let (varint, length) = to_varint(value);
         self.bytes.extend_from_slice(&varint[..length]);
     }
+}
+
+/// The bytes of a field of so many bytes, its number below 16.
+pub(super) const fn bytes_field_bytes(length: usize) -> usize {
+    varint_field_bytes(length as u64) + length
+}
+
+/// The bytes of a number's field, the field's number below 16.
+pub(super) const fn varint_field_bytes(value: u64) -> usize {
+    let bits = 64 - (value | 1).leading_zeros() as usize;
+    1 + bits.div_ceil(7)
 }
 
 /// Seven bits a byte, the lowest first; the top bit says that more follow.

@@ -216,24 +216,37 @@ fn trim_whitespace(mut bytes: &[u8]) -> &[u8] {
 
 /// Fills `out` from lower-case hexadecimal; `None` for anything else.
 fn read_hex(text: &[u8], out: &mut [u8]) -> Option<()> {
+    let mut seen = 0;
     for (pair, byte) in text.chunks_exact(2).zip(out) {
-        *byte = (hex_digit(pair[0])? << 4) | hex_digit(pair[1])?;
+        let (high, low) = (
+            DIGIT_OF[usize::from(pair[0])],
+            DIGIT_OF[usize::from(pair[1])],
+        );
+        seen |= high | low;
+        *byte = (high << 4) | (low & 0x0f);
     }
-    Some(())
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    }
+    (seen & NO_DIGIT == 0).then_some(())
 }
 
 fn write_hex(bytes: &[u8], out: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (byte, pair) in bytes.iter().zip(out.chunks_exact_mut(2)) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+        pair[1] = DIGITS[usize::from(byte & 0x0f)];
     }
 }
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// What no digit has, and every byte that is none.
+const NO_DIGIT: u8 = 0x80;
+
+/// The digit each byte is: one look a byte, and a single question at the end.
+const DIGIT_OF: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < DIGITS.len() {
+        table[DIGITS[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    table
+};

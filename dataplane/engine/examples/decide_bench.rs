@@ -1,0 +1,231 @@
+//! Prints what it costs to decide about a request and to take a snapshot: `cargo run --release --example decide_bench`.
+//! It asserts nothing.
+
+use std::fmt::Write;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use meshnode_engine::balancer::Balancer;
+use meshnode_engine::clock;
+use meshnode_engine::random::Random;
+use meshnode_engine::snapshot::{ListenerKind, Snapshot};
+use meshnode_engine::span::{SpanRecord, encode, text};
+use meshnode_engine::stats::{Recorder, RequestLabels};
+use meshnode_engine::trace::TraceContext;
+
+const RUNS: u32 = 15;
+
+const SETTINGS: &str = r#""settings":{"node":{"node":"n","datacenter":"dc1","trust_domain":"t","intention_default":"deny","trace_ratio":1}}"#;
+
+fn main() {
+    for routes in [10, 1_000, 10_000] {
+        println!("{routes} routes");
+        measure_snapshot("each on a host of its own", routes, |at| {
+            (format!("h{at}.example"), format!("/p{at}"))
+        });
+        measure_snapshot("all on one host", routes, |at| {
+            ("shop.example".to_owned(), format!("/p{at}"))
+        });
+        measure_snapshot("each on a wildcard", routes, |at| {
+            (format!("*.h{at}.example"), format!("/p{at}"))
+        });
+    }
+    measure_balancer();
+    measure_trace();
+    measure_stats();
+    measure_spans();
+}
+
+fn measure_snapshot(name: &str, routes: usize, at: impl Fn(usize) -> (String, String)) {
+    let full = document(routes, 1, &at);
+    let snapshot = Snapshot::empty()
+        .apply(full.as_bytes())
+        .expect("the document is right");
+    let full_ms = per_call(20, || {
+        black_box(Snapshot::empty().apply(full.as_bytes())).is_ok()
+    });
+    let same_ms = per_call(20, || black_box(snapshot.apply(full.as_bytes())).is_ok());
+    let (host, path) = at(routes / 2);
+    let changed = route(&host, &path, 99);
+    let delta = format!(
+        r#"{{"schema":1,"kind":"delta","base":"d1","generation":2,"digest":"d2","set":{{"routes":{{"r{}":{changed}}}}}}}"#,
+        routes / 2
+    );
+    let delta_ms = per_call(50, || black_box(snapshot.apply(delta.as_bytes())).is_ok());
+    let asked: Vec<(String, String)> = (0..64)
+        .map(|step| at(step * routes / 64))
+        .map(|(host, path)| (host.replace('*', "www"), format!("{path}/items/42")))
+        .collect();
+    let mut next = 0;
+    let find = per_call(2_000_000, || {
+        next = (next + 1) % asked.len();
+        let (host, path) = &asked[next];
+        black_box(snapshot.router.find(black_box(host), black_box(path))).is_some()
+    });
+    println!(
+        "  {name:26} find {:4} ns   full {:8.3} ms ({:.1} MB)   the same again {:8.3} ms   delta of one {:6.3} ms",
+        find.as_nanos(),
+        ms(full_ms),
+        full.len() as f64 / 1e6,
+        ms(same_ms),
+        ms(delta_ms),
+    );
+}
+
+fn route(host: &str, path: &str, index: usize) -> String {
+    format!(
+        r#"{{"key":"mesh/routes/team/shop-{index}","index":{index},"host":"{host}","path":{{"prefix":"{path}"}},"action":{{"split":[{{"cluster":"cart","weight":90}},{{"cluster":"next","weight":10}}]}},"timeout_ms":2000,"strip_prefix":null}}"#
+    )
+}
+
+fn document(routes: usize, generation: usize, at: impl Fn(usize) -> (String, String)) -> String {
+    let mut document = format!(
+        r#"{{"schema":1,"kind":"full","generation":{generation},"digest":"d{generation}","resources":{{{SETTINGS},"clusters":{{"cart":{},"next":{}}},"routes":{{"#,
+        cluster("cart"),
+        cluster("next"),
+    );
+    for number in 0..routes {
+        let (host, path) = at(number);
+        let comma = if number > 0 { "," } else { "" };
+        let _ = write!(
+            document,
+            "{comma}\"r{number}\":{}",
+            route(&host, &path, number)
+        );
+    }
+    document + "}}}"
+}
+
+fn cluster(name: &str) -> String {
+    let endpoint = |at: usize| {
+        format!(
+            r#"{{"id":"{name}-{at}","node":"n{at}","address":"10.0.0.{at}:9000","weight":{at},"via":"mesh","mesh_address":"10.0.0.{at}:7443"}}"#
+        )
+    };
+    let endpoints: Vec<String> = (1..=8).map(endpoint).collect();
+    format!(
+        r#"{{"service":"{name}","exists":true,"instances":8,"endpoints":[{}]}}"#,
+        endpoints.join(",")
+    )
+}
+
+fn measure_balancer() {
+    let document = document(1, 1, |_| ("h".to_owned(), "/".to_owned()));
+    let snapshot = Snapshot::empty()
+        .apply(document.as_bytes())
+        .expect("the document is right");
+    let mut balancer = Balancer::new(Random::from_seed(1));
+    let cart = snapshot.clusters.get("cart").expect("it is there");
+    let pick = per_call(5_000_000, || {
+        black_box(balancer.pick_endpoint(black_box(cart), &[])).is_some()
+    });
+    println!("endpoint of 8: {} ns", pick.as_nanos());
+}
+
+fn measure_trace() {
+    let mut random = Random::from_seed(1);
+    let fresh = per_call(5_000_000, || {
+        TraceContext::begin(None, [], 0.5, &mut random).is_sampled
+    });
+    let header = TraceContext::begin(None, [], 1.0, &mut random).traceparent();
+    let parent = per_call(5_000_000, || {
+        let context = TraceContext::begin(Some(black_box(&header)), [], 0.5, &mut random);
+        black_box(context.traceparent());
+        context.is_sampled
+    });
+    println!(
+        "trace begun: {} ns, gone on with and written: {} ns",
+        fresh.as_nanos(),
+        parent.as_nanos()
+    );
+}
+
+fn measure_stats() {
+    let mut recorder = Recorder::new();
+    let routes: Vec<String> = (0..1000).map(|at| format!("team/shop-{at}")).collect();
+    let mut next = 0;
+    for (name, count) in [("one label set", 1), ("1,000 label sets", 1000)] {
+        let record = per_call(5_000_000, || {
+            next = (next + 1) % count;
+            let labels = RequestLabels {
+                listener: "edge",
+                source: "edge",
+                destination: "cart",
+                route: &routes[next],
+                status: 200,
+                reason: None,
+            };
+            recorder.record_request(black_box(&labels), black_box(Duration::from_micros(1234)));
+            true
+        });
+        println!("request counted, {name}: {} ns", record.as_nanos());
+    }
+    let other = recorder.clone();
+    let merge = per_call(200, || {
+        recorder.merge(&other);
+        true
+    });
+    println!("merge of 1,000 label sets: {:.3} ms", ms(merge));
+}
+
+fn measure_spans() {
+    let document = document(1, 1, |_| ("shop.example".to_owned(), "/cart".to_owned()));
+    let snapshot = Snapshot::empty()
+        .apply(document.as_bytes())
+        .expect("the document is right");
+    let mut random = Random::from_seed(1);
+    let context = TraceContext::begin(None, [], 1.0, &mut random);
+    let names = ["edge", "cart", "cart-1", "edge => cart"].map(Arc::<str>::from);
+    let make = || SpanRecord {
+        context: context.clone(),
+        direction: ListenerKind::Edge,
+        start_unix_ns: 1_700_000_000_000_000_000,
+        end_unix_ns: 1_700_000_000_001_000_000,
+        service: Arc::clone(&names[0]),
+        instance: None,
+        method: text(b"GET"),
+        path: text(b"/cart/items/42"),
+        scheme: "http",
+        server_address: text(b"shop.example"),
+        client_address: Some([10, 0, 0, 9].into()),
+        status: Some(200),
+        protocol_version: "1.1",
+        user_agent: Some(text(
+            b"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+        )),
+        reason: None,
+        route: snapshot.route("r0").cloned(),
+        source: Some(Arc::clone(&names[0])),
+        destination: Some(Arc::clone(&names[1])),
+        endpoint: Some(Arc::clone(&names[2])),
+        intention: Some(Arc::clone(&names[3])),
+    };
+    let making = per_call(1_000_000, || black_box(make()).is_error());
+    let spans: Vec<SpanRecord> = (0..1000).map(|_| make()).collect();
+    let encoded = per_call(500, || !black_box(encode(&spans, "node-1")).is_empty());
+    let bytes = encode(&spans, "node-1").len() / spans.len();
+    println!(
+        "span made and dropped: {} ns, encoded: {} ns, {bytes} bytes ({} bytes in memory beside its texts)",
+        making.as_nanos(),
+        encoded.as_nanos() / 1000,
+        size_of::<SpanRecord>(),
+    );
+}
+
+/// The best of fifteen runs with so many calls in all, for one: other programs disturb a short run less often.
+fn per_call(calls: u32, mut call: impl FnMut() -> bool) -> Duration {
+    let calls = calls.div_ceil(RUNS);
+    let run = |call: &mut dyn FnMut() -> bool| {
+        let begin = clock::now();
+        for _ in 0..calls {
+            black_box(call());
+        }
+        begin.elapsed() / calls
+    };
+    (0..RUNS).map(|_| run(&mut call)).min().unwrap_or_default()
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

@@ -101,7 +101,9 @@ class Registration:
                 jitter=self._jitter,
             )
             self._trouble.over()
-            await asyncio.sleep(TTL_S / HEARTBEATS_PER_TTL * (1 - self._jitter.random() / 10))
+            # A Consul that is back has the check critical until the next heartbeat, so that comes at once.
+            pause_s = TTL_S / HEARTBEATS_PER_TTL * (1 - self._jitter.random() / 10)
+            await self._client.returned.sleep(pause_s)
 
     async def deregister(self) -> None:
         """Leaves the mesh for good: what runs on this Consul node counts as plain from now on."""

@@ -13,7 +13,7 @@ from . import parse
 from .backoff import persist
 from .calls import Consistency, Question
 from .client import ConsulClient
-from .errors import CatalogError
+from .errors import CatalogError, ConsulAnswerError, ConsulDenied
 from .model import Instance
 from .transport import Answer
 from .update import InstancesUpdate, LocalServicesUpdate
@@ -111,17 +111,23 @@ class Sweep:
             return False
 
     async def _sweep(self) -> None:
-        """All that is pending; what could not be read stays so. Raises CatalogError."""
+        """All that is pending; what could not be read stays so. Raises CatalogError, the first of them."""
         self._wanted.clear()
         if self._is_local_pending:
             await self._read_local()
+        refused: dict[str, CatalogError] = {}
         while self._pending:
             service = self._pending.pop()
             try:
                 await self._read(service)
+            except (ConsulDenied, ConsulAnswerError) as error:
+                refused[service] = error  # the others may be read all the same
             except BaseException:
-                self._pending.add(service)
+                self._pending |= {service, *refused}
                 raise
+        if refused:
+            self._pending |= refused.keys() & self._named
+            raise next(iter(refused.values()))
         self._complete.set()
 
     async def _read_local(self) -> None:

@@ -40,7 +40,7 @@ class Builtin:
     `store` is the key-value store, `store_errors` the kinds of error it raises; `session` gives the node's living
     status session, made with `node_key.session_name` as its Name; `services_of` reads, consistently, which services
     are registered on a node. `on_identity` gets each new identity and each one wanted again, `on_removed` the name of
-    one that is not wanted any more, `on_problems` is told that `problems()` has changed.
+    one that is not wanted any more, `on_problems` is told that `problems()`, the trust domain or the roots changed.
     """
 
     def __init__(  # noqa: PLR0913  (everything from outside is handed in, and named)
@@ -243,6 +243,7 @@ class Builtin:
             renewed = identity.with_roots(trust.roots_pem)
             self._shelf.put(renewed)
             self._on_identity(renewed)
+        self._on_problems()
         self._requester.wake()
         self._signer.wake()
         self._bell.ring()

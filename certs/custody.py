@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from .authority import Authority, create_authority
+from .authority import Authority, certificate_fingerprint, create_authority
 from .documents import AuthorityDocument, RootsDocument
 from .errors import DocumentError, PrivateFileError, SealError
 from .keyfile import KeyFile
@@ -15,6 +15,7 @@ from .sealing import KeyEncryptionKey
 from .settings import CertificateSettings
 from .spiffe import new_trust_domain
 from .store import Entry, GuardedStore
+from .trust import Trust
 
 log = logging.getLogger(__name__)
 
@@ -47,20 +48,20 @@ class Custody:
         self.problem: str | None = None
         """Why the CA is not open here, when something is wrong; only lacking the file is not."""
 
-    async def step(self, entries: Mapping[str, Entry], *, is_pinned: bool) -> Authority | None:
+    async def step(self, entries: Mapping[str, Entry], trust: Trust | None) -> Authority | None:
         """The CA as it stands in the store; None while this node cannot open it. Raises StoreError.
 
-        `is_pinned` says that this node has belonged to a CA before: then it never makes another.
+        A node with a `trust` has belonged to a CA before: it never makes another.
         """
         entry = entries.get(AUTHORITY_KEY)
+        if self.authority is not None and (entry is None or self._is_foreign(entry.value, trust)):
+            await self._put_back(entry)
+            return self.authority
         if entry is not None:
             if self.authority is None or entry.value != self._value:
                 self._open(entry.value)
             return self.authority
-        if self.authority is not None:
-            await self._put_back()
-            return self.authority
-        if is_pinned or ROOTS_KEY in entries:
+        if trust is not None or ROOTS_KEY in entries:
             self.problem = (
                 f"{AUTHORITY_KEY} is gone from Consul while nodes trust its root: restore it from a Consul snapshot. "
                 "To begin with a new CA instead, delete all under meshnode/ca/ and pin.json on every node"
@@ -140,6 +141,18 @@ class Custody:
         except PrivateFileError as error:
             self.problem = f"the key that opens the mesh's CA must not get lost: {error}"
 
-    async def _put_back(self) -> None:
-        if await self._store.kv_put(AUTHORITY_KEY, self._value, cas=0):
-            log.warning("%s was deleted from Consul; this node put it back", AUTHORITY_KEY)
+    def _is_foreign(self, value: bytes, trust: Trust | None) -> bool:
+        """Whether what stands there is no CA this node could ever follow."""
+        if value == self._value or trust is None:
+            return False
+        try:
+            root = AuthorityDocument.from_bytes(value).root
+        except DocumentError:
+            return True
+        return certificate_fingerprint(root) not in trust.fingerprints
+
+    async def _put_back(self, entry: Entry | None) -> None:
+        index = entry.modify_index if entry else 0
+        if await self._store.kv_put(AUTHORITY_KEY, self._value, cas=index):
+            what = "written over" if entry else "deleted"
+            log.warning("%s was %s in Consul; this node put it back", AUTHORITY_KEY, what)

@@ -169,8 +169,7 @@ class Signer:
         entries = self._entries
         if entries is None:
             return IDLE_PAUSE_S
-        trust = self._trust()
-        authority = await self._custody.step(entries, is_pinned=trust is not None)
+        authority = await self._custody.step(entries, self._trust())
         if authority is None or not self._is_pinned(authority):
             await self._election.resign()
             return IDLE_PAUSE_S

@@ -45,6 +45,7 @@ from .view import View
 
 CA_PREFIX = "meshnode/ca/"
 STATUS_PREFIX = "meshnode/status/"
+NODE_SERVICE = "meshnode"
 EDGE = "edge"
 
 
@@ -103,6 +104,11 @@ class ConsulSide:
     def trust_domain(self) -> str | None:
         return self._provider.trust_domain
 
+    @property
+    def is_signer(self) -> bool:
+        """Whether this node signs the mesh's certificates now."""
+        return self._provider.is_elected
+
     def certificate_problems(self) -> tuple[CertificateProblem, ...]:
         return self._provider.problems()
 
@@ -124,10 +130,9 @@ class ConsulSide:
 
     def tell(self, view: View, compiled: Compiled, changes: tuple[Change, ...]) -> None:
         """After it was sent: who needs certificates, and how this node is."""
-        edge = {EDGE} if self._settings.edge_address else set()
         if not compiled.local_services or view.is_mesh_open:
             self._may_register.set()
-        self._provider.want(frozenset(compiled.local_services) | edge)
+        self._provider.want(frozenset(compiled.local_services) | self._edge(view))
         self._status.offer(status_of(view, compiled, changes))
 
     async def run(self) -> None:
@@ -139,10 +144,26 @@ class ConsulSide:
             group.create_task(self._provider.run(), name="certificates")
             group.create_task(self._announce_complete(), name="first answers")
 
+    async def _is_registered(self) -> bool:
+        """From an earlier run: the others count on it, so its heartbeat waits for nothing."""
+        try:
+            return await self.client.local_service(NODE_SERVICE) is not None
+        except CatalogError:
+            return False
+
+    def _edge(self, view: View) -> frozenset[str]:
+        """The edge asks for its certificate once it is registered: before that it would only be refused."""
+        is_asked = self._registration.registered.is_set() or EDGE in dict(view.certificates)
+        return frozenset({EDGE} if self._settings.edge_address and is_asked else ())
+
     async def _register(self) -> None:
         """Once this node's services can be called through the mesh: from then on others do not call them otherwise."""
-        await self._may_register.wait()
-        await self._registration.run()
+        if not await self._is_registered():
+            await self._may_register.wait()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._registration.run())
+            await self._registration.registered.wait()
+            self._post(CertificatesChanged())
 
     async def _announce_complete(self) -> None:
         await self._watches.first_complete.wait()

@@ -10,10 +10,10 @@ from typing import Any
 
 from catalog import Problem, Snapshot, delta, full, snapshot_from_document
 
-from ..errors import BaseNotInForce, ProxyError, ProxyRefused, ProxyUnreachable
+from ..errors import BaseNotInForce, ProxyError, ProxyRefused
 from ..proxy import InForce, Listener, RunningProxy
 from .events import IdentityIssued
-from .refusal import find_culprit, without
+from .refusal import Culprit, find_culprit, without
 
 # A table in which more resources than this are refused is no slip of one of them.
 REFUSALS_MAX = 16
@@ -29,7 +29,8 @@ class Delivery:
         self.in_force: Snapshot | None = None
         self.identities: dict[str, IdentityIssued] = {}
         self.listeners: tuple[Listener, ...] = ()
-        self.problems: tuple[Problem, ...] = ()
+        self._table_problems: tuple[Problem, ...] = ()
+        self._identity_problems: dict[str, Problem] = {}
         self.proxy: RunningProxy | None = None
         self._refused_digest: str | None = None
         self._delivered: dict[str, IdentityIssued | int] = {}
@@ -41,6 +42,11 @@ class Delivery:
         known = [0 if self.proxy is None else self.proxy.version.generation]
         known += [table.generation for table in (self.wanted, self.in_force) if table is not None]
         return max(known)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What the proxy refused of what it has now been told."""
+        return (*self._table_problems, *self._identity_problems.values())
 
     @property
     def is_settled(self) -> bool:
@@ -57,6 +63,7 @@ class Delivery:
         if self.wanted is not None and self.wanted.digest == digest:
             return False
         self.wanted = Snapshot(self.generation + 1, digest, resources)
+        self._table_problems, self._refused_digest = (), None
         return True
 
     async def proxy_up(self, proxy: RunningProxy, *, is_first: bool) -> None:
@@ -84,6 +91,7 @@ class Delivery:
     def remove_identity(self, name: str) -> None:
         """Only what somebody says is gone is taken away: an agent that lost its state must not end calls."""
         self.identities.pop(name, None)
+        self._identity_problems.pop(name, None)
         self._gone.add(name)
 
     def proxy_down(self) -> None:
@@ -99,7 +107,7 @@ class Delivery:
         try:
             is_new = await self._send_table(self.proxy) if self._has_news() else False
             await self._send_identities(self.proxy)
-        except ProxyUnreachable as error:
+        except ProxyError as error:
             # It is either gone, then the supervisor knows, or hangs: then it gets everything once it answers.
             _log.warning("%s", error)
             self.in_force = None
@@ -121,27 +129,21 @@ class Delivery:
         return self.in_force is None or self.in_force.digest != self.wanted.digest
 
     async def _send_table(self, proxy: RunningProxy) -> bool:
+        """Sends what is wanted; a resource that is refused goes back to its last good form, and all others go on."""
         table, problems = self.wanted, list[Problem]()
         while table is not None and len(problems) < REFUSALS_MAX:
             try:
                 answer = await self._put(proxy, table)
             except ProxyRefused as refusal:
                 culprit = find_culprit(table.resources, refusal.path)
-                problems.append(
-                    _refusal_problem(
-                        refusal, culprit.key if culprit else "", culprit.index if culprit else 0
-                    )
-                )
-                table = without(table, self.in_force, culprit) if culprit else None
+                problems.append(_refusal_problem(refusal, culprit))
+                table = None if culprit is None else without(table, self.in_force, culprit)
                 continue
-            self._refused_digest = (
-                None if not problems or self.wanted is None else self.wanted.digest
-            )
-            self.in_force, self.listeners, self.problems = table, answer.listeners, tuple(problems)
-            return True
-        self._refused_digest = None if self.wanted is None else self.wanted.digest
-        self.problems = tuple(problems)
-        return False
+            self.in_force, self.listeners = table, answer.listeners
+            break
+        self._table_problems = tuple(problems)
+        self._refused_digest = self.wanted.digest if problems and self.wanted else None
+        return table is not None and self.in_force is table
 
     async def _put(self, proxy: RunningProxy, table: Snapshot) -> InForce:
         if self.in_force is not None:
@@ -169,8 +171,11 @@ class Delivery:
             identity = self.identities[name]
             try:
                 await proxy.client.put_identity(name, identity.document)
+                self._identity_problems.pop(name, None)
             except ProxyRefused as refusal:
-                _log.error("identity %s: %s", name, refusal)
+                self._identity_problems[name] = Problem(
+                    f"certificate {name}", 0, "error", str(refusal)
+                )
             self._delivered[name] = identity
         for name in sorted(names[1]):
             await proxy.client.delete_identity(name)
@@ -194,5 +199,6 @@ class Delivery:
             _log.warning("the proxy's identities can not be read: %s", error)
 
 
-def _refusal_problem(refusal: ProxyRefused, key: str, index: int) -> Problem:
-    return Problem(key=key or "proxy", index=index, severity="error", message=str(refusal))
+def _refusal_problem(refusal: ProxyRefused, culprit: Culprit | None) -> Problem:
+    key, index = ("proxy", 0) if culprit is None else (culprit.key, culprit.index)
+    return Problem(key=key, index=index, severity="error", message=str(refusal))

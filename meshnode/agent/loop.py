@@ -39,6 +39,7 @@ LOOK_MAX_S = 4.0
 RETRY_S = 1.0
 # Looking up 1,000 services takes 0.8 s; one that Consul can't tell about must not hold back the others for longer.
 FIRST_PATIENCE_S = 2.0
+COMPILER = "compiler"
 
 _log = logging.getLogger("meshnode.agent")
 
@@ -95,7 +96,7 @@ class AgentLoop:
         self._looks = 0 if events else self._looks + 1
         if not events:
             await self._delivery.look()
-        compiled = self._knowledge.compile()
+        compiled = self._compile()
         if compiled is None and self._delivery.wanted is None:
             compiled = self._knowledge.compiled
         if compiled is not None and self._side is not None:
@@ -146,13 +147,28 @@ class AgentLoop:
         await self._delivery.proxy_up(event.proxy, is_first=self._is_first_proxy)
         if self._is_first_proxy and self._delivery.wanted is not None:
             self._knowledge.prime(self._delivery.wanted)
-            await self._delivery.settle()
+            if await self._delivery.settle() or self._delivery.in_force is not None:
+                self._in_force_since = self._clock.unix()
         self._is_first_proxy = False
         self.first_proxy.set()
 
     def _learn(self) -> None:
         if self._side is not None:
             self._knowledge.learn(self._side.facts())
+
+    def _compile(self) -> Compiled | None:
+        """A fault of ours in compiling must end neither the certificates nor the status: what is in force stays."""
+        try:
+            compiled = self._knowledge.compile()
+        except Exception as error:  # noqa: BLE001  (the loop is a task's root, and says so)
+            if COMPILER not in self._own_problems:
+                _log.exception("a fault of ours: what Consul holds can not be compiled")
+            message = f"what Consul holds can not be compiled, by a fault of meshnode: {error!r}"
+            self._own_problems[COMPILER] = Problem(COMPILER, 0, "error", message)
+            return None
+        if compiled is not None:
+            self._own_problems.pop(COMPILER, None)
+        return compiled
 
     def _is_too_early(self, compiled: Compiled) -> bool:
         """Whether routes of the very first table still wait for their services to be looked up, and would answer 404.

@@ -8,6 +8,7 @@ import typer
 
 from catalog import CatalogError
 from certs import CertificateError
+from observability import ObservabilityError
 
 from .. import VERSION
 from ..errors import EXIT_DONE, MeshnodeError
@@ -45,7 +46,7 @@ def run() -> None:
     as_json = "--json" in sys.argv
     try:
         app()
-    except (MeshnodeError, CatalogError, CertificateError) as error:
+    except (MeshnodeError, CatalogError, CertificateError, ObservabilityError) as error:
         complain(error, as_json=as_json)
         sys.exit(exit_code_of(error))
     except KeyboardInterrupt:

@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from catalog import CatalogError, ConsulUnreachable
+from observability import JaegerError, OtlpSettingError
 
-from ..errors import EXIT_NOT_REACHED, EXIT_REFUSED, MeshnodeError
+from ..errors import EXIT_NOT_REACHED, EXIT_REFUSED, EXIT_USAGE, MeshnodeError
 
 # A terminal says how wide it is; a pipe does not, and lines must not be broken for it.
 PIPE_WIDTH = 1000
@@ -54,7 +55,10 @@ def exit_code_of(error: Exception) -> int:
     """3 for what was not reached, 1 for what was refused; ours say it themselves."""
     if isinstance(error, MeshnodeError):
         return error.exit_code
-    return EXIT_NOT_REACHED if isinstance(error, ConsulUnreachable) else EXIT_REFUSED
+    if isinstance(error, OtlpSettingError):
+        return EXIT_USAGE
+    is_away = isinstance(error, ConsulUnreachable | JaegerError)
+    return EXIT_NOT_REACHED if is_away else EXIT_REFUSED
 
 
 def complain(error: MeshnodeError | CatalogError | Exception, *, as_json: bool) -> None:

@@ -39,6 +39,8 @@ class RunningProxy:
     client: ControlClient
     version: ProxyVersion
     is_adopted: bool
+    took_s: float
+    """From looking for it, or starting it, to its first answer."""
 
 
 class Supervisor:
@@ -74,12 +76,18 @@ class Supervisor:
             await asyncio.sleep(PAUSES_S[min(deaths_in_a_row, len(PAUSES_S) - 1)])
 
     async def _one_life(self) -> None:
+        began = asyncio.get_running_loop().time()
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(ControlClient(self._command.control_socket))
             process = await self._adopt(client) or ProxyProcess.start(self._command)
             stack.callback(process.close)
             version = await self._first_answer(client, process)
-            proxy = RunningProxy(client, version, is_adopted=not process.is_own_child)
+            proxy = RunningProxy(
+                client,
+                version,
+                is_adopted=not process.is_own_child,
+                took_s=asyncio.get_running_loop().time() - began,
+            )
             _log.info(
                 "proxy %s %s (process %d, generation %d)",
                 version.version, "adopted" if proxy.is_adopted else "started", process.pid, version.generation,

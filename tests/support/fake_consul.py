@@ -46,8 +46,12 @@ class FakeConsul:
         """By path."""
         self.queries: list[tuple[str, dict[str, str]]] = []
         """Path and parameters of every request, in order."""
+        self.delay_s = 0.0
+        """How long every answer is held back."""
         self.tokens: list[str] = []
         """The token of every request that had one."""
+        self.bodies: dict[str, list[bytes]] = {}
+        """What was sent, by path."""
         self.most_connections = 0
         self._scripts: dict[str, deque[Scripted]] = {}
         self._topics: dict[str, Topic] = {}
@@ -180,6 +184,9 @@ class FakeConsul:
             len(self._runner.server.connections) if self._runner and self._runner.server else 0
         )
         self.most_connections = max(self.most_connections, open_now)
+        if request.can_read_body:
+            self.bodies.setdefault(request.path, []).append(await request.read())
+        await asyncio.sleep(self.delay_s)
         await self._responsive.wait()
         if "index" in request.query:
             await self._wait(request)

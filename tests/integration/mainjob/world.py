@@ -1,5 +1,6 @@
 """All that the main job runs: edge on node-1, the calling service `shop` on node-2, nginx as `stock` on node-3."""
 
+import json
 import shutil
 import sys
 from contextlib import AsyncExitStack
@@ -98,9 +99,13 @@ async def node_token(cluster: ConsulCluster, node: str, services: tuple[str, ...
     arguments = ["acl", "policy", "--node", node]
     arguments += ["--edge", "--signer"] if node == "node-1" else []
     arguments += [word for service in services for word in ("--service", service)]
-    show(f"$ meshnode {' '.join(arguments)} | consul acl policy create -name {node} -rules -")
+    show(f"$ meshnode {' '.join(arguments)} | consul acl policy create -name {node}-mesh -rules -")
     printed = await run(Path(sys.executable).parent / "meshnode", *arguments)
-    return await cluster.create_token(f"{node}-mesh", printed.stdout)
+    name = f"{node}-mesh"
+    await cluster.cli("acl", "policy", "create", "-name", name, "-rules", "-", stdin=printed.stdout)
+    show(f"$ consul acl token create -policy-name {name}")
+    made = await cluster.cli("acl", "token", "create", "-policy-name", name, "-format", "json")
+    return str(json.loads(made.stdout)["SecretID"])
 
 
 async def start_nginx(stack: AsyncExitStack, folder: Path, address: str) -> int:

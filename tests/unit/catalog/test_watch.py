@@ -247,6 +247,20 @@ async def test_a_connection_that_hangs_is_noticed_and_dialled_again() -> None:
             assert time.monotonic() - resumed < 2.0
 
 
+async def test_a_slow_consul_is_stale_and_goes_on_telling() -> None:
+    async with FakeConsul() as fake:
+        fake.put("mesh/a", b"1")
+        async with watching(fake) as told:
+            fake.delay_s = 0.5
+            await told.until(lambda: told.is_stale, "the staleness")
+            fake.put("mesh/a", b"2")
+            await told.until(lambda: told.values()[-1] == {"mesh/a": b"2"}, "the put")
+            fake.put("mesh/a", b"3")
+            await told.until(lambda: told.values()[-1] == {"mesh/a": b"3"}, "the next")
+            fake.delay_s = 0.0
+            await told.until(lambda: not told.is_stale, "fresh again")
+
+
 async def test_a_consul_without_a_leader_is_stale() -> None:
     async with FakeConsul() as fake, watching(fake) as told:
         fake.set(LEADER, "")

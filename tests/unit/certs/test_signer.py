@@ -299,6 +299,20 @@ async def test_deleted_keys_of_the_ca_are_put_back_by_the_signer(tmp_path: Path)
         assert node.builtin.is_elected
 
 
+async def test_a_ca_key_written_over_is_set_right(tmp_path: Path) -> None:
+    async with mesh_of(tmp_path, "node-1") as mesh, mesh_of(tmp_path / "x", "node-9") as other:
+        node = mesh.nodes["node-1"]
+        await issued(node)
+        await issued(other.nodes["node-9"])
+        await settled(mesh)
+        right = mesh.consul.entries[AUTHORITY_KEY].value
+        for wrong in (b"garbage", other.consul.entries[AUTHORITY_KEY].value):
+            mesh.consul.put(AUTHORITY_KEY, wrong)
+            await wait_until(lambda: mesh.consul.entries[AUTHORITY_KEY].value == right, ISSUE_S)
+        assert node.builtin.is_elected
+        assert node.builtin.problems() == ()
+
+
 async def test_roots_written_over_are_set_right(tmp_path: Path) -> None:
     async with mesh_of(tmp_path, "node-1") as mesh:
         await issued(mesh.nodes["node-1"])

@@ -54,7 +54,12 @@ ME = Me("node-1", "dc1", "10.0.0.1", acls_deny=False)
 SHOP = Instance("shop", "shop-1", "node-1", "10.0.0.1", "", 9000)
 
 
-def uid_of(_: str) -> int | None:
+BAD_USER = "a-fault-of-ours"
+
+
+def uid_of(name: str) -> int | None:
+    if name == BAD_USER:
+        raise RuntimeError("a fault of ours")
     return None
 
 
@@ -300,3 +305,28 @@ async def test_of_many_changes_at_once_only_the_newest_is_compiled(command: Comm
             node.put(11 + number, shop=f"host-{number}.test/ -> shop")
         await until_route(node, "host-99.test")
         assert len(await node.calls()) == 2
+
+
+async def test_a_fault_in_compiling_is_shown_and_ends_nothing(command: Command) -> None:
+    async with running(Node(command)) as node:
+        node.complete(shop="shop.test/ -> shop")
+        await until_route(node, "shop.test")
+        odd = Instance(
+            "shop", "shop-1", "node-1", "10.0.0.1", "", 9000, meta=(("mesh-user", BAD_USER),)
+        )
+        node.say(LocalServicesUpdate((odd,)))
+        await wait_until(lambda: any(one.key == "compiler" for one in node.view.problems))
+        node.put(12, shop="next.test/ -> shop")
+        node.say(LocalServicesUpdate((SHOP,)))
+        await until_route(node, "next.test")
+        assert not node.view.problems
+
+
+async def test_a_problem_of_a_refused_key_goes_with_the_key(command: Command) -> None:
+    async with running(Node(command)) as node:
+        node.complete(shop="shop.test/ -> shop")
+        await until_route(node, "shop.test")
+        node.put(11, shop="refused.test/ -> shop")
+        await wait_until(lambda: bool(node.view.problems))
+        node.put(12, shop="shop.test/ -> shop timeout=1s")
+        await wait_until(lambda: not node.view.problems)

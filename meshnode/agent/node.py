@@ -1,0 +1,233 @@
+"""The parts of a running agent, put together in the order that makes a cold start without Consul serve.
+
+What is saved is given to the proxy first; only then is Consul asked who this node is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+
+from catalog import (
+    CatalogError,
+    ConsulClient,
+    ConsulDenied,
+    Problem,
+    Snapshot,
+    SnapshotFileError,
+    load_snapshot,
+    save_snapshot,
+)
+from certs import CertificateError, NodeKey
+
+from ..admin import AdminServer
+from ..config import Folders, Settings
+from ..errors import ProxyUnreachable, StartError
+from ..proxy import Command, RunningProxy, SpanCollector, Supervisor
+from . import ports, rights
+from .consul_side import ConsulSide, issued, make_provider
+from .delivery import Delivery
+from .events import ConsulReached, Event, IdentityIssued, OwnProblem, ProxyDown, ProxyUp
+from .facts import Me
+from .knowledge import Clock, Knowledge
+from .loop import AgentLoop
+from .mailbox import Mailbox
+from .preflight import check_ports
+from .saver import Saver, write_private
+from .telemetry import Telemetry
+from .view import View
+
+# Consul is asked again after this at first, and ever later; never in step with other nodes.
+FIRST_RETRY_S = 0.25
+LAST_RETRY_S = 2.0
+ASK_TIMEOUT_S = 1.0
+
+_log = logging.getLogger("meshnode.agent")
+
+
+class Agent:
+    """The parts of a running agent. `run()` is its whole life."""
+
+    def __init__(self, settings: Settings, folders: Folders, token: str | None) -> None:
+        self._settings = settings
+        self._folders = folders
+        self._clock = Clock(time.monotonic, time.time)
+        self._mailbox = Mailbox()
+        self._client = ConsulClient(settings.consul_address, token)
+        self._telemetry = Telemetry()
+        self._side: ConsulSide | None = None
+        self._ends: dict[str, int] = {}
+        self._saver = Saver(self._saved)
+        self._delivery = Delivery(_load(folders))
+        first, last = settings.outbound_ports
+        self._knowledge = Knowledge(self._clock, ports.load(folders.ports, first, last))
+        self._saved_ports = self._knowledge.ports
+        self._supervisor = Supervisor(
+            Command(
+                settings.proxy_binary,
+                folders.control_socket,
+                folders.proxy_log,
+                settings.proxy_threads,
+                settings.log_level,
+            ),
+            on_up=self._proxy_up,
+            on_down=lambda sentence: self._mailbox.post(ProxyDown(sentence)),
+        )
+        self._admin = AdminServer(
+            settings.admin_address, snapshot=self._proxy_snapshot, metrics=self._metrics
+        )
+        self._loop = AgentLoop(
+            self._mailbox,
+            self._knowledge,
+            self._delivery,
+            self._clock,
+            port_range=settings.outbound_ports,
+            on_applied=self._applied,
+            on_view=self._show,
+            restarts=lambda: self._supervisor.restarts,
+        )
+
+    async def run(self) -> None:
+        await check_ports(self._settings, self._folders)
+        try:
+            async with self._admin, asyncio.TaskGroup() as group:
+                group.create_task(self._supervisor.run(), name="proxy")
+                group.create_task(self._loop.run(), name="loop")
+                group.create_task(self._saver.run(), name="saver")
+                group.create_task(self._telemetry.run(), name="telemetry")
+                if self._telemetry.takes_spans:
+                    collector = SpanCollector(self._folders.control_socket, self._telemetry.offer)
+                    group.create_task(collector.run(), name="spans")
+                self._load_identities()
+                await self._loop.first_proxy.wait()
+                await self._with_consul()
+        finally:
+            await self._saver.flush()
+            await self._telemetry.close()
+            await self._client.close()
+
+    async def _with_consul(self) -> None:
+        me = await self._reach()
+        self._saver.offer("node.json", lambda: write_private(self._folders.me, me.to_json()))
+        self._telemetry.is_node(me.node)
+        self._side = ConsulSide(self._settings, self._folders, self._client, me, self._post)
+        self._mailbox.post(ConsulReached(self._side))
+        await self._side.run()
+
+    async def _reach(self) -> Me:
+        """Who this node is, as soon as Consul says so. Without a table to serve meanwhile, a token that may not ask ends us."""
+        wait_s, told = FIRST_RETRY_S, ""
+        while True:
+            try:
+                me = Me.of(await self._client.node_self())
+                await self._check_rights(me)
+            except ConsulDenied as error:
+                if self._delivery.in_force is None:
+                    raise
+                sentence = str(error)
+            except CatalogError as error:
+                sentence = str(error)
+            else:
+                _log.info("this is node %s in datacenter %s", me.node, me.datacenter)
+                return me
+            if sentence != told:
+                _log.warning("%s", sentence)
+                told = sentence
+            await asyncio.sleep(wait_s * (0.5 + random.random() / 2))
+            wait_s = min(wait_s * 2, LAST_RETRY_S)
+
+    async def _check_rights(self, me: Me) -> None:
+        lines = await rights.missing(self._client, self._settings, me)
+        if not lines:
+            return
+        if self._delivery.in_force is None:
+            raise StartError(rights.sentence(lines))
+        _log.error("%s", rights.sentence(lines))
+        self._mailbox.post(OwnProblem("token", rights.problem(lines)))
+
+    def _load_identities(self) -> None:
+        """What is kept from before: a cold start with Consul away has certificates at once."""
+        me = Me.load(self._folders.me)
+        if me is None:
+            return
+        try:
+            node_key = NodeKey.load_or_create(self._folders.node_key)
+            provider = make_provider(
+                self._settings, self._folders, self._client, me, node_key,
+                session=lambda: None, post=lambda _: None,
+            )  # fmt: skip
+            kept = provider.load()
+        except CertificateError as error:
+            _log.warning("the kept identities can not be used: %s", error)
+            return
+        for identity in kept:
+            event = issued(identity)
+            self._ends[event.name] = event.not_after_unix_s
+            self._mailbox.post(event)
+
+    def _post(self, event: Event) -> None:
+        """What Consul's side has for the loop; a certificate that is new is told too."""
+        if (
+            isinstance(event, IdentityIssued)
+            and self._ends.get(event.name) != event.not_after_unix_s
+        ):
+            self._ends[event.name] = event.not_after_unix_s
+            self._telemetry.issued(event.name, event.not_after_unix_s, self._clock.unix())
+        self._mailbox.post(event)
+
+    def _proxy_up(self, proxy: RunningProxy) -> None:
+        self._mailbox.post(ProxyUp(proxy))
+        self._telemetry.proxy_up(proxy, self._clock.unix())
+
+    def _applied(self, index: int, table: Snapshot, began: float, took_s: float) -> None:
+        _log.info(
+            "generation %d in force: index %d, %d routes, %.1f ms",
+            table.generation, index, len(table.resources.get("routes", {})), took_s * 1000,
+        )  # fmt: skip
+        self._saver.offer("snapshot.json", lambda: save_snapshot(self._folders.snapshot, table))
+        if self._knowledge.ports is not self._saved_ports:
+            self._saved_ports = self._knowledge.ports
+            content = self._saved_ports.to_json()
+            self._saver.offer("ports.json", lambda: write_private(self._folders.ports, content))
+        self._telemetry.applied(index, table.generation, began, took_s)
+
+    def _show(self, view: View) -> None:
+        self._admin.view = view
+
+    def _saved(self, name: str, error: Exception | None) -> None:
+        """The node goes on without its disk, and says so: a start without Consul would serve what is old."""
+        problem = None
+        if error is not None:
+            message = f"{name} can not be saved in {self._folders.state}: {error}"
+            problem = Problem(key="state folder", index=0, severity="error", message=message)
+        self._mailbox.post(OwnProblem(f"saving {name}", problem))
+
+    async def _proxy_snapshot(self) -> bytes:
+        return await self._proxy().client.snapshot()
+
+    async def _metrics(self) -> str:
+        proxy = self._delivery.proxy
+        stats = None if proxy is None else await proxy.client.stats()
+        return self._telemetry.metrics(
+            stats,
+            self._admin.view,
+            self._client.cost,
+            is_signer=None if self._side is None else self._side.is_signer,
+            now=self._clock.unix(),
+        )
+
+    def _proxy(self) -> RunningProxy:
+        if self._delivery.proxy is None:
+            raise ProxyUnreachable(self._folders.control_socket, "it is being started")
+        return self._delivery.proxy
+
+
+def _load(folders: Folders) -> Snapshot | None:
+    """The last good table; a damaged or newer file is named and not used."""
+    try:
+        return load_snapshot(folders.snapshot)
+    except SnapshotFileError as error:
+        _log.error("%s", error)
+        return None

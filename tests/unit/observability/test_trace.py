@@ -1,0 +1,146 @@
+"""A trace as a tree: every span once, its parents above it, readable, and harmless to a terminal."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from observability import Span, Trace, render_tree
+
+BEGAN = 1_800_000_000_000_000
+
+
+def span(
+    id_: str, parent: str | None = None, start: int = 0, took: int = 1000, **more: Any
+) -> Span:
+    service, name = more.pop("service", id_), more.pop("name", f"GET /{id_}")
+    attributes = {key.replace("__", "."): value for key, value in more.items()}
+    return Span(id_, parent, name, service, BEGAN + start, took, attributes, {})
+
+
+def shown(trace: Trace, width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+    console.print(render_tree(trace))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+SHOP = Trace(
+    "4bf92f3577b34da6a3ce929d0e0e4736",
+    (
+        span(
+            "edge",
+            took=6000,
+            name="GET shop.test/",
+            http__response__status_code=200,
+            mesh__node="node-1",
+            mesh__config__key="mesh/routes/shop",
+            mesh__config__index=4711,
+        ),
+        span("front", "edge", 1000, 4800, mesh__node="node-1", mesh__endpoint="front-1"),
+        span(
+            "cart",
+            "front",
+            2000,
+            3000,
+            http__response__status_code=403,
+            error__type="intention_denied",
+            mesh__reason="intention_denied",
+            mesh__intention="front => cart",
+        ),
+        span("stock", "front", 5000, 800, http__response__status_code=200),
+    ),
+)
+
+
+def test_the_tree_shows_who_called_whom_when_and_why() -> None:
+    lines = shown(SHOP).splitlines()
+    assert "trace 4bf92f3577b34da6a3ce929d0e0e4736" in lines[0]
+    assert "2027-01-15 08:00:00 UTC   6.0 ms   4 spans, 4 services" in lines[0]
+    edge, front, cart, stock = lines[2:6]
+    assert edge.startswith("edge  GET shop.test/")
+    assert front.startswith("└─ front  GET /front")
+    assert cart.startswith("   ├─ cart")
+    assert stock.startswith("   └─ stock")
+    assert "6.0 ms" in edge
+    assert "mesh/routes/shop @ 4711" in edge
+    assert "node-1 → front-1" in front
+    assert "403 intention_denied" in cart
+    assert "intention front => cart" in cart
+    assert edge.count("━") == 24
+    assert 10 < cart.count("━") < 14
+    assert cart.index("━") > front.index("━")
+
+
+def test_a_span_that_took_no_time_has_a_bar() -> None:
+    trace = Trace("t" * 32, (span("a", took=1000), span("b", "a", 1000, 0)))
+    assert "╺" in shown(trace).splitlines()[3]
+
+
+def test_branches_without_their_parent_are_told() -> None:
+    trace = Trace("t" * 32, (span("a"), span("b", "missing"), span("c", "missing too")))
+    assert "2 branches without their parent" in shown(trace)
+
+
+def test_names_cannot_command_the_terminal() -> None:
+    evil = "\x1b]0;owned\x07[red]x[/red]\n\r\x9b31m"
+    trace = Trace(evil, (span("a", service=evil, name=evil, mesh__reason=evil),))
+    text = shown(trace)
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "\x9b" not in text
+    assert "[red]x[/red]" in text, "and markup is text"
+
+
+def test_spans_that_are_one_another_s_parents_are_shown_once() -> None:
+    trace = Trace("t" * 32, (span("a", "b"), span("b", "a"), span("c", "c")))
+    assert sorted(row.span.span_id for row in trace.rows()) == ["a", "b", "c"]
+
+
+def test_a_chain_of_thousands_is_no_matter() -> None:
+    chain = [span("s0")] + [span(f"s{n}", f"s{n - 1}", n) for n in range(1, 3000)]
+    trace = Trace("t" * 32, tuple(chain))
+    assert [row.depth for row in trace.rows()] == list(range(3000))
+    text = shown(trace)
+    assert "and 2500 spans more" in text
+
+
+def test_an_empty_trace_is_shown() -> None:
+    assert "0 spans" in shown(Trace("t" * 32, ()))
+
+
+def test_json_has_all_of_it() -> None:
+    document = SHOP.to_json()
+    assert document["duration_us"] == 6000
+    assert document["spans"][0]["attributes"]["mesh.config.index"] == 4711
+    assert [one["parent_id"] for one in document["spans"]] == [None, "edge", "front", "front"]
+
+
+IDS = st.sampled_from("abcdefgh")
+
+
+@given(st.dictionaries(IDS, st.none() | IDS | st.just("missing")), st.randoms())
+def test_every_span_is_shown_once_below_its_parent(
+    parents: dict[str, str | None], random: Any
+) -> None:
+    spans = [span(id_, parent, random.randrange(100)) for id_, parent in parents.items()]
+    trace = Trace("t" * 32, tuple(spans))
+    order = [row.span.span_id for row in trace.rows()]
+    assert sorted(order) == sorted(parents)
+    for row in trace.rows():
+        if row.depth:
+            assert row.span.parent_id is not None
+            assert order.index(row.span.parent_id) < order.index(row.span.span_id)
+    assert shown(trace)
+
+
+def test_the_status_is_the_answer_s_or_an_error() -> None:
+    assert span("a", http__response__status_code=503).status == "503"
+    assert span("a", otel__status_code="ERROR").status == "error"
+    assert span("a", error=True).status == "error"
+    assert span("a").status == ""

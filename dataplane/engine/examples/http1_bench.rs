@@ -1,4 +1,5 @@
-//! Prints what reading a head costs, beside httparse alone: `cargo run --release --example http1_bench`. It asserts nothing.
+//! Prints what reading a head costs, beside httparse alone: `cargo run --release --example http1_bench`. It asserts
+//! nothing.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;

@@ -138,9 +138,10 @@ impl Threads {
             .collect();
         let mut sum = Recorder::new();
         for (id, told) in asked.into_iter().enumerate() {
-            match timeout(STATS_TIMEOUT, told).await {
-                Ok(Ok(recorder)) => sum.merge(&recorder),
-                _ => tracing::warn!(thread = id, "a thread did not tell its counters"),
+            if let Ok(Ok(recorder)) = timeout(STATS_TIMEOUT, told).await {
+                sum.merge(&recorder);
+            } else {
+                tracing::warn!(thread = id, "a thread did not tell its counters");
             }
         }
         sum

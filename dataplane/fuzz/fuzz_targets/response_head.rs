@@ -1,4 +1,5 @@
-//! Any bytes as an answer to a GET, a HEAD or a CONNECT, cut anywhere: the first byte says how many of the next say where.
+//! Any bytes as an answer to a GET, a HEAD or a CONNECT, cut anywhere: the first byte says how many of the next say
+//! where.
 #![no_main]
 
 #[path = "../../engine/tests/http1/feed.rs"]

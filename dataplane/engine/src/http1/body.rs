@@ -46,8 +46,8 @@ impl BodyDecoder {
         Self { rest }
     }
 
-    /// Takes from `src` what belongs to the body and gives its data and trailers to `out`. An error stays: the same comes
-    /// again whatever is given next.
+    /// Takes from `src` what belongs to the body and gives its data and trailers to `out`. An error stays: the same
+    /// comes again whatever is given next.
     pub fn decode(&mut self, src: &[u8], out: &mut impl BodySink) -> Result<Decoded, BadMessage> {
         let consumed = match &mut self.rest {
             Rest::Length(left) => {
@@ -75,7 +75,8 @@ impl BodyDecoder {
         })
     }
 
-    /// What the connection's end means: right where the body ends by it or has ended, else [`BadMessage::BodyCutShort`].
+    /// What the connection's end means: right where the body ends by it or has ended, else
+    /// [`BadMessage::BodyCutShort`].
     pub fn end_of_input(&self) -> Result<(), BadMessage> {
         match &self.rest {
             Rest::UntilClose => Ok(()),

@@ -12,8 +12,8 @@ pub struct HopByHop {
 }
 
 impl HopByHop {
-    /// Fields one head's `Connection` may name beside the usual options: real ones name none. Each is compared with each
-    /// field.
+    /// Fields one head's `Connection` may name beside the usual options: real ones name none. Each is compared with
+    /// each field.
     pub(super) const MOST_NAMED: usize = 16;
     const CLOSE: u8 = 1;
     const KEEP_ALIVE: u8 = 2;

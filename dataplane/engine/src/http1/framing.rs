@@ -64,8 +64,8 @@ pub(super) fn declared(
     }
 }
 
-/// Exactly one field, exactly one number. A repeated one is refused even when identical: RFC 9112 6.3 leaves the choice,
-/// and nobody honest sends two.
+/// Exactly one field, exactly one number. A repeated one is refused even when identical: RFC 9112 6.3 leaves the
+/// choice, and nobody honest sends two.
 fn content_length(headers: &Headers<'_>) -> Result<u64, BadMessage> {
     // Eighteen digits always fit, and sums of a few of them too.
     const MOST_DIGITS: usize = 18;

@@ -55,8 +55,8 @@ impl HeaderStore {
         }
     }
 
-    /// Writes down where `parsed` stand in `head`, and which known fields are there at all. False when a line ends without
-    /// CR: `httparse` takes those, and it is told by what stands before the next line.
+    /// Writes down where `parsed` stand in `head`, and which known fields are there at all. False when a line ends
+    /// without CR: `httparse` takes those, and it is told by what stands before the next line.
     #[inline]
     pub(super) fn index(&mut self, head: &[u8], parsed: &[httparse::Header<'_>]) -> bool {
         let origin = head.as_ptr().addr();

@@ -17,8 +17,8 @@ pub struct RequestHead<'b> {
     pub target: Target<'b>,
     /// The client's version.
     pub version: Version,
-    /// The host asked for, with its port if one was given: from the target where it has one, else from `Host`. Validated;
-    /// in the case sent. Empty only in an HTTP/1.0 request without `Host`.
+    /// The host asked for, with its port if one was given: from the target where it has one, else from `Host`.
+    /// Validated; in the case sent. Empty only in an HTTP/1.0 request without `Host`.
     pub host: &'b str,
     /// What to send on as target: a path with its query, `*`, or host and port for `CONNECT`.
     pub path_and_query: &'b str,
@@ -140,6 +140,7 @@ fn host_field<'b>(headers: &Headers<'b>, version: Version) -> Result<&'b str, Ba
     }
 }
 
+/// RFC 9112 9.3, as a gateway reads it: an HTTP/1.0 client that asks for it may keep its connection.
 pub(super) fn keeps_alive(version: Version, hop_by_hop: HopByHop) -> bool {
     !hop_by_hop.has_close() && (version == Version::Http11 || hop_by_hop.has_keep_alive())
 }

@@ -26,8 +26,8 @@ pub struct ResponseHead<'b> {
     pub hop_by_hop: HopByHop,
     /// Whether the connection can carry another request once the body has ended.
     pub keep_alive: bool,
-    /// Whether the connection speaks another protocol from here on: a 101, or a 2xx to `CONNECT`. Who did not ask for it
-    /// must not take it.
+    /// Whether the connection speaks another protocol from here on: a 101, or a 2xx to `CONNECT`. Who did not ask for
+    /// it must not take it.
     pub switches_protocols: bool,
     /// How many bytes the head has; the body begins there.
     pub head_bytes: usize,
@@ -63,7 +63,6 @@ pub fn parse_response<'b>(
         && begins_well
         && let Some(status @ 100..=599) = parsed.code
         && let head = &window[..bytes]
-        && let Some(reason) = reason(head)
         && store.index(head, parsed.headers)
     {
         let hop_by_hop = store.read_connection(head)?;
@@ -71,7 +70,7 @@ pub fn parse_response<'b>(
         let version = Version::of_minor(parsed.version.unwrap_or_default());
         let head = ResponseHead {
             status,
-            reason,
+            reason: reason(head),
             version,
             headers,
             body: BodyLength::None,
@@ -88,11 +87,11 @@ pub fn parse_response<'b>(
     refuse(scan::response(window, limits), may_grow)
 }
 
-/// What stands behind the status up to the first line's end; `None` when that line ends without CR.
-fn reason(head: &[u8]) -> Option<&[u8]> {
-    let line = &head[..memchr::memchr(b'\n', head)?];
-    let line = line.strip_suffix(b"\r")?;
-    Some(line.get(REASON_AT..).unwrap_or_default())
+/// What stands behind the status in the first line, which ends with CRLF as all of them do.
+fn reason(head: &[u8]) -> &[u8] {
+    let line_feed = memchr::memchr(b'\n', head).unwrap_or_default();
+    head.get(REASON_AT..line_feed.saturating_sub(1))
+        .unwrap_or_default()
 }
 
 fn is_tunnel(request_method: &str, status: u16) -> bool {

@@ -1,8 +1,8 @@
 //! Whether reading a head again is worth while. It may not read it.
 
-/// Keeps the cost of a head that comes in drops linear: a head is read again only when a line's end has come since. Each
-/// reading starts at the head's first byte, so who sends one byte at a time would otherwise have it read as often as it
-/// has bytes; this way at most as often as it has lines, which a limit bounds.
+/// Keeps the cost of a head that comes in drops linear: a head is read again only when a line's end has come since.
+/// Each reading starts at the head's first byte, so who sends one byte at a time would otherwise have it read as
+/// often as it has bytes; this way at most as often as it has lines, which a limit bounds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HeadWatch {
     seen_bytes: usize,

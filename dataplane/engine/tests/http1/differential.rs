@@ -1,5 +1,5 @@
-//! The codec and hyper read the same generated messages. What both take they must take alike, to the byte; where one takes
-//! what the other refuses, the reason stands here, and every reason here is needed.
+//! The codec and hyper read the same generated messages. What both take they must take alike, to the byte; where one
+//! takes what the other refuses, the reason stands here, and every reason here is needed.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Messages for the comparison with other parsers: good ones of every kind, and the same with bytes changed where parsers
-//! disagree. Always the same ones: a number is the whole of a message's origin.
+//! Messages for the comparison with other parsers: good ones of every kind, and the same with bytes changed where
+//! parsers disagree. Always the same ones: a number is the whole of a message's origin.
 
 /// A small generator of numbers (splitmix64), so that a failing message can be made again from its number.
 pub struct Random(u64);

@@ -3,14 +3,17 @@
 
 use std::io;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use crate::buffers::BULK_BYTES;
+use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::http1::{
     BadMessage, BodyDecoder, BodyEncoder, BodyLength, BodySink, HeadLimits, HeaderStore, Parsed,
     ResponseHead, Version, parse_response,
 };
 use crate::side::Side;
+use crate::tls;
 
 /// How many informational answers may come before the final one: more is a flood.
 const INTERIM_ANSWERS: u32 = 16;
@@ -107,6 +110,8 @@ pub struct Exchange<'a> {
     /// The upstream takes no more of the request; its answer may still come.
     is_refused: bool,
     interim_answers: u32,
+    /// When the first byte of the answer came, while its head is not whole.
+    head_began: Option<Instant>,
 }
 
 impl<'a> Exchange<'a> {
@@ -130,6 +135,7 @@ impl<'a> Exchange<'a> {
             response: None,
             is_refused: false,
             interim_answers: 0,
+            head_began: None,
         }
     }
 
@@ -140,7 +146,31 @@ impl<'a> Exchange<'a> {
 
     /// Whether the whole request was taken: if not, the downstream connection ends with the answer.
     pub fn is_request_complete(&self) -> bool {
-        self.request.is_complete && !self.is_refused && self.up.output.is_empty()
+        self.request.is_complete && !self.is_refused && self.up.is_drained()
+    }
+
+    /// Why nothing moves any more: whose turn it is.
+    pub fn stalled(&self, idle: Duration) -> Error {
+        let milliseconds = idle.as_millis();
+        if self.response.is_some() && !self.down.is_drained() {
+            let detail = format!("the client took nothing of its answer for {milliseconds} ms");
+            return Error::downstream(Reason::ClientClosed, detail);
+        }
+        if !self.is_refused && !self.up.is_drained() {
+            let detail = format!("the upstream took nothing of the request for {milliseconds} ms");
+            return Error::upstream(Reason::UpstreamTimeout, detail);
+        }
+        if self.request.is_complete || self.is_refused || self.response.is_some() {
+            let detail = format!("the upstream sent nothing for {milliseconds} ms");
+            return Error::upstream(Reason::UpstreamTimeout, detail);
+        }
+        let detail = format!("nothing of the request's body came for {milliseconds} ms");
+        Error::downstream(Reason::RequestTimeout, detail)
+    }
+
+    /// Whether the answer's head began longer ago than `most` and still is not whole: it drips.
+    pub fn is_head_late(&self, most: Duration) -> bool {
+        self.head_began.is_some_and(|began| began.elapsed() >= most)
     }
 
     /// Sends the request on until the response's head has come and `write_head` has written it.
@@ -151,7 +181,11 @@ impl<'a> Exchange<'a> {
     ) -> Poll<Result<Begun, Error>> {
         loop {
             if let Some(begun) = self.take_head(write_head)? {
+                self.head_began = None;
                 return Poll::Ready(Ok(begun));
+            }
+            if self.head_began.is_none() && !self.up.input.is_empty() {
+                self.head_began = Some(clock::now());
             }
             self.poll_request(cx)?;
             // Informational answers go at once: the final one may follow much later.
@@ -188,9 +222,8 @@ impl<'a> Exchange<'a> {
                 _ => {}
             }
             match ready!(self.up.poll_fill(cx)) {
-                Ok(0) | Err(_) if response.decoder.end_of_input().is_ok() => {
-                    response.finish(self.down);
-                }
+                // A reset is no end, not even of an answer that ends by closing (RFC 9112 §8).
+                Ok(0) if response.decoder.end_of_input().is_ok() => response.finish(self.down),
                 Ok(0) | Err(_) => return Poll::Ready(Err(cut_short())),
                 Ok(_) => {}
             }
@@ -271,12 +304,15 @@ impl<'a> Exchange<'a> {
     }
 
     fn failed_before_answer(&self, error: &io::Error) -> Error {
-        match error.kind() {
-            io::ErrorKind::StorageFull => Error::upstream(
-                Reason::UpstreamBadResponse,
-                "the answer's head is over the limit",
-            ),
-            _ => self.closed_before_answer(),
+        if error.kind() == io::ErrorKind::StorageFull {
+            let detail = "the answer's head is over the limit";
+            return Error::upstream(Reason::UpstreamBadResponse, detail);
+        }
+        let closed = self.closed_before_answer();
+        match tls::refusal(error) {
+            // Of an answer that has begun nothing is repeated, whatever ends it.
+            Some(refused) if closed.is_retryable => refused,
+            _ => closed,
         }
     }
 }

@@ -27,8 +27,8 @@ const MOST_TRIES: usize = 3;
 pub struct Outcome {
     /// The status the client was sent, 0 if none.
     pub status: u16,
-    /// Whether the client's connection can go on.
-    pub keeps_client: bool,
+    /// What becomes of the client's connection.
+    pub ending: Ending,
     /// The instance that answered, or was tried last.
     pub endpoint: Option<Arc<str>>,
     /// Why another node of the mesh answered itself, if it did.
@@ -39,6 +39,20 @@ pub struct Outcome {
     pub has_taken_body: bool,
     /// Whether the answer had begun when it failed: then nothing more can be said to the client.
     pub has_begun: bool,
+}
+
+/// What becomes of a client's connection behind an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It is closed.
+    #[default]
+    Close,
+    /// It goes on.
+    GoOn,
+    /// The client may still be sending: a close at once would reset it, and lose the answer.
+    Linger,
+    /// The client would take its end for the end of the answer, which was cut.
+    Reset,
 }
 
 /// Sends `request` on, whose body follows in `down`, and writes the answer there.
@@ -118,7 +132,11 @@ impl Outcome {
     fn succeed(self, done: &Done) -> Self {
         Self {
             status: done.begun.status,
-            keeps_client: done.keeps_client,
+            ending: match (done.is_request_complete, done.begun.keeps_client) {
+                (false, _) => Ending::Linger,
+                (true, false) => Ending::Close,
+                (true, true) => Ending::GoOn,
+            },
             remote_reason: done.remote_reason,
             error: None,
             ..self
@@ -127,6 +145,10 @@ impl Outcome {
 
     fn fail(&mut self, failed: Failed) {
         self.has_begun = failed.begun.is_some();
+        let ends_by_closing = |begun: Begun| begun.framing == BodyLength::UntilClose;
+        if failed.begun.is_some_and(ends_by_closing) {
+            self.ending = Ending::Reset;
+        }
         self.status = failed.begun.map_or(0, |begun| begun.status);
         // That no endpoint is left to try says less than why the last one failed.
         if self.error.is_none() || failed.error.reason != Reason::NoHealthyEndpoint {
@@ -178,8 +200,8 @@ struct Way {
 fn is_harmless(error: &Error, request: &Request, is_reused: bool) -> bool {
     match error.reason {
         _ if !error.is_retryable => false,
-        // The other node refused our certificate before it read the request.
-        Reason::TlsFailed => request.body == BodyLength::None,
+        // The other node refused our certificate before it read the request; an old connection it had accepted.
+        Reason::TlsFailed if !is_reused => request.body == BodyLength::None,
         _ => is_reused && request.is_repeatable(),
     }
 }
@@ -188,7 +210,8 @@ fn is_harmless(error: &Error, request: &Request, is_reused: bool) -> bool {
 #[derive(Debug)]
 struct Done {
     begun: Begun,
-    keeps_client: bool,
+    /// Whether the client's request was taken whole.
+    is_request_complete: bool,
     remote_reason: Option<Reason>,
 }
 
@@ -226,12 +249,14 @@ async fn exchange(
         remote_reason = reason_of(head).filter(|_| is_from_mesh);
         begin(worker, request, head, out, way.keeps_client, is_from_mesh)
     };
-    let waited = watched(
-        &mut exchange,
-        limits.idle_timeout,
-        way.deadline,
-        |exchange, cx| exchange.poll_head(cx, &mut write_head),
-    );
+    let patience = Patience {
+        idle: limits.idle_timeout,
+        head: limits.head_timeout,
+        deadline: way.deadline,
+    };
+    let waited = watched(&mut exchange, patience, |exchange, cx| {
+        exchange.poll_head(cx, &mut write_head)
+    });
     let begun = waited.await.map_err(|mut error| {
         error.is_retryable = is_harmless(&error, request, upstream.is_reused);
         Failed { error, begun: None }
@@ -240,8 +265,10 @@ async fn exchange(
     #[expect(clippy::redundant_closure_for_method_calls)]
     let moved = watched(
         &mut exchange,
-        limits.body_idle_timeout,
-        way.deadline,
+        Patience {
+            idle: limits.body_idle_timeout,
+            ..patience
+        },
         |exchange, cx| exchange.poll_body(cx),
     );
     moved.await.map_err(|error| Failed {
@@ -254,7 +281,7 @@ async fn exchange(
     }
     Ok(Done {
         begun,
-        keeps_client: begun.keeps_client && is_whole,
+        is_request_complete: is_whole,
         remote_reason,
     })
 }
@@ -338,25 +365,41 @@ async fn within<T>(
     }
 }
 
-/// Polls an exchange until it is done, the deadline has passed, or nothing moved for `idle`.
+/// How long an exchange may take.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// Without a byte moving in either direction.
+    idle: Duration,
+    /// From the first to the last byte of the answer's head; looked at once in `idle`.
+    head: Duration,
+    /// In all.
+    deadline: Option<Instant>,
+}
+
+/// Polls an exchange until it is done or out of patience.
 async fn watched<T>(
     exchange: &mut Exchange<'_>,
-    idle: Duration,
-    deadline: Option<Instant>,
+    patience: Patience,
     mut poll: impl FnMut(&mut Exchange<'_>, &mut Context<'_>) -> Poll<Result<T, Error>>,
 ) -> Result<T, Error> {
     loop {
         let before = exchange.progress();
-        let until = clock::now() + idle;
-        let until = deadline.map_or(until, |deadline| deadline.min(until));
+        let until = clock::now() + patience.idle;
+        let until = patience
+            .deadline
+            .map_or(until, |deadline| deadline.min(until));
         if let Ok(done) = timeout_at(until, poll_fn(|cx| poll(exchange, cx))).await {
             return done;
         }
-        if deadline.is_some_and(|deadline| clock::now() >= deadline) {
+        if (patience.deadline).is_some_and(|deadline| clock::now() >= deadline) {
             return Err(too_long());
         }
         if exchange.progress() == before {
-            return Err(stalled(exchange, idle));
+            return Err(exchange.stalled(patience.idle));
+        }
+        if exchange.is_head_late(patience.head) {
+            let detail = "the head of the upstream's answer did not come in time";
+            return Err(Error::upstream(Reason::UpstreamTimeout, detail));
         }
     }
 }
@@ -366,15 +409,4 @@ fn too_long() -> Error {
         Reason::UpstreamTimeout,
         "the request took longer than its timeout allows",
     )
-}
-
-fn stalled(exchange: &Exchange<'_>, idle: Duration) -> Error {
-    let milliseconds = idle.as_millis();
-    if exchange.is_request_complete() {
-        let detail = format!("the upstream sent nothing for {milliseconds} ms");
-        Error::upstream(Reason::UpstreamTimeout, detail)
-    } else {
-        let detail = format!("nothing of the request's body came for {milliseconds} ms");
-        Error::downstream(Reason::RequestTimeout, detail)
-    }
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,6 +13,7 @@ use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig};
@@ -29,6 +31,8 @@ const CHAIN_LENGTH: usize = 8;
 const ROOTS: usize = 16;
 /// Identities of one node: services that run on one machine.
 const IDENTITIES: usize = 4096;
+
+static SERIALS: AtomicU64 = AtomicU64::new(0);
 
 /// An identity as the agent hands it over: the body of `PUT /v1/identities/<name>`.
 #[derive(Clone, Deserialize)]
@@ -64,8 +68,11 @@ pub struct Identity {
     pub spiffe: SpiffeId,
     /// The end of the leaf's validity, in seconds since the epoch.
     pub not_after_unix_s: u64,
+    /// Tells it from every other identity this process had, also of the same name.
+    pub(crate) serial: u64,
     pub(crate) client_config: Arc<ClientConfig>,
     pub(crate) server_config: Arc<ServerConfig>,
+    trust: Arc<Trust>,
     sni: String,
 }
 
@@ -102,10 +109,20 @@ impl Identity {
         Ok(Self {
             name: Arc::clone(&spiffe.service),
             not_after_unix_s: document.not_after_unix_s,
+            serial: SERIALS.fetch_add(1, Ordering::Relaxed),
             client_config: Arc::new(client_config(&trust, &key)?),
-            server_config: Arc::new(server_config(trust, key)?),
+            server_config: Arc::new(server_config(&trust, key)?),
+            trust,
             spiffe,
             sni,
+        })
+    }
+
+    /// Whether a caller with this chain would be taken now.
+    pub(crate) fn trusts_caller(&self, chain: &[CertificateDer<'_>]) -> bool {
+        chain.split_first().is_some_and(|(leaf, intermediates)| {
+            let now = UnixTime::now();
+            (self.trust.verify_client_cert(leaf, intermediates, now)).is_ok()
         })
     }
 }
@@ -114,6 +131,8 @@ impl Identity {
 pub struct Identities {
     table: ArcSwap<Table>,
     changes: watch::Sender<u64>,
+    /// Counts the changes, for those that only look.
+    version: AtomicU64,
 }
 
 #[derive(Default, Clone)]
@@ -128,6 +147,7 @@ impl Default for Identities {
         Self {
             table: ArcSwap::default(),
             changes: watch::Sender::new(0),
+            version: AtomicU64::new(0),
         }
     }
 }
@@ -193,7 +213,13 @@ impl Identities {
         self.changes.subscribe()
     }
 
+    /// Another number after each put and each removal.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
     fn tell(&self) {
+        self.version.fetch_add(1, Ordering::Release);
         self.changes.send_modify(|count| *count += 1);
     }
 }
@@ -298,11 +324,11 @@ fn client_config(trust: &Arc<Trust>, key: &Arc<CertifiedKey>) -> Result<ClientCo
     Ok(config)
 }
 
-fn server_config(trust: Arc<Trust>, key: Arc<CertifiedKey>) -> Result<ServerConfig, String> {
+fn server_config(trust: &Arc<Trust>, key: Arc<CertifiedKey>) -> Result<ServerConfig, String> {
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&PROVIDER))
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| error.to_string())?
-        .with_client_cert_verifier(trust)
+        .with_client_cert_verifier(Arc::clone(trust) as _)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});

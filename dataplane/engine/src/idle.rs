@@ -20,6 +20,11 @@ impl IdleConnections {
         self.wakers.len() - 1
     }
 
+    /// Notes one again that was woken and idles on.
+    pub fn renew(&mut self, place: usize, waker: &Waker) {
+        self.wakers[place].get_or_insert_with(|| waker.clone());
+    }
+
     /// Forgets a connection that idles no longer.
     pub fn remove(&mut self, place: usize) {
         self.wakers[place] = None;

@@ -22,6 +22,8 @@ pub enum PoolKey {
         address: SocketAddr,
         /// Whose certificate was shown.
         identity: Arc<str>,
+        /// Which of its certificates: one that was renewed or taken away is used no more.
+        serial: u64,
         /// Whose certificate was demanded.
         service: Arc<str>,
     },
@@ -40,7 +42,12 @@ struct Idle {
 
 impl Idle {
     fn is_usable(&mut self, idle_timeout: Duration) -> bool {
-        self.since.elapsed() < idle_timeout && self.side.stream.is_quiet()
+        self.is_in_time(idle_timeout) && self.side.stream.is_quiet()
+    }
+
+    fn is_in_time(&self, idle_timeout: Duration) -> bool {
+        let is_good = |end| clock::now() < end;
+        self.since.elapsed() < idle_timeout && self.side.good_until.is_none_or(is_good)
     }
 
     /// Counts that it idles no longer.
@@ -100,8 +107,8 @@ impl Pool {
     /// Closes what idled too long, and forgets keys with nothing left.
     pub fn sweep(&mut self, idle_timeout: Duration, stats: &mut Recorder) {
         self.idle.retain(|_, waiting| {
-            waiting.retain_mut(|idle| {
-                let is_kept = idle.is_usable(idle_timeout);
+            waiting.retain(|idle| {
+                let is_kept = idle.is_in_time(idle_timeout) && idle.side.stream.seems_quiet();
                 if !is_kept {
                     idle.leave(stats);
                 }
@@ -131,6 +138,7 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use rustix::net::SendFlags;
     use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};
 
@@ -177,6 +185,24 @@ mod tests {
             }
             assert!(pool.take(&key, LONG, &mut stats).is_none());
         }
+    }
+
+    #[tokio::test]
+    async fn what_the_runtime_has_not_heard_of_counts_too() {
+        let (key, side, theirs) = pair().await;
+        let (mut pool, mut stats) = (Pool::default(), Recorder::new());
+        pool.put(&key, side, owner(), 1, &mut stats);
+        rustix::net::send(&theirs, b"HTTP/1.1 200 OK\r\n\r\n", SendFlags::empty()).unwrap();
+        assert!(pool.take(&key, LONG, &mut stats).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_not_used_beyond_what_proved_it() {
+        let (key, mut side, _theirs) = pair().await;
+        let (mut pool, mut stats) = (Pool::default(), Recorder::new());
+        side.good_until = Some(clock::now());
+        pool.put(&key, side, owner(), 1, &mut stats);
+        assert!(pool.take(&key, LONG, &mut stats).is_none());
     }
 
     #[tokio::test]

@@ -205,7 +205,9 @@ pub fn connection(out: &mut Vec<u8>, client: Version, keeps: bool) {
 pub fn interim_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
     write::status_line(out, head.status, head.reason);
     for header in head.headers.iter() {
-        if header.known != Known::MeshHeader && !head.hop_by_hop.removes(&header) {
+        // RFC 9110 §8.6: no length stands in an informational answer, which has no body.
+        let is_ours = matches!(header.known, Known::MeshHeader | Known::ContentLength);
+        if !is_ours && !head.hop_by_hop.removes(&header) {
             write::header(out, header.name, header.value);
         }
     }

@@ -17,7 +17,7 @@ use crate::buffers::BULK_BYTES;
 use crate::callers::Claim;
 use crate::clock;
 use crate::error::{Error, Reason};
-use crate::forward::{self, Outcome};
+use crate::forward::{self, Ending, Outcome};
 use crate::http1::{BadMessage, BodyLength, HeadWatch, Version};
 use crate::plan::{Caller, Target};
 use crate::record;
@@ -25,7 +25,7 @@ use crate::request::{self, Origin, Request};
 use crate::side::Side;
 use crate::snapshot::{ListenerConfig, ListenerKind, Proof};
 use crate::stream::Stream;
-use crate::tls;
+use crate::tls::{self, Standing};
 use crate::worker::Worker;
 
 /// How long a connection is read from after its last answer, so that a client that still sends gets to read it: to
@@ -33,6 +33,11 @@ use crate::worker::Worker;
 const LINGER: Duration = Duration::from_secs(1);
 /// How much is read and thrown away meanwhile.
 const LINGER_BYTES: u64 = 1 << 20;
+/// How long a new connection may take for its first request when the process is going away: its client could not know,
+/// and would see a connection that was taken and then closed without a word.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+/// The same for one that had requests: what the system has of the next is heard of by then.
+const LAST_LOOK: Duration = Duration::from_millis(10);
 
 /// Serves a downstream connection from its first byte to its last.
 pub async fn serve(
@@ -63,6 +68,10 @@ struct Connection {
     refusal: Option<Error>,
     peer: SocketAddr,
     side: Side,
+    /// Inbound: what the caller's name rests on.
+    standing: Option<Standing>,
+    /// Whether it had no request yet.
+    is_new: bool,
 }
 
 impl Connection {
@@ -74,6 +83,7 @@ impl Connection {
         peer: SocketAddr,
     ) -> Option<Self> {
         let mut refusal = None;
+        let mut standing = None;
         let (stream, source, destination) = match listener.kind {
             ListenerKind::Edge => {
                 let edge = listener
@@ -95,11 +105,14 @@ impl Connection {
                 let accepted = tls::accept(&worker.shared.identities, tcp, head_timeout).await;
                 worker.note_handshake(accepted.is_ok());
                 match accepted {
-                    Ok((tls, ends)) => (
-                        Stream::Server(Box::new(tls)),
-                        ends.source,
-                        Some(ends.destination),
-                    ),
+                    Ok((tls, ends)) => {
+                        standing = Some(ends.standing);
+                        (
+                            Stream::Server(Box::new(tls)),
+                            ends.source,
+                            Some(ends.destination),
+                        )
+                    }
                     Err(error) => {
                         tracing::info!(listener = %listener.name, %peer, %error, "handshake failed");
                         return None;
@@ -119,34 +132,52 @@ impl Connection {
             refusal,
             peer,
             side: Side::new(stream),
+            standing,
+            is_new: true,
         })
     }
 
     /// Waits for the first byte of a request, holding no buffer. False: the connection is over.
     async fn wait(&mut self) -> bool {
         let worker = Rc::clone(&self.worker);
-        let idle_timeout = worker.snapshot().settings.limits.idle_timeout;
+        let grace = if self.is_new {
+            FIRST_REQUEST
+        } else {
+            LAST_LOOK
+        };
+        let mut patience = worker.snapshot().settings.limits.idle_timeout;
+        if let Some(standing) = &self.standing {
+            patience = patience.min(standing.rest());
+        }
+        let (standing, stream) = (&mut self.standing, &mut self.side.stream);
         let mut place = None;
         let first = {
-            let mut first = pin!(self.side.stream.first_byte());
+            let mut first = pin!(stream.first_byte());
             let waiting = poll_fn(|cx| {
                 if let Poll::Ready(first) = first.as_mut().poll(cx) {
-                    return Poll::Ready(first.ok());
+                    return Poll::Ready(Some(first));
                 }
-                if worker.is_draining() {
+                if worker.is_draining() || !is_standing(standing, &worker) {
                     return Poll::Ready(None);
                 }
-                if place.is_none() {
-                    place = Some(worker.idle.borrow_mut().insert(cx.waker().clone()));
+                let mut idle = worker.idle.borrow_mut();
+                match place {
+                    Some(place) => idle.renew(place, cx.waker()),
+                    None => place = Some(idle.insert(cx.waker().clone())),
                 }
                 Poll::Pending
             });
-            timeout(idle_timeout, waiting).await
+            match timeout(patience, waiting).await {
+                Ok(Some(first)) => first.ok(),
+                // What was sent before the other side could know is still served.
+                Ok(None) => timeout(grace, first).await.ok().and_then(Result::ok),
+                Err(_) => None,
+            }
         };
         if let Some(place) = place {
             worker.idle.borrow_mut().remove(place);
         }
-        let Ok(Some(first)) = first else { return false };
+        let Some(first) = first else { return false };
         self.side.lend(&mut worker.buffers.borrow_mut());
         if let Some(byte) = first {
             self.side.input.push(byte);
@@ -172,6 +203,9 @@ impl Connection {
 
     /// Serves one request. False: the connection is over.
     async fn request(&mut self) -> bool {
+        if !is_standing(&mut self.standing, &self.worker) {
+            return false;
+        }
         let mut request = match self.read().await {
             Ok(Some(request)) => request,
             Ok(None) => return false,
@@ -194,7 +228,7 @@ impl Connection {
         if !outcome.has_begun && outcome.status == 0 {
             self.answer(&request, &mut outcome, keeps_client).await;
         }
-        let goes_on = outcome.keeps_client;
+        self.is_new = false;
         record::request(
             &worker,
             &self.listener,
@@ -204,7 +238,13 @@ impl Connection {
             &outcome,
         );
         worker.buffers.borrow_mut().give_head(request.head);
-        goes_on
+        match outcome.ending {
+            Ending::GoOn => return true,
+            Ending::Close => {}
+            Ending::Linger => self.linger().await,
+            Ending::Reset => self.side.stream.reset_on_close(),
+        }
+        false
     }
 
     /// Reads until a request's head is whole. `None`: the client went away, or was too slow and told so.
@@ -229,7 +269,11 @@ impl Connection {
             match timeout_at(deadline, self.side.fill()).await {
                 Ok(Ok(0) | Err(_)) => return Ok(None),
                 Ok(Ok(_)) => {}
+                // Nothing was asked, so nothing is answered.
+                Err(_) if self.side.input.is_empty() => return Ok(None),
                 Err(_) => {
+                    let reason = Reason::RequestTimeout.code();
+                    self.worker.stats.borrow_mut().record_bad_request(reason);
                     let detail = "the request's head did not come in time";
                     self.last_words(&Error::downstream(Reason::RequestTimeout, detail))
                         .await;
@@ -242,11 +286,16 @@ impl Connection {
     /// Answers a request itself: an error, a redirect, or as its last recipient.
     async fn answer(&mut self, request: &Request, outcome: &mut Outcome, keeps_client: bool) {
         let is_body_over = !outcome.has_taken_body && self.skip_body(request);
-        // After a fault of the client's framing nobody knows where its next request begins.
+        // After a fault of the client's framing nobody knows where its next request begins, and what follows a refused
+        // tunnel may have been meant for its other end.
         let is_lost = outcome.error.as_ref().is_some_and(|error| {
             matches!(
                 error.reason,
-                Reason::BadRequest | Reason::ClientClosed | Reason::RequestTimeout
+                Reason::BadRequest
+                    | Reason::ClientClosed
+                    | Reason::RequestTimeout
+                    | Reason::ConnectUnsupported
+                    | Reason::UpgradeUnsupported
             )
         });
         let keeps_client = keeps_client && is_body_over && !is_lost && self.refusal.is_none();
@@ -257,10 +306,11 @@ impl Connection {
         });
         let limit = request.snapshot.settings.limits.body_idle_timeout;
         let is_written = matches!(timeout(limit, self.side.drain()).await, Ok(Ok(())));
-        outcome.keeps_client = keeps_client && is_written;
-        if is_written && !keeps_client {
-            self.linger().await;
-        }
+        outcome.ending = match (is_written, keeps_client) {
+            (false, _) => Ending::Close,
+            (true, false) => Ending::Linger,
+            (true, true) => Ending::GoOn,
+        };
     }
 
     /// Throws away a body that has come already, so that the connection can go on. True: it is over.
@@ -320,6 +370,14 @@ impl Connection {
         };
         let _ = timeout(LINGER, reading).await;
     }
+}
+
+/// Whether the caller is still the one its certificate said, where it showed one.
+fn is_standing(standing: &mut Option<Standing>, worker: &Worker) -> bool {
+    let Some(standing) = standing else {
+        return true;
+    };
+    standing.holds(&worker.shared.identities)
 }
 
 /// Proves that the caller on an outbound listener is the service the listener belongs to.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::buffers::{BULK_BYTES, BufferPool, ReadBuffer, WriteBuffer};
+use crate::clock::Instant;
 use crate::stream::Stream;
 
 /// A connection and its buffers.
@@ -22,6 +23,8 @@ pub struct Side {
     pub received: u64,
     /// Bytes written since the side was made.
     pub sent: u64,
+    /// Until when another request may be sent by it: what proved its two ends does not hold for longer.
+    pub good_until: Option<Instant>,
     /// Whether a write stands in the TLS layer and not in the socket yet.
     is_unflushed: bool,
 }
@@ -35,6 +38,7 @@ impl Side {
             output: WriteBuffer::default(),
             received: 0,
             sent: 0,
+            good_until: None,
             is_unflushed: false,
         }
     }
@@ -67,6 +71,11 @@ impl Side {
             std::mem::take(&mut self.received),
             std::mem::take(&mut self.sent),
         )
+    }
+
+    /// Whether all that was to go has gone to the socket.
+    pub fn is_drained(&self) -> bool {
+        self.output.is_empty() && !self.is_unflushed
     }
 
     /// Reads once. Gives how many bytes came: 0 is the end of the stream.

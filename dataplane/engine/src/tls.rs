@@ -23,12 +23,56 @@ use crate::spiffe::{self, SpiffeId};
 use crate::trust;
 
 /// The two ends of an inbound connection, both proven.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct MeshPeer {
     /// The calling service, by the certificate it showed.
     pub source: Arc<str>,
     /// The service that was asked for, whose certificate was shown.
     pub destination: Arc<str>,
+    /// What both rest on.
+    pub standing: Standing,
+}
+
+/// What a caller's name rests on. A handshake proves it for the moment; the connection may last for weeks.
+#[derive(Debug)]
+pub struct Standing {
+    /// The service that was asked for.
+    identity: Arc<str>,
+    /// What the caller showed.
+    chain: Vec<CertificateDer<'static>>,
+    /// The end of its leaf, in seconds since the epoch.
+    not_after_unix_s: u64,
+    /// The state of the identities for which it was verified.
+    version: u64,
+}
+
+impl Standing {
+    /// Whether a handshake would come to the same: the caller's certificate has not ended, and the identity it asked for
+    /// is there and trusts it. Verified anew only when an identity changed.
+    pub fn holds(&mut self, identities: &Identities) -> bool {
+        if self.rest().is_zero() {
+            return false;
+        }
+        let version = identities.version();
+        if self.version != version {
+            let identity = identities.get(&self.identity);
+            if !identity.is_some_and(|identity| identity.trusts_caller(&self.chain)) {
+                return false;
+            }
+            self.version = version;
+        }
+        true
+    }
+
+    /// How long the caller's certificate lasts.
+    pub fn rest(&self) -> Duration {
+        rest(self.not_after_unix_s)
+    }
+}
+
+/// How long it is to a moment given in seconds since the epoch.
+fn rest(unix_s: u64) -> Duration {
+    Duration::from_secs(unix_s).saturating_sub(Duration::from_nanos(clock::unix_ns()))
 }
 
 /// Takes another node's connection: the certificate is the one its server name asks for, the
@@ -52,6 +96,7 @@ pub async fn accept(
         let start = LazyConfigAcceptor::new(Acceptor::default(), tcp);
         let start = start.await.map_err(|error| refuse(&error))?;
         let asked = start.client_hello().server_name().map(str::to_owned);
+        let version = identities.version();
         let found = asked.as_deref().and_then(|name| identities.find_sni(name));
         let Some(identity) = found else {
             // The handshake goes on only to tell the other side by an alert.
@@ -66,9 +111,16 @@ pub async fn accept(
                 format!("TLS with the node at {peer}: {why}"),
             )
         })?;
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let peer = MeshPeer {
-            source: source.service,
+            source: source.id.service,
             destination: Arc::clone(&identity.name),
+            standing: Standing {
+                identity: Arc::clone(&identity.name),
+                chain: chain.to_vec(),
+                not_after_unix_s: source.not_after_unix_s,
+                version,
+            },
         };
         Ok((stream, peer))
     };
@@ -78,15 +130,15 @@ pub async fn accept(
     })
 }
 
-/// Shows `identity` to another node and demands that it is exactly `service`. A refusal of our own
-/// certificate arrives only with the first read (RFC 8446 §4.4.2.4): see [`refusal`].
+/// Shows `identity` to another node and demands that it is exactly `service`. Beside the stream: how long both
+/// certificates last. A refusal of our own arrives only with the first read (RFC 8446 §4.4.2.4): see [`refusal`].
 pub async fn connect(
     identity: &Identity,
     service: &str,
     datacenter: &str,
     tcp: TcpStream,
     timeout: Duration,
-) -> Result<client::TlsStream<TcpStream>, Error> {
+) -> Result<(client::TlsStream<TcpStream>, Duration), Error> {
     let fail = |why: String| {
         let detail = format!("the other node did not prove to be {service:?}: {why}");
         // Nothing of the request was sent, so another endpoint may be tried.
@@ -103,10 +155,11 @@ pub async fn connect(
             .map_err(|error| fail(describe(&error)))?;
         let found = proven(stream.get_ref().1).map_err(fail)?;
         // The verifier compared without case, as server names are; services are told apart by it.
-        if *found.service == *service && *found.datacenter == *datacenter {
-            Ok(stream)
+        if *found.id.service == *service && *found.id.datacenter == *datacenter {
+            let end = found.not_after_unix_s.min(identity.not_after_unix_s);
+            Ok((stream, rest(end)))
         } else {
-            Err(fail(format!("it is {found}")))
+            Err(fail(format!("it is {}", found.id)))
         }
     };
     in_time(timeout, handshake).await.unwrap_or_else(|| {
@@ -148,8 +201,14 @@ impl ResolvesServerCert for NoCertificate {
     }
 }
 
+/// What a verified certificate says.
+struct Proven {
+    id: SpiffeId,
+    not_after_unix_s: u64,
+}
+
 /// Who the verified other side is, and that it speaks our protocol.
-fn proven(state: &CommonState) -> Result<SpiffeId, String> {
+fn proven(state: &CommonState) -> Result<Proven, String> {
     if state.alpn_protocol() != Some(ALPN) {
         return Err("it does not speak http/1.1 inside TLS (ALPN)".to_owned());
     }
@@ -158,7 +217,12 @@ fn proven(state: &CommonState) -> Result<SpiffeId, String> {
         .and_then(<[_]>::first)
         .ok_or_else(|| "it showed no certificate".to_owned())?;
     let certificate = trust::read(leaf)?;
-    SpiffeId::of_certificate(&certificate).map_err(|error| error.to_string())
+    let id = SpiffeId::of_certificate(&certificate).map_err(|error| error.to_string())?;
+    let not_after_unix_s = trust::seconds(certificate.validity().not_after.timestamp());
+    Ok(Proven {
+        id,
+        not_after_unix_s,
+    })
 }
 
 fn not_served(peer: SocketAddr, asked: Option<&str>) -> Error {

@@ -93,7 +93,7 @@ impl Trust {
         purpose: Purpose,
     ) -> Result<(), rustls::Error> {
         let leaf = EndEntityCert::try_from(leaf).map_err(translate)?;
-        let mut worst = webpki::Error::UnknownIssuer;
+        let mut worst = translate(webpki::Error::UnknownIssuer);
         for root in &self.roots {
             // Usage is only demanded where present here, because it holds for intermediates too;
             // `demand_usage` is strict about the leaf.
@@ -112,16 +112,13 @@ impl Trust {
             );
             match verified {
                 Ok(_) if root.is_valid(now) => return Ok(()),
-                Ok(_) => {
-                    return Err(refused(
-                        "the root that signed it is expired or not valid yet",
-                    ));
-                }
+                // Another may have signed it too, or the one below: while roots rotate they sign each other.
+                Ok(_) => worst = refused("the root that signed it is expired or not valid yet"),
                 Err(webpki::Error::UnknownIssuer) => {}
-                Err(error) => worst = error,
+                Err(error) => worst = translate(error),
             }
         }
-        Err(translate(worst))
+        Err(worst)
     }
 
     fn schemes() -> Vec<SignatureScheme> {

@@ -3,11 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::clock;
 use crate::error::{Error, Reason};
+use crate::identity::Identity;
 use crate::plan::{Caller, Destination};
 use crate::pool::PoolKey;
 use crate::side::Side;
@@ -15,6 +18,10 @@ use crate::snapshot::{Limits, Snapshot};
 use crate::stream::Stream;
 use crate::tls;
 use crate::worker::Worker;
+
+/// How long before a certificate's end the connections it proved are used no more: the other node, whose clock may be
+/// ahead, ends them then, and would cut what is under way.
+const MARGIN: Duration = Duration::from_secs(5);
 
 /// A connection for one request, and where it goes back to.
 #[derive(Debug)]
@@ -37,51 +44,54 @@ pub async fn acquire(
     may_reuse: bool,
 ) -> Result<Upstream, Error> {
     let limits = &snapshot.settings.limits;
-    let keys = keys(caller, service, destination);
-    if may_reuse {
-        let (mut pool, mut stats) = (worker.pool.borrow_mut(), worker.stats.borrow_mut());
-        for key in &keys {
-            if let Some(side) = pool.take(key, limits.pool_idle_timeout, &mut stats) {
-                return Ok(Upstream {
-                    side,
-                    key: key.clone(),
-                    is_reused: true,
-                });
-            }
-        }
-    }
-    let (stream, key) = match destination {
+    let pooled = |keys: &[PoolKey]| {
+        may_reuse
+            .then(|| pooled(worker, limits.pool_idle_timeout, keys))
+            .flatten()
+    };
+    let (side, key) = match destination {
         Destination::Instance { addresses, .. } => {
+            let keys: Vec<PoolKey> = addresses.iter().copied().map(PoolKey::Clear).collect();
+            if let Some(upstream) = pooled(&keys) {
+                return Ok(upstream);
+            }
             let (tcp, address) = connect_first(addresses, limits).await?;
-            (Stream::Plain(tcp), PoolKey::Clear(address))
+            (Side::new(Stream::Plain(tcp)), PoolKey::Clear(address))
         }
         Destination::Mesh(_, address) => {
-            let key = keys.into_iter().next().unwrap_or(PoolKey::Clear(*address));
-            (
-                connect_mesh(worker, snapshot, caller, service, *address).await?,
-                key,
-            )
+            // Before the pool: without a certificate nobody uses a connection that was proven by one.
+            let identity = own_identity(worker, caller)?;
+            let key = PoolKey::Mesh {
+                address: *address,
+                identity: Arc::clone(&caller.source),
+                serial: identity.serial,
+                service: Arc::clone(service),
+            };
+            if let Some(upstream) = pooled(std::slice::from_ref(&key)) {
+                return Ok(upstream);
+            }
+            let side = connect_mesh(worker, snapshot, &identity, service, *address).await?;
+            (side, key)
         }
     };
     Ok(Upstream {
-        side: Side::new(stream),
+        side,
         key,
         is_reused: false,
     })
 }
 
-/// Under which keys a usable connection may lie.
-fn keys(caller: &Caller, service: &Arc<str>, destination: &Destination) -> Vec<PoolKey> {
-    match destination {
-        Destination::Instance { addresses, .. } => {
-            addresses.iter().copied().map(PoolKey::Clear).collect()
-        }
-        Destination::Mesh(_, address) => vec![PoolKey::Mesh {
-            address: *address,
-            identity: Arc::clone(&caller.source),
-            service: Arc::clone(service),
-        }],
-    }
+/// A connection that idles under one of these keys.
+fn pooled(worker: &Worker, idle_timeout: Duration, keys: &[PoolKey]) -> Option<Upstream> {
+    let (mut pool, mut stats) = (worker.pool.borrow_mut(), worker.stats.borrow_mut());
+    keys.iter().find_map(|key| {
+        let side = pool.take(key, idle_timeout, &mut stats)?;
+        Some(Upstream {
+            side,
+            key: key.clone(),
+            is_reused: true,
+        })
+    })
 }
 
 /// Opens a connection to the first address that does not refuse it.
@@ -133,27 +143,30 @@ async fn connect(
     }
 }
 
+/// The certificate to show for the caller.
+fn own_identity(worker: &Worker, caller: &Caller) -> Result<Arc<Identity>, Error> {
+    let identities = &worker.shared.identities;
+    identities.get(&caller.source).ok_or_else(|| {
+        let detail = format!("this node has no certificate for \"{}\" yet", caller.source);
+        Error::us(Reason::IdentityMissing, detail)
+    })
+}
+
 async fn connect_mesh(
     worker: &Worker,
     snapshot: &Snapshot,
-    caller: &Caller,
+    identity: &Identity,
     service: &Arc<str>,
     address: SocketAddr,
-) -> Result<Stream, Error> {
+) -> Result<Side, Error> {
     let limits = &snapshot.settings.limits;
-    let identity = worker
-        .shared
-        .identities
-        .get(&caller.source)
-        .ok_or_else(|| {
-            let detail = format!("this node has no certificate for \"{}\" yet", caller.source);
-            Error::us(Reason::IdentityMissing, detail)
-        })?;
     let tcp = connect(address, limits).await.map_err(|(error, _)| error)?;
     let datacenter = &snapshot.settings.datacenter;
-    let tls = tls::connect(&identity, service, datacenter, tcp, limits.connect_timeout).await;
+    let tls = tls::connect(identity, service, datacenter, tcp, limits.connect_timeout).await;
     worker.note_handshake(tls.is_ok());
     // No byte of the request was sent: another endpoint may be tried.
-    tls.map(|tls| Stream::Client(Box::new(tls)))
-        .map_err(Error::retryable)
+    let (tls, rest) = tls.map_err(Error::retryable)?;
+    let mut side = Side::new(Stream::Client(Box::new(tls)));
+    side.good_until = clock::now().checked_add(rest.saturating_sub(MARGIN));
+    Ok(side)
 }

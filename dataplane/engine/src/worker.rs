@@ -42,6 +42,8 @@ pub struct Worker {
     snapshot: RefCell<Cache<SnapshotCell, Arc<Snapshot>>>,
     date: RefCell<Date>,
     is_draining: Cell<bool>,
+    /// The snapshot and the state of the identities at the last tick.
+    seen: RefCell<(Arc<Snapshot>, u64)>,
 }
 
 /// Where the snapshot in force stands.
@@ -70,6 +72,7 @@ impl Worker {
             date: RefCell::default(),
             idle: RefCell::default(),
             is_draining: Cell::new(false),
+            seen: RefCell::new((shared.snapshot.load_full(), 0)),
             shared,
         })
     }
@@ -113,9 +116,20 @@ impl Worker {
         self.idle.borrow_mut().wake();
     }
 
-    /// Does what is due now and then: closes pooled connections that idled too long, hands spans over.
+    /// Does what is due now and then: closes pooled connections that idled too long, forgets what is configured no
+    /// more, lets idle connections see that identities changed, hands spans over.
     pub fn tick(&self) {
-        let idle_timeout = self.snapshot().settings.limits.pool_idle_timeout;
+        let snapshot = self.snapshot();
+        let identities = self.shared.identities.version();
+        let mut seen = self.seen.borrow_mut();
+        if !Arc::ptr_eq(&seen.0, &snapshot) {
+            self.balancer.borrow_mut().retain(&snapshot);
+        }
+        if seen.1 != identities {
+            self.idle.borrow_mut().wake();
+        }
+        let idle_timeout = snapshot.settings.limits.pool_idle_timeout;
+        *seen = (snapshot, identities);
         self.pool
             .borrow_mut()
             .sweep(idle_timeout, &mut self.stats.borrow_mut());

@@ -127,13 +127,7 @@ async fn both_sides_prove_who_they_are_and_bytes_flow() {
     let (accepted, connected) = meet(&authority, "web", "cart").await;
     let (mut inbound, peer) = accepted.unwrap();
     let mut outbound = connected.unwrap();
-    assert_eq!(
-        peer,
-        MeshPeer {
-            source: "web".into(),
-            destination: "cart".into()
-        }
-    );
+    assert_eq!((&*peer.source, &*peer.destination), ("web", "cart"));
     outbound.write_all(b"hello").await.unwrap();
     let mut bytes = [0; 5];
     inbound.read_exact(&mut bytes).await.unwrap();
@@ -462,6 +456,24 @@ async fn a_refusal_of_our_own_certificate_is_told_apart() {
     assert!(tls::refusal(&std::io::Error::other("a cable")).is_none());
 }
 
+#[tokio::test]
+async fn a_root_that_has_ended_hides_none_that_has_not() {
+    let old = Authority::with(|params| set_validity(params, -7200, -60));
+    let new = Authority::new();
+    let mut document = new.document("cart");
+    // While roots rotate, each path is shown: to the new root, and by its cross certificate to the old one.
+    document.certificate_chain_pem += &old.cross_sign(&new);
+    document.roots_pem = old.root_pem() + &new.root_pem();
+    let identities = Arc::new(Identities::default());
+    identities.put(&document).unwrap();
+    let mut caller = new.document("web");
+    caller.certificate_chain_pem += &old.cross_sign(&new);
+    caller.roots_pem = old.root_pem() + &new.root_pem();
+    identities.put(&caller).unwrap();
+    let (accepted, connected) = meet_by(&identities, &identities, "web", "cart").await;
+    assert!(accepted.is_ok() && connected.is_ok());
+}
+
 type Accepted = Result<(tokio_rustls::server::TlsStream<TcpStream>, MeshPeer), Error>;
 
 fn identities_of(authority: &Authority, services: &[&str]) -> Arc<Identities> {
@@ -500,7 +512,8 @@ async fn meet_by(
         async { tls::accept(called, listener.accept().await.unwrap().0, TIMEOUT).await },
         async {
             let tcp = TcpStream::connect(address).await.unwrap();
-            tls::connect(&identity, destination, "dc1", tcp, TIMEOUT).await
+            let connected = tls::connect(&identity, destination, "dc1", tcp, TIMEOUT).await;
+            connected.map(|(tls, _)| tls)
         },
     )
 }

@@ -12,8 +12,8 @@ pub struct HeadLimits {
 }
 
 impl HeadLimits {
-    /// No setting goes beyond this: offsets into a head are 32 bits, and a head is read in one piece.
-    pub const MOST_HEAD_BYTES: usize = 1 << 20;
+    /// No setting goes beyond this: a head is read in one piece, and a connection's buffer is no larger.
+    pub const MOST_HEAD_BYTES: usize = 64 * 1024;
     /// No setting goes beyond this: the slots for field lines stand on the stack, 8 KiB of it.
     pub const MOST_HEADERS: usize = 256;
 

@@ -1,5 +1,9 @@
 //! What is counted and told of requests.
 
+use std::sync::Arc;
+
+use meshnode_engine::snapshot::Snapshot;
+
 use crate::support::{Does, Origin, PATIENCE, Proxy, run};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nmesh-reason: made_up\r\n\r\nok";
@@ -57,5 +61,21 @@ fn requests_are_counted_by_route_destination_and_reason() {
         for words in ["\"shop\"", "NoRoute"] {
             assert!(stats.contains(words), "{stats}");
         }
+    });
+}
+
+#[test]
+fn what_is_configured_no_more_is_forgotten() {
+    run(async {
+        let origin = Origin::start(Does::Answer(OK)).await;
+        let proxy = Proxy::edge(&[origin.address, origin.address]).await;
+        let cluster = Arc::downgrade(proxy.worker.snapshot().clusters.get("shop").unwrap());
+        proxy.send(GET).await;
+        proxy
+            .worker
+            .shared
+            .put_snapshot(Arc::new(Snapshot::empty()));
+        proxy.worker.tick();
+        assert!(cluster.upgrade().is_none());
     });
 }

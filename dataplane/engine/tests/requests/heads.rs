@@ -307,3 +307,20 @@ fn an_intention_refuses_in_clear_what_no_other_node_could() {
         );
     });
 }
+
+#[test]
+fn the_largest_head_that_can_be_allowed_is_taken_and_a_larger_one_told_so() {
+    run(async {
+        let origin = Origin::start(Does::Answer(OK)).await;
+        let proxy = Proxy::with(&[origin.address], |resources| {
+            resources["settings"]["node"]["limits"]["head_bytes"] = json!(64 * 1024);
+        })
+        .await;
+        for (bytes, status) in [(60_000, "200"), (70_000, "431")] {
+            let long = "x".repeat(bytes);
+            let request = format!("GET / HTTP/1.1\r\nHost: shop.test\r\nX: {long}\r\n\r\n");
+            let answer = proxy.send(&request).await;
+            assert_eq!(&answer[9..12], status, "{answer}");
+        }
+    });
+}

@@ -9,6 +9,7 @@ mod support;
 
 mod answers;
 mod bodies;
+mod closing;
 mod faults;
 mod heads;
 mod mesh;

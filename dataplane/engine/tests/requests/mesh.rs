@@ -1,11 +1,19 @@
 //! Calls from service to service: the caller's proxy, mutual TLS, the other node's proxy, the instance.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use meshnode_engine::identity::Identities;
+use meshnode_engine::snapshot::Snapshot;
+use meshnode_engine::tls;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::ca::Authority;
-use crate::support::{Does, Origin, Proxy, body, header, run};
+use crate::support::{Does, Origin, PATIENCE, Proxy, body, header, run};
 
 const CALL: &str = "GET /x HTTP/1.1\r\nHost: cart.mesh\r\n\r\n";
 const ONE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
@@ -204,5 +212,128 @@ fn a_service_calls_mesh_names_alone() {
             Some("no_such_service"),
             "{answer}"
         );
+    });
+}
+
+#[test]
+fn a_caller_whose_certificate_is_refused_is_told_so() {
+    run(async {
+        let (authority, other) = (Authority::new(), Authority::new());
+        let origin = Origin::start(Does::Answer(ONE)).await;
+        let there = inbound(&authority, &[origin.address], json!([])).await;
+        let here = outbound(None, there.address, by_port()).await;
+        let mut document = other.document("web");
+        document.roots_pem += &authority.root_pem();
+        here.worker.shared.identities.put(&document).unwrap();
+        let answer = here.send(CALL).await;
+        assert_eq!(
+            header(&answer, "mesh-reason"),
+            Some("tls_failed"),
+            "{answer}"
+        );
+        assert!(body(&answer).contains("refused"), "{answer}");
+    });
+}
+
+/// How many handshakes a proxy did.
+fn handshakes(proxy: &Proxy) -> String {
+    let stats = format!("{:?}", proxy.worker.take_stats());
+    let at = stats.find("handshakes: ").unwrap();
+    stats[at..].split(',').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_renewed_or_removed_certificate_ends_what_was_pooled_with_the_old_one() {
+    run(async {
+        let authority = Authority::new();
+        let origin = Origin::start(Does::Answer(ONE)).await;
+        let there = inbound(&authority, &[origin.address, origin.address], json!([])).await;
+        let here = outbound(Some(&authority), there.address, by_port()).await;
+        for _ in 0..2 {
+            assert_eq!(body(&here.send(CALL).await), "one");
+        }
+        assert_eq!(handshakes(&here), "handshakes: 1");
+        let identities = &here.worker.shared.identities;
+        identities.put(&authority.document("web")).unwrap();
+        assert_eq!(body(&here.send(CALL).await), "one");
+        assert_eq!(handshakes(&here), "handshakes: 2");
+        identities.remove("web");
+        let answer = here.send(CALL).await;
+        assert_eq!(header(&answer, "mesh-reason"), Some("identity_missing"));
+    });
+}
+
+/// A proven connection of `web` to `there`, whose certificate ends in `seconds`, after one request.
+async fn proven(authority: &Authority, there: &Proxy, seconds: i64) -> TlsStream<TcpStream> {
+    let identities = Identities::default();
+    let leaf = authority.leaf("web", |params| {
+        crate::ca::set_validity(params, -300, seconds);
+    });
+    let mut document = authority.document_of("web", leaf);
+    document.not_after_unix_s = crate::ca::from_now(seconds);
+    let web = identities.put(&document).unwrap();
+    let tcp = TcpStream::connect(there.address).await.unwrap();
+    let connected = tls::connect(&web, "cart", "dc1", tcp, PATIENCE).await;
+    let mut tls = connected.unwrap().0;
+    tls.write_all(CALL.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"one") {
+        assert!(tls.read_buf(&mut answer).await.unwrap() > 0);
+    }
+    tls
+}
+
+/// The node where `cart` runs, with long patience for idle connections.
+async fn patient(authority: &Authority) -> Proxy {
+    let origin = Origin::start(Does::Answer(ONE)).await;
+    let there = inbound(authority, &[origin.address], json!([])).await;
+    let mut snapshot = Snapshot::clone(&there.worker.snapshot());
+    snapshot.settings = {
+        let mut settings = (*snapshot.settings).clone();
+        settings.limits.idle_timeout = Duration::from_secs(60);
+        Arc::new(settings)
+    };
+    there.worker.shared.put_snapshot(Arc::new(snapshot));
+    there
+}
+
+#[test]
+fn a_callers_connection_ends_with_its_certificate() {
+    run(async {
+        let authority = Authority::new();
+        let there = patient(&authority).await;
+        let mut tls = proven(&authority, &there, 2).await;
+        let mut rest = Vec::new();
+        let _ = tls.read_to_end(&mut rest).await;
+        assert_eq!(rest, b"");
+    });
+}
+
+#[test]
+fn a_callers_connection_ends_when_the_identity_it_asked_for_goes_or_distrusts_it() {
+    run(async {
+        let (authority, other) = (Authority::new(), Authority::new());
+        for is_removed in [true, false] {
+            let there = patient(&authority).await;
+            let mut tls = proven(&authority, &there, 3600).await;
+            let identities = &there.worker.shared.identities;
+            // A renewal with the same roots changes nothing.
+            identities.put(&authority.document("cart")).unwrap();
+            there.worker.tick();
+            tls.write_all(CALL.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"one") {
+                assert!(tls.read_buf(&mut answer).await.unwrap() > 0);
+            }
+            if is_removed {
+                identities.remove("cart");
+            } else {
+                identities.put(&other.document("cart")).unwrap();
+            }
+            there.worker.tick();
+            let mut rest = Vec::new();
+            let _ = tls.read_to_end(&mut rest).await;
+            assert_eq!(rest, b"");
+        }
     });
 }

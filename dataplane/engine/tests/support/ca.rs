@@ -48,6 +48,12 @@ impl Authority {
         }
     }
 
+    /// A certificate of `other`'s name and key, signed by this one.
+    pub fn cross_sign(&self, other: &Self) -> String {
+        let certificate = authority_params("mesh root").signed_by(other.issuer.key(), &self.issuer);
+        certificate.unwrap().pem()
+    }
+
     pub fn root_pem(&self) -> String {
         self.issuer.pem()
     }

@@ -37,3 +37,8 @@ pub mod exchange;
 pub mod forward;
 pub mod record;
 pub mod serve;
+pub mod listener;
+pub mod threads;
+pub mod reconcile;
+pub mod engine;
+pub mod control;

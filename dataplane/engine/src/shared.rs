@@ -11,6 +11,7 @@ use crate::clock::{self, Instant};
 use crate::identity::Identities;
 use crate::snapshot::Snapshot;
 use crate::span::SpanRing;
+use crate::stats::FaultCounts;
 
 /// What all threads share.
 pub struct Shared {
@@ -42,6 +43,17 @@ pub struct Faults {
     pub accept_errors: AtomicU64,
     /// Connections to the control socket by a user who is neither ours nor root.
     pub control_refused: AtomicU64,
+}
+
+impl Faults {
+    /// The counts, as they stand in the stats.
+    pub fn counts(&self) -> FaultCounts {
+        FaultCounts {
+            panics: self.panics.load(Ordering::Relaxed),
+            accept_errors: self.accept_errors.load(Ordering::Relaxed),
+            control_refused: self.control_refused.load(Ordering::Relaxed),
+        }
+    }
 }
 
 impl Default for Shared {

@@ -5,3 +5,11 @@
 pub mod error;
 #[path = "../../engine/src/http1/mod.rs"]
 pub mod http1;
+#[path = "../../engine/src/shared_map.rs"]
+pub mod shared_map;
+#[path = "../../engine/src/router/mod.rs"]
+pub mod router;
+#[path = "../../engine/src/authorizer.rs"]
+pub mod authorizer;
+#[path = "../../engine/src/snapshot/mod.rs"]
+pub mod snapshot;

@@ -9,4 +9,4 @@ mod tests;
 
 pub use self::histogram::{BUCKET_BOUNDS_US, Histogram};
 pub use self::recorder::{LABEL_SETS, Recorder, RequestLabels};
-pub use self::report::{IdentityState, Outside};
+pub use self::report::{FaultCounts, IdentityState, Outside};

@@ -24,10 +24,23 @@ pub struct Outside {
     pub active: BTreeMap<String, u64>,
     /// What the span ring has seen.
     pub spans: SpanCounts,
+    /// What went wrong that no request tells of.
+    pub faults: FaultCounts,
     /// The identities that are there.
     pub identities: Vec<IdentityState>,
     /// The listeners' states, as `PUT /v1/snapshot` answers them.
     pub listeners: serde_json::Value,
+}
+
+/// What went wrong that no request tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct FaultCounts {
+    /// Connections that ended by a panic.
+    pub panics: u64,
+    /// Connections the system could not give: file handles or memory were gone.
+    pub accept_errors: u64,
+    /// Strangers on the control socket.
+    pub control_refused: u64,
 }
 
 /// An identity and how long it is good.
@@ -52,6 +65,7 @@ struct Report<'r> {
     bytes: ByteRow,
     spans: SpanRow,
     bad_requests: Vec<BadRequestRow<'r>>,
+    faults: FaultCounts,
     identities: &'r [IdentityState],
     listeners: &'r serde_json::Value,
 }
@@ -146,6 +160,7 @@ impl Recorder {
             bad_requests: bad_requests
                 .map(|(code, &count)| BadRequestRow { code, count })
                 .collect(),
+            faults: outside.faults,
             identities: &outside.identities,
             listeners: &outside.listeners,
         };

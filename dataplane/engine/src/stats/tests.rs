@@ -81,6 +81,11 @@ fn outside() -> Outside {
             dropped: 1,
             queued: 2,
         },
+        faults: FaultCounts {
+            panics: 1,
+            accept_errors: 3,
+            control_refused: 2,
+        },
         identities: vec![IdentityState {
             name: "edge".to_owned(),
             not_after_unix_s: 1_700_003_600,

@@ -1,5 +1,4 @@
 //! A small authority for tests: makes identities as the agent would, and forgeries it never would.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::time::{Duration, SystemTime};
 

@@ -39,8 +39,6 @@ pub struct Request {
     pub keeps_client: bool,
     /// How its body ends.
     pub body: BodyLength,
-    /// Whether the client waits for `100 Continue` before it sends the body.
-    pub expects_continue: bool,
     /// Whether an answer of the mesh's own is JSON.
     pub wants_json: bool,
     /// Where it is sent, if it is.
@@ -200,7 +198,6 @@ fn understand(
         version: head.version,
         keeps_client: head.keep_alive,
         body: head.body,
-        expects_continue: head.expects_continue,
         wants_json: head
             .headers
             .find(Known::Accept)

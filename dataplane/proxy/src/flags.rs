@@ -19,7 +19,7 @@ Usage: meshnode-proxy --control PATH [--threads N] [--log LEVEL]
   --identities FILE   identities to begin with: a JSON array of what PUT /v1/identities/<name>
                       takes; it holds keys, so only its owner may be able to read it
   --threads N         threads that serve (default: one for each core)
-  --log LEVEL         off, error, warn, info, debug (default: info), to standard error
+  --log LEVEL         off, error, warning, info, debug (default: info), to standard error
   --version           version and protocol number
   --help              this text
 
@@ -117,13 +117,13 @@ fn level(value: &OsString) -> Result<LevelFilter, String> {
     match value.to_str() {
         Some("off") => Ok(LevelFilter::OFF),
         Some("error") => Ok(LevelFilter::ERROR),
-        Some("warn") => Ok(LevelFilter::WARN),
+        Some("warning") => Ok(LevelFilter::WARN),
         Some("info") => Ok(LevelFilter::INFO),
         Some("debug") => Ok(LevelFilter::DEBUG),
         _ => {
             let given = value.display();
             Err(format!(
-                "--log takes off, error, warn, info or debug, not {given}"
+                "--log takes off, error, warning, info or debug, not {given}"
             ))
         }
     }
@@ -173,6 +173,7 @@ mod tests {
             ("--control x --threads many", "not many"),
             ("--control x --threads 1025", "1 to 1024"),
             ("--control x --log loud", "not loud"),
+            ("--control x --log warn", "warning"),
             ("--verbose", "no flag --verbose"),
             ("run", "no flag run"),
         ];

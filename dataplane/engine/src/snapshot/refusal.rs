@@ -16,7 +16,7 @@ pub enum Refusal {
         digest: Arc<str>,
     },
     /// The document is wrong.
-    #[error("{path}: {sentence}")]
+    #[error("{}{sentence}", place(.path))]
     Invalid {
         /// Where: `routes.shop.action.split[0].weight`; empty: in the document as a whole.
         path: String,
@@ -69,6 +69,15 @@ fn sentence(error: &serde_json::Error) -> String {
     match text.rfind(" at line ") {
         Some(at) => text[..at].to_owned(),
         None => text,
+    }
+}
+
+/// What stands before the sentence: nothing, when it is about the document as a whole.
+fn place(path: &str) -> String {
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path}: ")
     }
 }
 

@@ -97,7 +97,9 @@ impl Connection {
             }
             ListenerKind::Inbound => {
                 let head_timeout = worker.snapshot().settings.limits.head_timeout;
-                let accepted = tls::accept(&worker.shared.identities, tcp, head_timeout).await;
+                // In a box: a handshake takes some kilobytes, which the connection need not keep.
+                let handshake = tls::accept(&worker.shared.identities, tcp, head_timeout);
+                let accepted = Box::pin(handshake).await;
                 worker.note_handshake(accepted.is_ok());
                 match accepted {
                     Ok((tls, ends)) => (

@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "../support/ca.rs"]
+#[expect(dead_code, reason = "forgeries are for the tests of TLS")]
+mod ca;
 mod support;
 
 mod answers;
 mod bodies;
 mod faults;
 mod heads;
+mod mesh;

@@ -1,0 +1,208 @@
+//! Calls from service to service: the caller's proxy, mutual TLS, the other node's proxy, the instance.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use crate::ca::Authority;
+use crate::support::{Does, Origin, Proxy, body, header, run};
+
+const CALL: &str = "GET /x HTTP/1.1\r\nHost: cart.mesh\r\n\r\n";
+const ONE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
+const TWO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo";
+
+/// The listener of a proxy as `kind`, at the address it has.
+fn listen(resources: &mut Value, listener: Value) -> Value {
+    let address = resources["listeners"]["edge"]["address"].take();
+    let mut listener = listener;
+    listener["address"] = address.clone();
+    resources["listeners"] = json!({"only": listener});
+    resources["settings"]["node"]["trust_domain"] = json!(crate::ca::TRUST_DOMAIN);
+    address
+}
+
+/// The node where `cart` runs, its instances being these origins.
+async fn inbound(authority: &Authority, origins: &[SocketAddr], rules: Value) -> Proxy {
+    let proxy = Proxy::with(&[], |resources| {
+        listen(resources, json!({"kind": "inbound", "identity": null}));
+        let instances: Vec<Value> = origins
+            .iter()
+            .enumerate()
+            .map(|(number, origin)| {
+                json!({"id": format!("cart-{number}"), "addresses": [origin.to_string()], "healthy": true})
+            })
+            .collect();
+        if !origins.is_empty() {
+            resources["services"] = json!({"cart": {"service": "cart", "instances": instances}});
+        }
+        resources["intentions"] = json!({"cart": {"destination": "cart", "rules": rules}});
+    })
+    .await;
+    proxy
+        .worker
+        .shared
+        .identities
+        .put(&authority.document("cart"))
+        .unwrap();
+    proxy
+}
+
+/// The node where `web` runs, which reaches `cart` at this mesh address.
+async fn outbound(authority: Option<&Authority>, mesh: SocketAddr, proof: Value) -> Proxy {
+    let proxy = Proxy::with(&[], |resources| {
+        let mut listener = json!({"kind": "outbound", "identity": "web", "service": "web"});
+        listener
+            .as_object_mut()
+            .unwrap()
+            .extend(proof.as_object().unwrap().clone());
+        listen(resources, listener);
+        resources["clusters"]["cart"] = json!({"service": "cart", "exists": true, "instances": 1,
+            "endpoints": [{"id": "cart-1", "node": "node-2", "address": "127.0.0.1:9", "weight": 1,
+                           "via": "mesh", "mesh_address": mesh.to_string()}]});
+    })
+    .await;
+    if let Some(authority) = authority {
+        proxy
+            .worker
+            .shared
+            .identities
+            .put(&authority.document("web"))
+            .unwrap();
+    }
+    proxy
+}
+
+fn by_port() -> Value {
+    json!({"proof": "port"})
+}
+
+#[test]
+fn a_call_reaches_the_very_instance_that_was_chosen() {
+    run(async {
+        let authority = Authority::new();
+        let (one, mut two) = (
+            Origin::start(Does::Answer(ONE)).await,
+            Origin::start(Does::Answer(TWO)).await,
+        );
+        let there = inbound(&authority, &[one.address, two.address], json!([])).await;
+        let here = outbound(Some(&authority), there.address, by_port()).await;
+        for _ in 0..4 {
+            assert_eq!(body(&here.send(CALL).await), "two");
+            let seen = two.request().await;
+            assert_eq!(header(&seen, "host"), Some("cart.mesh"));
+            assert_eq!(
+                header(&seen, "via"),
+                Some("1.1 node-1.meshnode"),
+                "the last hop's own line comes last"
+            );
+            assert!(!seen.contains("mesh-instance"), "{seen}");
+        }
+    });
+}
+
+#[test]
+fn the_destination_refuses_by_its_intentions_and_says_which() {
+    run(async {
+        let authority = Authority::new();
+        let origin = Origin::start(Does::Answer(ONE)).await;
+        let deny = json!([{"source": "web", "action": "deny", "name": "web => cart", "precedence": 9, "index": 3}]);
+        let there = inbound(&authority, &[origin.address], deny).await;
+        let here = outbound(Some(&authority), there.address, by_port()).await;
+        let answer = here.send(CALL).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        assert_eq!(header(&answer, "mesh-reason"), Some("intention_denied"));
+        assert!(
+            body(&answer).contains("cart refused web: intention web => cart (deny)"),
+            "{answer}"
+        );
+    });
+}
+
+#[test]
+fn an_intention_with_permissions_refuses_everything() {
+    run(async {
+        let authority = Authority::new();
+        let origin = Origin::start(Does::Answer(ONE)).await;
+        let rules = json!([{"source": "web", "action": "refuse", "name": "web => cart", "precedence": 9, "index": 3}]);
+        let there = inbound(&authority, &[origin.address], rules).await;
+        let here = outbound(Some(&authority), there.address, by_port()).await;
+        let answer = here.send(CALL).await;
+        assert_eq!(
+            header(&answer, "mesh-reason"),
+            Some("intention_unsupported"),
+            "{answer}"
+        );
+    });
+}
+
+#[test]
+fn a_call_for_what_does_not_run_there_is_told_so() {
+    run(async {
+        let authority = Authority::new();
+        let there = inbound(&authority, &[], json!([])).await;
+        let here = outbound(Some(&authority), there.address, by_port()).await;
+        let answer = here.send(CALL).await;
+        assert_eq!(header(&answer, "mesh-reason"), Some("not_here"), "{answer}");
+    });
+}
+
+#[test]
+fn nothing_goes_out_without_a_certificate_or_to_one_of_another_mesh() {
+    run(async {
+        let (authority, other) = (Authority::new(), Authority::new());
+        let origin = Origin::start(Does::Answer(ONE)).await;
+        let there = inbound(&authority, &[origin.address], json!([])).await;
+        for (own, reason) in [(None, "identity_missing"), (Some(&other), "tls_failed")] {
+            let here = outbound(own, there.address, by_port()).await;
+            let answer = here.send(CALL).await;
+            assert_eq!(header(&answer, "mesh-reason"), Some(reason), "{answer}");
+        }
+        assert_eq!(
+            origin
+                .connections
+                .load(std::sync::atomic::Ordering::Relaxed),
+            0
+        );
+    });
+}
+
+#[test]
+fn a_caller_is_proven_by_its_user_or_refused() {
+    run(async {
+        let authority = Authority::new();
+        let origin = Origin::start(Does::Answer(ONE)).await;
+        let there = inbound(&authority, &[origin.address, origin.address], json!([])).await;
+        // The origin's listening socket is this very process': its user is the service's.
+        let owned = json!({"proof": "user", "owners": [origin.address.to_string()]});
+        let here = outbound(Some(&authority), there.address, owned).await;
+        assert_eq!(body(&here.send(CALL).await), "one");
+        let nobody = json!({"proof": "user", "owners": ["127.0.0.1:1"], "uids": []});
+        let here = outbound(Some(&authority), there.address, nobody).await;
+        let answer = here.send(CALL).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        assert_eq!(header(&answer, "mesh-reason"), Some("caller_unproven"));
+        assert_eq!(header(&answer, "connection"), Some("close"));
+    });
+}
+
+#[test]
+fn a_service_calls_mesh_names_alone() {
+    run(async {
+        let authority = Authority::new();
+        let here = outbound(Some(&authority), "127.0.0.1:9".parse().unwrap(), by_port()).await;
+        let answer = here.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+        assert_eq!(
+            header(&answer, "mesh-reason"),
+            Some("not_mesh_host"),
+            "{answer}"
+        );
+        let answer = here
+            .send("GET http://nobody.mesh/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await;
+        assert_eq!(
+            header(&answer, "mesh-reason"),
+            Some("no_such_service"),
+            "{answer}"
+        );
+    });
+}

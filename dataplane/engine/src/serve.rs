@@ -33,6 +33,9 @@ use crate::worker::Worker;
 const LINGER: Duration = Duration::from_secs(1);
 /// How much is read and thrown away meanwhile.
 const LINGER_BYTES: u64 = 1 << 20;
+/// How long a connection may be without a request while the process goes away: it was made for one, which is on its
+/// way, and closing it would lose that.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Serves a downstream connection from its first byte to its last.
 pub async fn serve(
@@ -63,6 +66,8 @@ struct Connection {
     refusal: Option<Error>,
     peer: SocketAddr,
     side: Side,
+    /// Whether nothing was asked over it yet.
+    is_new: bool,
 }
 
 impl Connection {
@@ -121,16 +126,22 @@ impl Connection {
             refusal,
             peer,
             side: Side::new(stream),
+            is_new: true,
         })
     }
 
     /// Waits for the first byte of a request, holding no buffer. False: the connection is over.
     async fn wait(&mut self) -> bool {
         let worker = Rc::clone(&self.worker);
-        let idle_timeout = worker.snapshot().settings.limits.idle_timeout;
+        let limits = worker.snapshot().settings.limits;
+        let patience = if self.is_new {
+            limits.head_timeout
+        } else {
+            limits.idle_timeout
+        };
         let mut place = None;
         let first = {
-            let mut first = pin!(self.side.stream.first_byte());
+            let mut first = pin!(self.side.stream.first_byte(self.is_new));
             let waiting = poll_fn(|cx| {
                 if let Poll::Ready(first) = first.as_mut().poll(cx) {
                     return Poll::Ready(first.ok());
@@ -143,12 +154,21 @@ impl Connection {
                 }
                 Poll::Pending
             });
-            timeout(idle_timeout, waiting).await
+            timeout(patience, waiting).await
         };
         if let Some(place) = place {
             worker.idle.borrow_mut().remove(place);
         }
+        let first = match first {
+            Ok(None) if self.is_new && worker.is_draining() => {
+                timeout(FIRST_REQUEST, self.side.stream.first_byte(true))
+                    .await
+                    .map(Result::ok)
+            }
+            first => first,
+        };
         let Ok(Some(first)) = first else { return false };
+        self.is_new = false;
         self.side.lend(&mut worker.buffers.borrow_mut());
         if let Some(byte) = first {
             self.side.input.push(byte);

@@ -105,7 +105,8 @@ class Calls:
         self, path: str, question: Question, more: Sequence[tuple[str, str | int]] = ()
     ) -> Answer:
         parameters = [*self._datacenter, *more, *question.parameters()]
-        return await self._transport.request("GET", path, parameters)
+        answer = await self._transport.request("GET", path, parameters, accepted=(200,))
+        return answer.of_consul()
 
     async def _intention(
         self, method: str, source: str, destination: str, body: bytes | None

@@ -90,7 +90,7 @@ class ConsulClient:
     async def kv_get(self, key: str, *, consistent: bool = False) -> KvEntry | None:
         """One key, None if there is none."""
         answer = await self._library.kv.get(_key(key), consistency=_consistency(consistent))
-        found = parse.kv_entries(answer.json())
+        found = parse.kv_entries(answer.of_consul().json())
         return found[0] if found else None
 
     async def kv_list(self, prefix: str, *, consistent: bool = False) -> list[KvEntry]:
@@ -98,7 +98,7 @@ class ConsulClient:
         answer = await self._library.kv.get(
             _key(prefix), recurse=True, consistency=_consistency(consistent)
         )
-        found = list(parse.kv_entries(answer.json()))
+        found = list(parse.kv_entries(answer.of_consul().json()))
         right = ("key", prefix, "read")
         await self.check_whole(answer, right, () if found else [right])
         return found
@@ -165,7 +165,7 @@ class ConsulClient:
     async def session_info(self, session_id: str, *, consistent: bool = True) -> SessionInfo | None:
         """None if the session does not live."""
         answer = await self._library.session.info(session_id, consistency=_consistency(consistent))
-        found = answer.json()
+        found = answer.of_consul().json()
         right = ("session", "", "read")
         await self.check_whole(answer, right, () if found else [right])
         return SessionInfo.from_json(found[0]) if found else None
@@ -175,7 +175,7 @@ class ConsulClient:
     async def services_on_node(self, node: str, *, consistent: bool = False) -> list[Instance]:
         """What the catalog has on a node, sorted by service and id; all `passing`: health is not read."""
         answer = await self._library.catalog.node(node, consistency=_consistency(consistent))
-        found = list(parse.node_services(answer.json()))
+        found = list(parse.node_services(answer.of_consul().json()))
         # Services that are left out of a node that is shown, or the node itself.
         is_hidden = answer.json() is None
         right = ("node", node, "read") if is_hidden else ("service", "", "read")
@@ -310,7 +310,7 @@ class Reads:
             **options,
         )
         assert isinstance(answer, Answer)
-        return answer
+        return answer.of_consul()
 
 
 class _Library:

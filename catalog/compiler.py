@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from . import held, intentions
+from . import held, intentions, mesh
 from .clusters import ClearEndpoint, Cluster, as_saved, cluster, mesh_nodes
 from .destinations import catalog_names, destinations
 from .findings import route_findings
@@ -117,6 +117,7 @@ def compile_snapshot(
     }
     problems = (
         *held.problems(state.keys),
+        *mesh.problems(state.mesh),
         *forms.problems,
         *memo.once("shadowed", "", (forms.in_force,), lambda: shadowed(forms.in_force)),
         *route_findings(forms.in_force, clusters, catalog, state.instances),
@@ -165,7 +166,7 @@ def _clusters(
     catalog: frozenset[str],
 ) -> Mapping[str, Cluster]:
     """The clusters of all named services by name; of one that was not swept yet the last one, if there is any."""
-    nodes = memo.once("nodes", "", (state.nodes,), lambda: mesh_nodes(state.nodes))
+    nodes = memo.once("nodes", "", (state.mesh,), lambda: mesh_nodes(state.mesh.nodes))
     found: dict[str, Cluster] = {}
     for service in sorted(named):
         instances = state.instances.get(service)

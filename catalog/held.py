@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .keys import CONFIRM
 from .model import KvEntry, Problem
 from .update import KvUpdate
 
@@ -44,7 +45,7 @@ def problems(keys: Keys) -> tuple[Problem, ...]:
         count = _count(keys.entries)
         sentence = (
             f"all {count} keys under mesh/ went at once; they stay in force until any key stands there again, "
-            "such as mesh/confirm"
+            f"such as {CONFIRM}"
         )
         return (Problem("mesh/", keys.held, "error", sentence),)
     if keys.aside is not None:

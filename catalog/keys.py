@@ -17,7 +17,10 @@ NAME_MAX_CHARACTERS = 200
 """A route's name stands in spans, metrics and log lines."""
 
 LATER_FOLDERS = ("drain", "middlewares", "services", "tests", "tls", "upstreams")
-LATER_KEYS = ("confirm", "settings")
+LATER_KEYS = ("settings",)
+
+CONFIRM = "mesh/confirm"
+"""A key that may be put where an emptied prefix is meant: that it stands is all it says (held.py)."""
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -45,8 +48,11 @@ def keys_digest(entries: Iterable[KvEntry]) -> str:
 
 
 def key_problem(entry: KvEntry) -> Problem | None:
-    """What is wrong with a key that holds no route; None for a folder, which people's tools make and no one reads."""
-    if entry.key.endswith("/") and not entry.value:
+    """What is wrong with a key that holds no route.
+
+    None for a folder, which people's tools make and no one reads, and for CONFIRM.
+    """
+    if entry.key == CONFIRM or (entry.key.endswith("/") and not entry.value):
         return None
     sentence, suggestion = _judged(entry.key)
     return Problem(entry.key, entry.modify_index, "error", sentence, suggestion=suggestion)
@@ -64,8 +70,10 @@ def _judged(key: str) -> tuple[str, str | None]:
         sentence = f"no one reads the key {quote(key)}: names stand below {PREFIX}{first}/"
         return sentence, None
     folders = ["routes/", *(folder + "/" for folder in LATER_FOLDERS)]
-    near = nearest(first + slash, folders if slash else LATER_KEYS)
+    near = nearest(first + slash, folders if slash else ("confirm", *LATER_KEYS))
     suggestion = PREFIX + near + name if near else None
+    if suggestion is None and not slash and route_name(ROUTES + first):
+        suggestion = ROUTES + first
     if suggestion is None and slash:
         return (
             f"no one reads keys under {quote(PREFIX + first + slash)}; routes stand under {ROUTES}",

@@ -11,6 +11,8 @@ import orjson
 from .health import CheckTable, check_table, swept, with_status
 from .held import Keys, take
 from .keys import PREFIX
+from .mesh import Mesh
+from .mesh import take as take_nodes
 from .model import Instance, Intentions, KvEntry
 from .routes import saved_routes, to_document
 from .update import (
@@ -42,7 +44,7 @@ class State:
 
     keys: Keys = field(default_factory=Keys)
     services: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    nodes: tuple[Instance, ...] = ()
+    mesh: Mesh = field(default_factory=Mesh)
     intentions: tuple[Intentions, ...] = ()
     unhealthy: UnhealthyUpdate | None = None
     checks: CheckTable = field(default_factory=dict)
@@ -81,8 +83,9 @@ class State:
                 return self if local == self.local else self._local(local)
             case ServicesUpdate(services=services):
                 return self if services == self.services else replace(self, services=services)
-            case NodesUpdate(instances=nodes):
-                return self if nodes == self.nodes else replace(self, nodes=nodes)
+            case NodesUpdate():
+                mesh = take_nodes(self.mesh, update)
+                return self if mesh == self.mesh else replace(self, mesh=mesh)
             case IntentionsUpdate(intentions=intentions):
                 same = intentions == self.intentions
                 return self if same else replace(self, intentions=intentions)

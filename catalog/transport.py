@@ -7,6 +7,7 @@ answers is not used: it drops the headers.
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ WAIT_SLACK_SECONDS = 2.0
 # How much of Consul's words an error carries.
 ERROR_TEXT_CHARACTERS = 300
 ACCEPTED = frozenset({200, 404, 409})
+NOT_CONSUL = "without the header X-Consul-Index, so it is not Consul who answers: is this the address of its HTTP API?"
 
 Parameters = Sequence[tuple[str, str | int]]
 
@@ -98,6 +100,15 @@ class Answer:
     def default_policy(self) -> str | None:
         """The ACL default policy, `allow` or `deny`; None where Consul does not say."""
         return self.headers.get("X-Consul-Default-ACL-Policy")
+
+    def of_consul(self) -> Self:
+        """The same answer to a read. Raises ConsulAnswerError for one without X-Consul-Index, which Consul never forgets.
+
+        A 404 of something in between (a balancer, another program at the address) would else be an empty mesh.
+        """
+        if "X-Consul-Index" not in self.headers:
+            raise ConsulAnswerError(self.status, NOT_CONSUL)
+        return self
 
     def json(self) -> Any:
         """The body as JSON, None for a 404. Raises ConsulAnswerError for a body that is none."""
@@ -266,6 +277,8 @@ def _refuse(answer: Answer, accepted: Collection[int]) -> None:
 
 def _cause(error: BaseException) -> str:
     inner = getattr(error, "os_error", error)
+    if isinstance(inner, socket.gaierror):
+        return "no such host is known"
     if isinstance(inner, OSError) and inner.errno:
         return os.strerror(inner.errno).lower()
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):

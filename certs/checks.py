@@ -37,7 +37,7 @@ def check_request(
     now: datetime,
     seen: Collection[str],
 ) -> Wish:
-    """What can be known from the request alone. `seen` are the nonces answered before. Raises RequestError."""
+    """What can be known from the request alone. `seen` has `<key> <nonce>` of what was answered before. Raises RequestError."""
     path = split_request_key(key)
     if path is None:
         raise RequestError(f"{key} is not meshnode/ca/requests/<node>/<service>")
@@ -51,7 +51,7 @@ def check_request(
         )
     _check_signature(request)
     _check_time(request, now)
-    if request.nonce in seen:
+    if f"{key} {request.nonce}" in seen:
         raise RequestError("the request is a replay: its nonce was answered before")
     if request.service in settings.excluded_services:
         raise RequestError(f"the signer's settings exclude the service {request.service}")

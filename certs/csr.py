@@ -39,7 +39,8 @@ def check_csr(csr_pem: str, spiffe_id: str) -> ec.EllipticCurvePublicKey:
 def _load(csr_pem: str) -> x509.CertificateSigningRequest:
     try:
         return x509.load_pem_x509_csr(csr_pem.encode("ascii"))
-    except ValueError as error:
+    # InvalidVersion is no ValueError.
+    except (ValueError, x509.InvalidVersion) as error:
         raise RequestError("its CSR is no CSR in PEM") from error
 
 

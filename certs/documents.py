@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -120,18 +121,31 @@ class RootsDocument:
 
 
 def load_certificates(pem: str, *, at_most: int) -> tuple[x509.Certificate, ...]:
-    """The certificates in a PEM text, in its order. Raises DocumentError for none, for more, and for garbage."""
+    """The certificates in a PEM text, in its order. Raises DocumentError for none, for more, and for garbage.
+
+    Their names, keys and extensions can be read: the library looks at them only when it is asked, and would raise there.
+    """
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode("ascii"))
     except (ValueError, x509.InvalidVersion) as error:
         raise DocumentError("it holds no certificate in PEM") from error
     if len(certificates) > at_most:
         raise DocumentError(f"it holds {len(certificates)} certificates, more than {at_most}")
+    for certificate in certificates:
+        _check_readable(certificate)
     return tuple(certificates)
 
 
 def from_unix(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _check_readable(certificate: x509.Certificate) -> None:
+    try:
+        certificate.public_key()
+        _ = certificate.subject, certificate.issuer, certificate.extensions
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise DocumentError(f"it holds a certificate that cannot be read: {error}") from error
 
 
 def _each(pems: tuple[str, ...]) -> tuple[x509.Certificate, ...]:

@@ -97,7 +97,9 @@ class Signer:
         self._handled: dict[str, tuple[int, float]] = {}
         """Of each request that was answered or passed over: its ModifyIndex, and when, by the loop's clock."""
         self._nonces: dict[str, float] = {}
-        """Nonces that were answered, oldest first, and when, by the loop's clock."""
+        """Nonces that were answered, oldest first, behind the key each stood under, and when, by the loop's clock.
+
+        With the key: else a node that reads another's request could use its nonce up before it is answered."""
         self._problems: dict[str, str] = {}
 
     @property
@@ -224,7 +226,7 @@ class Signer:
             return  # The last signer answered it.
         answer = await self._decide(entry, nonce, authority, proofs)
         await self._store.kv_put(key, answer.to_bytes())
-        self._remember(nonce)
+        self._remember(f"{entry.key} {nonce}")
 
     async def _decide(
         self, entry: Entry, nonce: str, authority: Authority, proofs: _Proofs
@@ -256,9 +258,9 @@ class Signer:
         log.info("issued a certificate for %s on %s", request.service, request.node)
         return Answer(nonce, request.csr_sha256, chain, signer=self._node)
 
-    def _remember(self, nonce: str) -> None:
+    def _remember(self, seen: str) -> None:
         now = asyncio.get_running_loop().time()
-        self._nonces[nonce] = now
+        self._nonces[seen] = now
         for old, at in list(self._nonces.items()):
             if now - at <= NONCE_MEMORY_S and len(self._nonces) <= MAX_NONCES:
                 break

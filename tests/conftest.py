@@ -4,10 +4,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support import leftovers
 from tests.support.consul import ConsulCluster
 from tests.support.jaeger import Jaeger
+
+# No test is timed: a busy machine says nothing about the code.
+settings.register_profile("meshnode", deadline=None)
+settings.load_profile("meshnode")
 
 _left: list[leftovers.Descendant] = []
 

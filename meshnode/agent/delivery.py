@@ -33,6 +33,8 @@ class Delivery:
         self._identity_problems: dict[str, Problem] = {}
         self.proxy: RunningProxy | None = None
         self._refused_digest: str | None = None
+        self._reached_digest: str | None = None
+        """Of the last wanted table that came into force, be it without what was refused of it."""
         self._delivered: dict[str, IdentityIssued | int] = {}
         self._gone: set[str] = set()
 
@@ -55,8 +57,10 @@ class Delivery:
 
     @property
     def has_wanted(self) -> bool:
-        """The proxy has the table that is wanted (or refused it); identities may still be on their way."""
-        return self.proxy is not None and self.in_force is not None and not self._has_news()
+        """The proxy has the table that is wanted, but for single resources it refused; identities may be on their way."""
+        if self.proxy is None or self.in_force is None or self.wanted is None:
+            return False
+        return self.wanted.digest in (self.in_force.digest, self._reached_digest)
 
     def want(self, digest: str, resources: Any) -> bool:
         """A newer table; False when it is the one that is wanted already."""
@@ -70,7 +74,7 @@ class Delivery:
         """Finds out what a proxy has. One that was there before us, at our start, may have a newer table than the disk."""
         self.proxy = proxy
         self.in_force = None
-        self._refused_digest = None
+        self._refused_digest = self._reached_digest = None
         self._delivered = {}
         digest = proxy.version.digest
         if digest is None:
@@ -140,6 +144,7 @@ class Delivery:
                 table = None if culprit is None else without(table, self.in_force, culprit)
                 continue
             self.in_force, self.listeners = table, answer.listeners
+            self._reached_digest = self.wanted.digest if self.wanted else None
             break
         self._table_problems = tuple(problems)
         self._refused_digest = self.wanted.digest if problems and self.wanted else None

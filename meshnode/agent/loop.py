@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from catalog import Change, Compiled, Problem, Snapshot, remember
@@ -77,6 +78,8 @@ class AgentLoop:
         self._side: Side | None = None
         self._own_problems: dict[str, Problem] = {}
         self._changes: tuple[Change, ...] = ()
+        self._reached = (0, "")
+        """Index and digest of the keys that the proxy has in force, or refused one by one."""
         self._in_force_since: float | None = None
         self._is_first_proxy = True
         self._looks = 0
@@ -200,6 +203,7 @@ class AgentLoop:
         if compiled is not None and self._delivery.has_wanted:
             now_ms = int(self._clock.unix() * 1000)
             self._changes = remember(self._changes, compiled.index, now_ms)
+            self._reached = compiled.index, compiled.keys_digest
         view = view_of(
             port_range=self._port_range,
             knowledge=self._knowledge,
@@ -210,5 +214,8 @@ class AgentLoop:
             restarts=self._restarts(),
         )
         self._on_view(view)
-        if self._side is not None and self._knowledge.compiled is not None:
-            self._side.tell(view, self._knowledge.compiled, self._changes)
+        if self._side is not None and compiled is not None:
+            # A table that the proxy has not, or has refused, has reached nothing.
+            index, digest = self._reached
+            told = replace(compiled, index=index, keys_digest=digest)
+            self._side.tell(view, told, self._changes)

@@ -26,8 +26,7 @@ def of_listeners(listeners: Iterable[Listener]) -> tuple[Problem, ...]:
 
 def of_certificates(problems: Iterable[CertificateProblem]) -> tuple[Problem, ...]:
     return tuple(
-        Problem(key=f"certificate {one.subject}", index=0, severity="error", message=one.message)
-        for one in problems
+        Problem(f"certificate {one.subject}", 0, one.severity, one.message) for one in problems
     )
 
 

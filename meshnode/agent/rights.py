@@ -9,6 +9,9 @@ from catalog import ConsulClient, Problem, policy_line
 from ..config import Settings
 from .facts import Me
 
+# A node or service nobody has by this name: only a prefix gives the right to it.
+ANY = "any-that-may-come"
+
 
 def wanted(settings: Settings, me: Me) -> list[tuple[str, str, str]]:
     """(resource, name, access) of what every node needs; signing and its own services' rights show themselves when they are missing."""
@@ -18,8 +21,9 @@ def wanted(settings: Settings, me: Me) -> list[tuple[str, str, str]]:
         ("key", f"meshnode/ca/requests/{me.node}/x", "write"),
         ("key", f"meshnode/status/{me.node}", "write"),
         ("session", me.node, "write"),
-        ("node", me.node, "read"),
-        ("service", "meshnode", "read"),
+        ("session", ANY, "read"),
+        ("node", ANY, "read"),
+        ("service", ANY, "read"),
         ("service", "meshnode", "write"),
     ]
     return [*rights, ("service", "edge", "write")] if settings.edge_address else rights

@@ -3,15 +3,15 @@
 import os
 import signal
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.support.process import Process, wait_until
+from tests.support.running import Running
 
 READY_SECONDS = 20.0
 
 
-class Capture:
+class Capture(Running):
     """`async with Capture(tmp_path, f"tcp port {port}") as capture:`, then `await capture.payload()`.
 
     The filter is tcpdump's. The loopback interface by default: all of one machine's addresses talk over it.
@@ -45,6 +45,9 @@ class Capture:
         )
         return self
 
+    def close(self) -> None:
+        self.process.kill()
+
     async def payload(self) -> bytes:
         """Ends the capture: all bytes of all packets, headers included, in their order."""
         if self.process.is_running:
@@ -53,21 +56,6 @@ class Capture:
             self.process.signal(signal.SIGINT)
             await self.process.wait()
         return self.path.read_bytes()
-
-    async def __aenter__(self) -> Self:
-        try:
-            return await self.start()
-        except BaseException:
-            self.process.kill()
-            raise
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.process.kill()
 
     async def _until_quiet(self) -> None:
         sizes = [-1]

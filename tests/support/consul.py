@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from tests.support.consul_api import ConsulApi
@@ -26,6 +25,7 @@ from tests.support.consul_settings import (
 )
 from tests.support.ports import free_port
 from tests.support.process import Finished, Process, run
+from tests.support.running import Running
 from tests.support.tools import tool_path
 
 # A single server elects itself two heartbeats after its start; a loaded machine takes more.
@@ -63,7 +63,7 @@ class ConsulAgent:
         self.process.cont()
 
 
-class ConsulCluster(ConsulApi):
+class ConsulCluster(ConsulApi, Running):
     """`async with ConsulCluster(tmp_path, nodes=3, acl=True) as cluster:` node-1 is the server, the others are clients.
 
     With `acl` the default policy is deny (unless `default_policy` says otherwise), `cluster.token` may do everything,
@@ -153,21 +153,6 @@ class ConsulCluster(ConsulApi):
         secret = self.token if token is None else token
         environment = {"CONSUL_HTTP_ADDR": self[node].http_address}
         return {**environment, "CONSUL_HTTP_TOKEN": secret} if secret else environment
-
-    async def __aenter__(self) -> Self:
-        try:
-            return await self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _make_agent(self, number: int) -> ConsulAgent:
         name, address = f"node-{number}", f"127.0.0.{number}"

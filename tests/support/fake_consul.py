@@ -19,12 +19,16 @@ from tests.support.ports import free_port
 
 @dataclass(frozen=True, slots=True)
 class Scripted:
-    """One answer instead of the true one. `is_cut` closes the connection in the middle of the body."""
+    """One answer instead of the true one. `is_cut` closes the connection in the middle of the body.
+
+    `is_foreign` has none of Consul's headers, as an answer of something in between.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     is_cut: bool = False
+    is_foreign: bool = False
 
 
 @dataclass(slots=True)
@@ -238,7 +242,8 @@ class FakeConsul:
         return None
 
     async def _tell_scripted(self, request: web.Request, answer: Scripted) -> web.StreamResponse:
-        headers = {**_headers(self.index), **answer.headers}
+        own = {} if answer.is_foreign else _headers(self.index)
+        headers = {**own, **answer.headers}
         if not answer.is_cut:
             return web.Response(status=answer.status, body=answer.body, headers=headers)
         response = web.StreamResponse(status=answer.status, headers=headers)

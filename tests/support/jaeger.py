@@ -5,13 +5,13 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 
 from tests.support.ports import free_port
 from tests.support.process import Process, wait_until
+from tests.support.running import Running
 from tests.support.tools import tool_path
 
 READY_SECONDS = 60.0
@@ -57,7 +57,7 @@ class Trace:
         return tuple(span for span in self.spans if wanted.items() <= dict(span.tags).items())
 
 
-class Jaeger:
+class Jaeger(Running):
     """`async with Jaeger(tmp_path) as jaeger:` takes OTLP by gRPC and HTTP; stop, cont and kill are its process'."""
 
     def __init__(self, folder: Path) -> None:
@@ -115,21 +115,6 @@ class Jaeger:
             return trace if trace is not None and len(trace.spans) >= spans else None
 
         return await wait_until(whole, timeout, what=f"trace {trace_id} has {spans} spans")
-
-    async def __aenter__(self) -> Self:
-        try:
-            return await self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """The `data` of an answer; None for 404 (a trace that is not there yet)."""

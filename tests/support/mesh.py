@@ -16,19 +16,21 @@ import aiohttp
 
 from tests.support.consul import ConsulAgent, ConsulCluster
 from tests.support.leftovers import kill_descendants
-from tests.support.ports import free_port
+from tests.support.ports import free_port, free_range
 from tests.support.process import Finished, Process, run, wait_until
 
 COMMANDS = Path(sys.executable).parent
 READY_SECONDS = 30.0
 CALL_SECONDS = 10.0
+# For the services of a node that name no port of their own for their calls.
+OUTBOUND_PORTS = 20
 
 
 class MeshNode:
     """`async with MeshNode(cluster, "node-1", tmp_path) as node:` one agent and its proxy, ready to serve.
 
-    `settings` are further settings by their environment names without MESHNODE_ (`LOG_LEVEL`). State lies in
-    `folder`, so that an agent started again finds what the last one left.
+    `settings` are further settings by their environment names without MESHNODE_ (`LOG_LEVEL`), `environment` any
+    others by their whole names. State lies in `folder`, so that an agent started again finds what the last one left.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class MeshNode:
         otlp_http: str = "",
         jaeger_url: str = "",
         settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.cluster = cluster
@@ -50,6 +53,7 @@ class MeshNode:
         self.edge_port = free_port(self.address) if is_edge else 0
         self.mesh_port = free_port(self.address)
         self.admin_port = free_port(self.address)
+        outbound = free_range(self.address, OUTBOUND_PORTS)
         self.state_folder = folder / f"state-{name}"
         self.environment = {
             "CONSUL_HTTP_ADDR": cluster.http_address(name),
@@ -57,6 +61,7 @@ class MeshNode:
             "MESHNODE_MESH_ADDRESS": f"{self.address}:{self.mesh_port}",
             "MESHNODE_ADMIN_ADDRESS": f"{self.address}:{self.admin_port}",
             "MESHNODE_OUTBOUND_HOST": self.address,
+            "MESHNODE_OUTBOUND_PORTS": f"{outbound.start}-{outbound.stop - 1}",
             "MESHNODE_STATE_FOLDER": str(self.state_folder),
             "MESHNODE_PROXY_THREADS": "1",
             "OTEL_TRACES_EXPORTER": "otlp" if otlp_http else "none",
@@ -65,6 +70,7 @@ class MeshNode:
             **({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"} if otlp_http else {}),
             **({"MESHNODE_JAEGER_URL": jaeger_url} if jaeger_url else {}),
             **{f"MESHNODE_{key}": value for key, value in (settings or {}).items()},
+            **(environment or {}),
         }
         command = [str(COMMANDS / "meshnode"), "agent"]
         self.agent = Process(f"agent-{name}", command, folder=folder, env=self.environment)

@@ -4,18 +4,18 @@ import os
 import socket
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import Self
 
 from tests.support.ports import free_port
 from tests.support.process import Process
+from tests.support.running import Running
 
 READY_SECONDS = 20.0
 # Debian puts it where a user's PATH doesn't look.
 PROGRAM = "/usr/sbin/nginx"
 
 
-class Nginx:
+class Nginx(Running):
     """`async with Nginx(tmp_path, {"index.html": "hello"}) as web:` answers at `web.url`.
 
     As root its workers run as `user` (Debian's www-data), so the socket belongs to root and the work to somebody else.
@@ -59,21 +59,6 @@ class Nginx:
     def close(self) -> None:
         self.process.kill()
         self._root.cleanup()
-
-    async def __aenter__(self) -> Self:
-        try:
-            return await self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _accepts(self) -> bool:
         with socket.create_connection((self.address, self.port), timeout=1):

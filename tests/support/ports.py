@@ -5,6 +5,8 @@ import socket
 
 # Below Linux' range for outgoing connections, so that none of those takes a port between choice and use.
 PORTS = range(20_000, 32_000)
+# Whole ranges, for programs that choose ports themselves.
+RANGES = range(10_000, 20_000)
 ATTEMPTS = 200
 
 # A name in the abstract namespace a port: it keeps two test runs at the same time apart and is gone with the process.
@@ -17,6 +19,15 @@ def free_port(address: str = "127.0.0.1") -> int:
         if _is_free(address, port) and _claim(port):
             return port
     raise RuntimeError(f"no free port on {address} in {ATTEMPTS} attempts")
+
+
+def free_range(address: str, size: int) -> range:
+    """Ports side by side, all of them as `free_port` gives one."""
+    for first in random.sample(RANGES[::size], min(ATTEMPTS, len(RANGES[::size]))):
+        ports = range(first, first + size)
+        if all(_is_free(address, port) for port in ports) and _claim(first):
+            return ports
+    raise RuntimeError(f"no {size} free ports side by side on {address}")
 
 
 def _is_free(address: str, port: int) -> bool:

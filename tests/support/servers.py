@@ -6,11 +6,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from tests.support.ports import free_port
 from tests.support.process import Process
+from tests.support.running import Running
 
 PROGRAM = Path(__file__).with_name("echo.py")
 READY_SECONDS = 20.0
@@ -83,7 +83,7 @@ class Called:
         return _first(self.headers, name)
 
 
-class EchoServer:
+class EchoServer(Running):
     """`async with EchoServer("cart-1", tmp_path) as cart:` answers at `cart.url`; `cart.process` can be killed.
 
     `outbound` is the address and port its calls go through (its outbound listener), `call` a URL it calls on every
@@ -126,21 +126,6 @@ class EchoServer:
 
     def close(self) -> None:
         self.process.kill()
-
-    async def __aenter__(self) -> Self:
-        try:
-            return await self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _accepts(self) -> bool:
         with socket.create_connection((self.address, self.port), timeout=1):

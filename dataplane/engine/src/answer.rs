@@ -38,7 +38,11 @@ pub fn error(out: &mut Vec<u8>, error: &Error, asked: &Asked<'_>) {
             None => format!("{sentence}\n"),
         }
     };
-    write::status_line(out, reason.status(), phrase(reason.status()).as_bytes());
+    write::status_line(
+        out,
+        reason.status(),
+        write::reason_phrase(reason.status()).as_bytes(),
+    );
     write::header(out, b"mesh-reason", reason.code().as_bytes());
     if let Some(trace) = &trace {
         write::header(out, b"mesh-trace", trace.as_bytes());
@@ -54,7 +58,7 @@ pub fn error(out: &mut Vec<u8>, error: &Error, asked: &Asked<'_>) {
 
 /// Writes a redirect (RFC 9110 §15.4).
 pub fn redirect(out: &mut Vec<u8>, status: u16, location: &str, asked: &Asked<'_>) {
-    write::status_line(out, status, phrase(status).as_bytes());
+    write::status_line(out, status, write::reason_phrase(status).as_bytes());
     write::header(out, b"Location", location.as_bytes());
     finish(out, asked, b"");
 }
@@ -73,7 +77,7 @@ pub fn options(out: &mut Vec<u8>, asked: &Asked<'_>) {
 /// Answers `TRACE` as its final recipient: this server has no resource that takes it, and what a
 /// client sent is not shown back (RFC 9110 §9.3.8 forbids credentials in it).
 pub fn trace_refused(out: &mut Vec<u8>, asked: &Asked<'_>) {
-    write::status_line(out, 405, phrase(405).as_bytes());
+    write::status_line(out, 405, write::reason_phrase(405).as_bytes());
     write::header(
         out,
         b"Allow",
@@ -112,35 +116,6 @@ pub fn trace_id(trace: &TraceContext) -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
-}
-
-/// The reason phrase of a status the mesh answers with (RFC 9110 §15).
-fn phrase(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        421 => "Misdirected Request",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        508 => "Loop Detected",
-        _ => "Error",
-    }
 }
 
 #[cfg(test)]
@@ -193,13 +168,13 @@ mod tests {
             is_head: true,
             ..ASKED
         });
-        assert!(answer.contains("Content-Length: ") && answer.ends_with("\r\n\r\n"));
+        assert!(answer.contains("content-length: ") && answer.ends_with("\r\n\r\n"));
     }
 
     #[test]
     fn every_reason_has_a_phrase_of_its_own_status() {
         for reason in Reason::ALL {
-            assert!(reason.status() == 499 || phrase(reason.status()) != "Error");
+            assert!(reason.status() == 499 || !write::reason_phrase(reason.status()).is_empty());
         }
     }
 

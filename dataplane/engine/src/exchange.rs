@@ -1,6 +1,7 @@
 //! One request's bytes to the upstream and its response's bytes back, at the same time and with
 //! backpressure both ways. It may not decide where they go, nor what a head says.
 
+use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -103,6 +104,8 @@ pub struct Exchange<'a> {
     down: &'a mut Side,
     up: &'a mut Side,
     limits: HeadLimits,
+    /// Room to read the answer's head in.
+    headers: &'a RefCell<HeaderStore>,
     method: &'a str,
     client: Version,
     request: Flow,
@@ -120,6 +123,7 @@ impl<'a> Exchange<'a> {
         down: &'a mut Side,
         up: &'a mut Side,
         limits: HeadLimits,
+        headers: &'a RefCell<HeaderStore>,
         method: &'a str,
         client: Version,
         body: BodyLength,
@@ -129,6 +133,7 @@ impl<'a> Exchange<'a> {
             down,
             up,
             limits,
+            headers,
             method,
             client,
             request,
@@ -257,7 +262,7 @@ impl<'a> Exchange<'a> {
     /// dropped (RFC 9110 §15.2: an HTTP/1.0 client gets none).
     fn take_head(&mut self, write_head: &mut WriteHead<'_>) -> Result<Option<Begun>, Error> {
         while !self.up.input.is_empty() {
-            let mut store = HeaderStore::new();
+            let mut store = self.headers.borrow_mut();
             let parsed = parse_response(
                 self.up.input.filled(),
                 self.method,
@@ -325,7 +330,7 @@ fn bad_response(bad: BadMessage) -> Error {
 }
 
 fn bad_request(bad: BadMessage) -> Error {
-    Error::downstream(Reason::BadRequest, bad.to_string())
+    Error::downstream(bad.reason(), bad.to_string())
 }
 
 fn client_gone(error: &io::Error) -> Error {

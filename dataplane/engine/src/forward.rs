@@ -240,6 +240,7 @@ async fn exchange(
         down,
         &mut upstream.side,
         request::head_limits(&request.snapshot),
+        &worker.headers,
         &request.method,
         request.version,
         request.body,

@@ -9,7 +9,7 @@ use crate::answer::{self, Asked};
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::http1::{
-    BadMessage, BodyLength, HeadLimits, HeaderStore, Known, Parsed, RequestHead, Version,
+    BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Target as Form, Version,
     parse_request,
 };
 use crate::plan::{self, Caller, Plan, Target};
@@ -120,7 +120,7 @@ pub fn read(
 ) -> Result<Option<(Request, usize)>, BadMessage> {
     let snapshot = worker.snapshot();
     let limits = head_limits(&snapshot);
-    let mut store = HeaderStore::new();
+    let mut store = worker.headers.borrow_mut();
     match parse_request(input, &limits, &mut store)? {
         Parsed::Complete(head) => {
             let head_bytes = head.head_bytes;
@@ -185,6 +185,12 @@ fn understand(
         });
         let forwarding = Forwarding {
             path_and_query: &path,
+            // An HTTP/1.0 client may name no host; the next one has to be told one.
+            host: if head.host.is_empty() {
+                &plan.destination
+            } else {
+                head.host
+            },
             node: &settings.node,
             client: client(&snapshot, origin),
             trace: &trace,
@@ -220,6 +226,11 @@ fn refusal(origin: &Origin<'_>, head: &RequestHead<'_>) -> Option<Error> {
     if head.method == "CONNECT" {
         let detail = "CONNECT is not taken: this is no forward proxy";
         return Some(Error::downstream(Reason::ConnectUnsupported, detail));
+    }
+    if matches!(head.target, Form::Absolute { scheme, .. } if scheme.eq_ignore_ascii_case("https"))
+    {
+        let detail = "an https target came in clear: it was meant for another server";
+        return Some(Error::downstream(Reason::Misdirected, detail));
     }
     if head.upgrade {
         let detail = "another protocol was asked for by Upgrade, which this version does not speak";

@@ -12,6 +12,8 @@ use crate::trace::TraceContext;
 pub struct Forwarding<'a> {
     /// The path and query to send: after the route's changes.
     pub path_and_query: &'a str,
+    /// The host to name.
+    pub host: &'a str,
     /// This node's name, for `Via`.
     pub node: &'a str,
     /// Where the request came from, where that is to be told: at the edge.
@@ -36,7 +38,7 @@ pub struct Client {
 /// Writes a request's head for the upstream, all but the end: [`end_request`] follows.
 pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forwarding<'_>) {
     write::request_line(out, head.method, forwarding.path_and_query);
-    write::header(out, b"Host", head.host.as_bytes());
+    write::header(out, b"Host", forwarding.host.as_bytes());
     let keeps_forwarded = forwarding.client.is_none_or(|client| client.is_trusted);
     for header in head.headers.iter() {
         let is_sent = match header.known {

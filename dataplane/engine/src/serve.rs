@@ -33,8 +33,8 @@ use crate::worker::Worker;
 const LINGER: Duration = Duration::from_secs(1);
 /// How much is read and thrown away meanwhile.
 const LINGER_BYTES: u64 = 1 << 20;
-/// How long a new connection may take for its first request when the process is going away: its client could not know,
-/// and would see a connection that was taken and then closed without a word.
+/// How long a connection may be without a request while the process goes away: it was made for one, which is on its
+/// way, and closing it would lose that.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// The same for one that had requests: what the system has of the next is heard of by then.
 const LAST_LOOK: Duration = Duration::from_millis(10);
@@ -70,7 +70,7 @@ struct Connection {
     side: Side,
     /// Inbound: what the caller's name rests on.
     standing: Option<Standing>,
-    /// Whether it had no request yet.
+    /// Whether nothing was asked over it yet.
     is_new: bool,
 }
 
@@ -102,7 +102,9 @@ impl Connection {
             }
             ListenerKind::Inbound => {
                 let head_timeout = worker.snapshot().settings.limits.head_timeout;
-                let accepted = tls::accept(&worker.shared.identities, tcp, head_timeout).await;
+                // In a box: a handshake takes some kilobytes, which the connection need not keep.
+                let handshake = tls::accept(&worker.shared.identities, tcp, head_timeout);
+                let accepted = Box::pin(handshake).await;
                 worker.note_handshake(accepted.is_ok());
                 match accepted {
                     Ok((tls, ends)) => {
@@ -140,19 +142,19 @@ impl Connection {
     /// Waits for the first byte of a request, holding no buffer. False: the connection is over.
     async fn wait(&mut self) -> bool {
         let worker = Rc::clone(&self.worker);
-        let grace = if self.is_new {
-            FIRST_REQUEST
+        let limits = worker.snapshot().settings.limits;
+        let (mut patience, grace) = if self.is_new {
+            (limits.head_timeout, FIRST_REQUEST)
         } else {
-            LAST_LOOK
+            (limits.idle_timeout, LAST_LOOK)
         };
-        let mut patience = worker.snapshot().settings.limits.idle_timeout;
         if let Some(standing) = &self.standing {
             patience = patience.min(standing.rest());
         }
         let (standing, stream) = (&mut self.standing, &mut self.side.stream);
         let mut place = None;
         let first = {
-            let mut first = pin!(stream.first_byte());
+            let mut first = pin!(stream.first_byte(self.is_new));
             let waiting = poll_fn(|cx| {
                 if let Poll::Ready(first) = first.as_mut().poll(cx) {
                     return Poll::Ready(Some(first));
@@ -178,6 +180,7 @@ impl Connection {
             worker.idle.borrow_mut().remove(place);
         }
         let Some(first) = first else { return false };
+        self.is_new = false;
         self.side.lend(&mut worker.buffers.borrow_mut());
         if let Some(byte) = first {
             self.side.input.push(byte);
@@ -228,7 +231,6 @@ impl Connection {
         if !outcome.has_begun && outcome.status == 0 {
             self.answer(&request, &mut outcome, keeps_client).await;
         }
-        self.is_new = false;
         record::request(
             &worker,
             &self.listener,

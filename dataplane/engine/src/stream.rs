@@ -23,11 +23,20 @@ pub enum Stream {
 impl Stream {
     /// Waits until a byte can be read, without a buffer being held. Gives the byte where it had to be
     /// taken to know (TLS), `None` where it waits in the socket, and an error at the stream's end.
-    pub async fn first_byte(&mut self) -> io::Result<Option<u8>> {
-        if let Self::Plain(tcp) = self {
-            return tcp.readable().await.map(|()| None);
-        }
+    /// `is_new`: nothing was read of it yet.
+    pub async fn first_byte(&mut self, is_new: bool) -> io::Result<Option<u8>> {
         let mut byte = [0];
+        if let Self::Plain(tcp) = self {
+            // The runtime takes an accepted socket for readable until it was tried once, which would
+            // lend buffers to all who only connect. Later its word is good, and costs no system call.
+            if !is_new {
+                return tcp.readable().await.map(|()| None);
+            }
+            return match tcp.peek(&mut byte).await? {
+                0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => Ok(None),
+            };
+        }
         let count = std::future::poll_fn(|cx| {
             let mut slot = ReadBuf::new(&mut byte);
             Pin::new(&mut *self)

@@ -11,6 +11,7 @@ use arc_swap::{ArcSwap, Cache};
 use crate::balancer::Balancer;
 use crate::buffers::BufferPool;
 use crate::clock::{self, Instant};
+use crate::http1::HeaderStore;
 use crate::idle::IdleConnections;
 use crate::pool::Pool;
 use crate::random::Random;
@@ -39,6 +40,8 @@ pub struct Worker {
     pub random: RefCell<Random>,
     /// The connections that wait for their next request.
     pub idle: RefCell<IdleConnections>,
+    /// Room to read heads in: of requests and of answers, one at a time.
+    pub headers: RefCell<HeaderStore>,
     snapshot: RefCell<Cache<SnapshotCell, Arc<Snapshot>>>,
     date: RefCell<Date>,
     is_draining: Cell<bool>,
@@ -68,6 +71,7 @@ impl Worker {
             pool: RefCell::default(),
             buffers: RefCell::default(),
             random: RefCell::new(Random::from_os()),
+            headers: RefCell::default(),
             snapshot: RefCell::new(Cache::new(SnapshotCell(Arc::clone(&shared)))),
             date: RefCell::default(),
             idle: RefCell::default(),

@@ -302,6 +302,22 @@ async fn draining_closes_listeners_after_their_queues_are_empty() {
 }
 
 #[tokio::test]
+async fn a_request_on_its_way_when_the_drain_begins_is_answered() {
+    let engine = Engine::start(1).unwrap();
+    put(&engine, &json!({ "edge": edge(ANY) })).await;
+    let mut early = TcpStream::connect(state(&engine, "edge").address).unwrap();
+    let _silent = TcpStream::connect(state(&engine, "edge").address).unwrap();
+    until("the connections", || engine.connections() == 2);
+    engine.drain(Duration::from_secs(20));
+    until("closed listeners", || engine.listener_states().is_empty());
+    assert_eq!(ask(&mut early).unwrap(), "HTTP/1.1 404 Not Found");
+    // Who never asks does not hold the drain up for its whole grace.
+    tokio::time::timeout(Duration::from_secs(10), engine.drained())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn idle_connections_end_with_a_drain() {
     let engine = Engine::start(1).unwrap();
     put(&engine, &json!({ "edge": edge(ANY) })).await;

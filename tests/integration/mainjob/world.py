@@ -1,15 +1,13 @@
 """All that the main job runs: edge on node-1, the calling service `shop` on node-2, nginx as `stock` on node-3."""
 
 import json
-import shutil
-import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.integration.mainjob.told import show, step
-from tests.support import ConsulCluster, EchoServer, Jaeger, Process, free_port, run
-from tests.support.mesh import MeshNode, get
+from tests.support import ConsulCluster, EchoServer, Jaeger, Nginx, free_port, program_path, run
+from tests.support.mesh import MeshNode
 
 HOST = "shop.test"
 SECRET = "stock-level-4711-nobody-else-may-read-this"
@@ -25,7 +23,7 @@ class World:
     jaeger: Jaeger
     nodes: tuple[MeshNode, ...]
     shop: EchoServer
-    stock_port: int
+    stock: Nginx
     folder: Path
 
     @property
@@ -77,7 +75,10 @@ async def build(stack: AsyncExitStack, folder: Path, *, has_acl: bool) -> World:
             f"{name}: mesh {node.address}:{node.mesh_port}"
             + (f", edge {node.edge}" if name == "node-1" else "")
         )
-    stock_port = await start_nginx(stack, folder, cluster["node-3"].address)
+    # Debian's nginx, which knows nothing of any mesh.
+    stock = await stack.enter_async_context(
+        Nginx(folder, {"index.html": SECRET}, address=cluster["node-3"].address)
+    )
     outbound_port = free_port("127.0.0.2")
     shop = await stack.enter_async_context(
         EchoServer(
@@ -89,7 +90,7 @@ async def build(stack: AsyncExitStack, folder: Path, *, has_acl: bool) -> World:
             uid=SERVICE_UID,
         )
     )
-    world = World(cluster, jaeger, tuple(nodes), shop, stock_port, folder)
+    world = World(cluster, jaeger, tuple(nodes), shop, stock, folder)
     await register(world, outbound_port)
     return world
 
@@ -100,36 +101,12 @@ async def node_token(cluster: ConsulCluster, node: str, services: tuple[str, ...
     arguments += ["--edge", "--signer"] if node == "node-1" else []
     arguments += [word for service in services for word in ("--service", service)]
     show(f"$ meshnode {' '.join(arguments)} | consul acl policy create -name {node}-mesh -rules -")
-    printed = await run(Path(sys.executable).parent / "meshnode", *arguments)
+    printed = await run(program_path("meshnode"), *arguments)
     name = f"{node}-mesh"
     await cluster.cli("acl", "policy", "create", "-name", name, "-rules", "-", stdin=printed.stdout)
     show(f"$ consul acl token create -policy-name {name}")
     made = await cluster.cli("acl", "token", "create", "-policy-name", name, "-format", "json")
     return str(json.loads(made.stdout)["SecretID"])
-
-
-async def start_nginx(stack: AsyncExitStack, folder: Path, address: str) -> int:
-    """Debian's nginx, which knows nothing of any mesh."""
-    port = free_port(address)
-    root = folder / "www"
-    root.mkdir()
-    (root / "index.html").write_text(SECRET)
-    settings = folder / "nginx.conf"
-    settings.write_text(
-        f"daemon off; pid {folder}/nginx.pid; error_log stderr; user root;\n"
-        f"events {{}}\nhttp {{ access_log off; server {{ listen {address}:{port}; root {root}; }} }}\n"
-    )
-    nginx = stack.enter_context(
-        Process(
-            "nginx", [shutil.which("nginx") or "/usr/sbin/nginx", "-c", settings], folder=folder
-        )
-    )
-
-    async def answers() -> bool:
-        return (await get(f"http://{address}:{port}/"))[0] == 200
-
-    await nginx.until(answers, PATIENCE_S, what="nginx answers")
-    return port
 
 
 async def register(world: World, outbound_port: int) -> None:
@@ -142,7 +119,7 @@ async def register(world: World, outbound_port: int) -> None:
             world.shop.port,
             {"mesh-outbound-port": str(outbound_port)},
         ),
-        ("node-3", "stock", "127.0.0.3", world.stock_port, {}),
+        ("node-3", "stock", "127.0.0.3", world.stock.port, {}),
     ):
         entries = "".join(f'    "{key}" = "{value}"\n' for key, value in meta.items())
         file = world.folder / f"{service}.hcl"

@@ -40,7 +40,8 @@ def test_a_route_has_a_name_of_plain_segments(key: str, name: str | None) -> Non
         ("mesh/routes/" + "a" * 201, "a route's name has at most 200 characters", None),
         ("mesh/rotes/x", 'no one reads the key "mesh/rotes/x"; did you mean "mesh/routes/x"?', "mesh/routes/x"),
         ("mesh/route/a/b", 'no one reads the key "mesh/route/a/b"; did you mean "mesh/routes/a/b"?', "mesh/routes/a/b"),
-        ("mesh/shop", 'no one reads the key "mesh/shop"', None),
+        ("mesh/shop", 'no one reads the key "mesh/shop"; did you mean "mesh/routes/shop"?', "mesh/routes/shop"),
+        ("mesh/ü", 'no one reads the key "mesh/ü"', None),
         ("mesh/setings", 'no one reads the key "mesh/setings"; did you mean "mesh/settings"?', "mesh/settings"),
         ("mesh/routes", 'no one reads the key "mesh/routes": names stand below mesh/routes/', None),
         ("mesh/banana/x", 'no one reads keys under "mesh/banana/"; routes stand under mesh/routes/', None),
@@ -51,7 +52,7 @@ def test_a_route_has_a_name_of_plain_segments(key: str, name: str | None) -> Non
         ("mesh/tests/x", "mesh/tests/ is not read by this version yet; the key changes nothing", None),
         ("mesh/drain/x", "mesh/drain/ is not read by this version yet; the key changes nothing", None),
         ("mesh/settings", "mesh/settings is not read by this version yet; the key changes nothing", None),
-        ("mesh/confirm", "mesh/confirm is not read by this version yet; the key changes nothing", None),
+        ("mesh/confrim", 'no one reads the key "mesh/confrim"; did you mean "mesh/confirm"?', "mesh/confirm"),
     ],
 )  # fmt: skip
 def test_a_key_no_one_reads_is_named(key: str, sentence: str, suggestion: str | None) -> None:
@@ -65,6 +66,10 @@ def test_a_key_no_one_reads_is_named(key: str, sentence: str, suggestion: str | 
 @pytest.mark.parametrize("key", ["mesh/", "mesh/routes/", "mesh/routes/team-a/", "mesh/banana/"])
 def test_an_empty_folder_key_is_no_mistake(key: str) -> None:
     assert key_problem(KvEntry(key, b"", 7)) is None
+
+
+def test_a_confirmation_is_no_mistake() -> None:
+    assert key_problem(KvEntry("mesh/confirm", b"yes", 7)) is None
 
 
 def test_the_digest_sees_each_key_index_and_deletion() -> None:

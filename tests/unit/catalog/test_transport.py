@@ -51,6 +51,31 @@ async def test_headers_are_kept() -> None:
             await client.kv_list("mesh/")
 
 
+async def test_a_404_of_another_than_consul_is_no_empty_answer() -> None:
+    async with FakeConsul() as fake, ConsulClient(fake.address) as client:
+        reads = {
+            "/v1/kv/": lambda: client.kv_list("mesh/"),
+            "/v1/kv/mesh/a": lambda: client.kv_get("mesh/a"),
+            "/v1/catalog/node/": lambda: client.services_on_node("node-1"),
+            "/v1/session/info/": lambda: client.session_info("s"),
+            "/v1/health/service/": lambda: client.instances("meshnode"),
+            "/v1/config/": client.intentions,
+        }
+        for path, read in reads.items():
+            fake.script(path, Scripted(status=404, is_foreign=True))
+            with pytest.raises(ConsulAnswerError):
+                await read()
+        fake.script("/v1/kv/", Scripted(status=404, is_foreign=True))
+        with pytest.raises(ConsulAnswerError, match="is this the address of its HTTP API"):
+            await client.kv_list("mesh/")
+
+
+async def test_a_host_nobody_knows_is_told_so() -> None:
+    async with ConsulClient("no-such-host.invalid:8500") as client:
+        with pytest.raises(ConsulUnreachable, match="no such host is known"):
+            await client.kv_get("mesh/a")
+
+
 async def test_the_token_is_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONSUL_HTTP_TOKEN", "another")
     monkeypatch.setenv("CONSUL_HTTP_ADDR", "127.0.0.1:1")

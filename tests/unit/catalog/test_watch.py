@@ -140,6 +140,28 @@ async def test_a_follower_that_just_started_empties_nothing() -> None:
             assert told.values() == [{"mesh/a": b"1"}, {"mesh/a": b"2"}]
 
 
+@pytest.mark.parametrize("body", [b"", b"[]", b"null"])
+@pytest.mark.parametrize("status", [200, 404])
+async def test_answers_of_something_in_between_empty_nothing(status: int, body: bytes) -> None:
+    """A balancer's 404 for the nodes of the mesh would turn clear text on."""
+    nodes = "/v1/health/service/meshnode"
+    async with FakeConsul() as fake:
+        fake.put("mesh/a", b"1")
+        fake.set(nodes, [instance("meshnode", "meshnode", 7443)])
+        async with watching(fake) as told:
+            for path in (MESH, nodes):
+                fake.script(path, *[Scripted(status, body, is_foreign=True)] * 3)
+            fake.put("mesh/a", b"2")
+            fake.set(nodes, [instance("meshnode", "meshnode", 7444)])
+            await told.until(lambda: told.is_stale, "the failure is told")
+            await told.until(lambda: not told.is_stale, "it is over")
+            await told.until(lambda: len(told.of(NodesUpdate)) == 2, "the nodes")
+            await told.until(lambda: len(told.values()) == 2, "the put")
+            assert told.values() == [{"mesh/a": b"1"}, {"mesh/a": b"2"}]
+            found = [update for update in told.updates if isinstance(update, NodesUpdate)]
+            assert [one.port for update in found for one in update.instances] == [7443, 7444]
+
+
 async def test_a_deleted_key_is_told_after_a_second_reading() -> None:
     async with FakeConsul() as fake:
         fake.put("mesh/a", b"1")

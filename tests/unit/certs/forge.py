@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from collections.abc import Sequence
 from datetime import timedelta
@@ -54,6 +55,41 @@ def altered_csr(pem: str) -> str:
     der = bytearray(x509.load_pem_x509_csr(pem.encode()).public_bytes(serialization.Encoding.DER))
     der[-1] ^= 1
     return x509.load_der_x509_csr(bytes(der)).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def csr_of_version(text: str, version: int) -> str:
+    """The same CSR under another version number, which only 0 is (RFC 2986 §4.1); its signature does not fit any more."""
+    der = x509.load_pem_x509_csr(text.encode()).public_bytes(serialization.Encoding.DER)
+    return pem(_altered(der, b"\x02\x01\x00", bytes([2, 1, version])), "CERTIFICATE REQUEST")
+
+
+def unreadable_certificates(text: str) -> dict[str, str]:
+    """The certificate with each part the library reads late made unreadable, by the part."""
+    der = x509.load_pem_x509_certificate(text.encode()).public_bytes(serialization.Encoding.DER)
+    parts = {
+        "a key of an unknown kind": (
+            b"\x2a\x86\x48\xce\x3d\x02\x01",
+            b"\x2a\x86\x48\xce\x3d\x02\x7f",
+        ),
+        "an unknown curve": (
+            b"\x2a\x86\x48\xce\x3d\x03\x01\x07",
+            b"\x2a\x86\x48\xce\x3d\x03\x01\x7f",
+        ),
+        "a key that is no point": (b"\x03\x42\x00\x04", b"\x03\x42\x00\x05"),
+        "a subject that is no UTF-8": (b"meshnode", b"\xff\xfe\xff\xfe\xff\xfe\xff\xfe"),
+    }
+    return {part: pem(_altered(der, old, new), "CERTIFICATE") for part, (old, new) in parts.items()}
+
+
+def _altered(der: bytes, old: bytes, new: bytes) -> bytes:
+    assert old in der
+    return der.replace(old, new)
+
+
+def pem(der: bytes, label: str) -> str:
+    """PEM around whatever the bytes are."""
+    text = base64.encodebytes(der).decode()
+    return f"-----BEGIN {label}-----\n{text}-----END {label}-----\n"
 
 
 def certificate(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from certs import CertificateSettings, NodeKey, service_id
 from certs.checks import Wish, check_node, check_request, check_service
+from certs.csr import check_csr
 from certs.errors import RequestError
 from certs.request import SigningRequest, ask
 from tests.unit.certs import forge
@@ -116,6 +118,10 @@ FORGERIES: dict[str, tuple[Callable[[], SigningRequest], str]] = {
     ),
     "no CSR": (lambda: request(csr_pem="hello"), "no CSR in PEM"),
     "an empty CSR": (lambda: request(csr_pem=""), "no CSR in PEM"),
+    "a CSR of another version": (
+        lambda: request(csr_pem=forge.csr_of_version(forge.csr([forge.uri(WEB)]), 1)),
+        "no CSR in PEM",
+    ),
     "a CSR with letters": (lambda: request(csr_pem="é"), "no CSR in PEM"),
     "another node's place": (lambda: request(node="node-2"), "not for where it lies"),
     "another service's place": (lambda: request(service="cart"), "not for where it lies"),
@@ -177,7 +183,28 @@ def test_a_name_of_another_kind_is_refused(other: x509.GeneralName, *, beside: b
 def test_a_replay_is_refused() -> None:
     made = request()
     with pytest.raises(RequestError, match="replay"):
-        check(made, seen={made.nonce})
+        check(made, seen={f"{KEY_PATH} {made.nonce}"})
+
+
+def test_another_s_use_of_the_nonce_is_no_replay() -> None:
+    """Every node can read requests: one could put another's nonce in its own, to have that other refused."""
+    made = request()
+    check(made, seen={f"meshnode/ca/requests/node-2/bad {made.nonce}"})
+
+
+@given(at=st.integers(0, 2000), byte=st.integers(0, 255))
+def test_no_altered_byte_of_a_csr_does_more_than_be_refused(at: int, byte: int) -> None:
+    """A node signs what it likes with its own key: whatever its CSR holds, the signer only says no."""
+    der = bytearray(x509.load_pem_x509_csr(CSR.encode()).public_bytes(serialization.Encoding.DER))
+    at %= len(der)
+    if der[at] == byte:
+        return
+    der[at] = byte
+    with pytest.raises(RequestError):
+        check_csr(forge.pem(bytes(der), "CERTIFICATE REQUEST"), WEB)
+
+
+CSR = forge.csr([forge.uri(WEB)])
 
 
 def test_an_excluded_service_is_refused() -> None:

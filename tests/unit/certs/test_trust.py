@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from certs import CertificateSettings, PrivateFileError
-from certs.authority import Authority, create_authority
+from certs.authority import Authority, create_authority, to_pem
 from certs.documents import RootsDocument
 from certs.errors import DocumentError, RootsError
 from certs.trust import Trust, decide
@@ -132,6 +133,19 @@ def test_the_document_comes_whole_out_of_its_bytes() -> None:
 def test_garbage_is_no_roots_document(value: bytes) -> None:
     with pytest.raises(DocumentError):
         RootsDocument.from_bytes(value)
+
+
+UNREADABLE = forge.unreadable_certificates(to_pem(OLD.root))
+
+
+@pytest.mark.parametrize("part", UNREADABLE)
+@pytest.mark.parametrize("field", ["roots", "cross_signed"])
+def test_a_certificate_that_cannot_be_read_is_no_root(part: str, field: str) -> None:
+    """The library would raise only when somebody looks at the part, in the middle of following roots."""
+    value = json.loads(document(OLD).to_bytes())
+    value[field] = [UNREADABLE[part]]
+    with pytest.raises(DocumentError):
+        RootsDocument.from_bytes(json.dumps(value).encode())
 
 
 def test_too_many_roots_are_refused() -> None:

@@ -1,6 +1,6 @@
 """A small program that speaks docs/boundary.md on a Unix socket and serves nothing: what the agent's tests start as proxy.
 
-`fake_proxy.py --control PATH`. Refuses a route whose host is `refused.test`. A route named `spans` with host `N.test`
+`fake_proxy.py --control PATH`. Refuses a route whose host is `refused.test`, and the whole table where one is `broken.test`. A route named `spans` with host `N.test`
 makes it answer one batch of N bytes. Its listeners open when the identity they name is there.
 """
 
@@ -73,6 +73,8 @@ class FakeProxy:
                 for one in names:
                     resources[name].pop(one)
         for name, route in resources.get("routes", {}).items():
+            if route["host"] == "broken.test":
+                return web.json_response({"error": "no room"}, status=503)
             if route["host"] == "refused.test":
                 answer = {"error": "no such host", "path": f"routes.{name}.host"}
                 return web.json_response(answer, status=422)

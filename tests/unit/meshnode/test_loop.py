@@ -71,6 +71,7 @@ class FakeSide:
     trust_domain: str | None = "mesh.test"
     named: frozenset[str] = frozenset()
     told: list[tuple[View, tuple[Change, ...]]] = field(default_factory=list)
+    reached: list[tuple[int, str]] = field(default_factory=list)
 
     def certificate_problems(self) -> tuple[CertificateProblem, ...]:
         return ()
@@ -86,7 +87,8 @@ class FakeSide:
     def compiled(self, compiled: Compiled) -> None:
         self.named = compiled.named_services
 
-    def tell(self, view: View, _: Compiled, changes: tuple[Change, ...]) -> None:
+    def tell(self, view: View, compiled: Compiled, changes: tuple[Change, ...]) -> None:
+        self.reached.append((compiled.index, compiled.keys_digest))
         self.told.append((view, changes))
 
 
@@ -295,6 +297,22 @@ async def test_a_resource_the_proxy_refuses_does_not_hold_back_the_others(comman
         await until_route(node, "shop.test")
         problem = next(one for one in node.view.problems if "refused" in one.message)
         assert problem.key == "mesh/routes/shop"
+
+
+async def test_a_table_the_proxy_does_not_take_has_reached_nothing(command: Command) -> None:
+    """Else `meshnode status` would call a key accepted that is not in force."""
+    async with running(Node(command)) as node:
+        node.complete(shop="shop.test/ -> shop")
+        await until_route(node, "shop.test")
+        await wait_until(lambda: bool(node.side.reached) and node.side.reached[-1][0] == 10)
+        before = node.side.reached[-1]
+        node.put(11, shop="broken.test/ -> shop")
+        await wait_until(lambda: any("no room" in one.message for one in node.view.problems))
+        assert node.side.reached[-1] == before
+        assert node.side.told[-1][1][-1].index == 10
+        node.put(12, shop="next.test/ -> shop")
+        await until_route(node, "next.test")
+        await wait_until(lambda: node.side.reached[-1][0] == 12)
 
 
 async def test_of_many_changes_at_once_only_the_newest_is_compiled(command: Command) -> None:

@@ -90,6 +90,18 @@ fn what_was_tried_is_left_out_and_its_turn_comes_still() {
 }
 
 #[test]
+fn what_was_passed_over_is_not_made_up_for_in_the_next_period() {
+    let cluster = cluster_of(&[1, 1]);
+    let mut balancer = balancer();
+    for _ in 0..2 {
+        assert_eq!(balancer.pick_endpoint(&cluster, &[0]), Some(1));
+    }
+    let mut round = picks(&mut balancer, &cluster, 2);
+    round.sort_unstable();
+    assert_eq!(round, [0, 1]);
+}
+
+#[test]
 fn where_there_is_nothing_to_choose_none_is_chosen() {
     let mut balancer = balancer();
     assert_eq!(balancer.pick_endpoint(&cluster_of(&[]), &[]), None);

@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use super::syntax;
+
 /// The longest name DNS has, and a little for a port and brackets.
 const MOST_BYTES: usize = 264;
 
@@ -18,50 +20,49 @@ pub(super) fn is_host_and_port(text: &str) -> bool {
 }
 
 fn split(text: &str) -> Option<(&str, Option<&str>)> {
-    if text.is_empty() || text.len() > MOST_BYTES {
+    if text.len() > MOST_BYTES {
         return None;
     }
     if text.starts_with('[') {
         return split_literal(text);
     }
-    let (name, port) = match text.split_once(':') {
-        None => (text, None),
-        Some((name, port)) if is_port(port) => (name, Some(port)),
-        Some(_) => return None,
-    };
-    is_name(name).then_some((name, port))
+    let (name, rest) = text.split_at(name_bytes(text.as_bytes())?);
+    with_port(name, rest)
 }
 
 fn split_literal(text: &str) -> Option<(&str, Option<&str>)> {
     let (literal, rest) = text.split_once(']')?;
     literal.strip_prefix('[')?.parse::<Ipv6Addr>().ok()?;
+    with_port(literal, rest)
+}
+
+fn with_port<'t>(host: &'t str, rest: &'t str) -> Option<(&'t str, Option<&'t str>)> {
     match rest.strip_prefix(':') {
-        None if rest.is_empty() => Some((literal, None)),
-        Some(port) if is_port(port) => Some((literal, Some(port))),
+        None if rest.is_empty() => Some((host, None)),
+        Some(port) if is_port(port.as_bytes()) => Some((host, Some(port))),
         _ => None,
     }
 }
 
-fn is_port(port: &str) -> bool {
-    (1..=5).contains(&port.len())
-        && port.bytes().all(|byte| byte.is_ascii_digit())
-        && port.parse::<u16>().is_ok()
-}
-
-fn is_name(name: &str) -> bool {
+/// How long the name at the start is; `None` when it is empty or a label but the last is.
+fn name_bytes(text: &[u8]) -> Option<usize> {
     let mut before = b'.';
-    for byte in name.bytes() {
-        let is_allowed = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => true,
-            b'.' => before != b'.',
-            _ => false,
-        };
-        if !is_allowed {
-            return false;
+    let mut bytes = 0;
+    for &byte in text.iter().take_while(|&&byte| syntax::is_host_byte(byte)) {
+        if byte == b'.' && before == b'.' {
+            return None;
         }
         before = byte;
+        bytes += 1;
     }
-    !name.is_empty()
+    (bytes > 0).then_some(bytes)
+}
+
+fn is_port(digits: &[u8]) -> bool {
+    let number = |sum, digit: &u8| sum * 10 + u32::from(digit.wrapping_sub(b'0'));
+    (1..=5).contains(&digits.len())
+        && digits.iter().all(u8::is_ascii_digit)
+        && u16::try_from(digits.iter().fold(0_u32, number)).is_ok()
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ static TOKEN: [bool; 256] = table!(
     b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.'
     | b'^' | b'_' | b'`' | b'|' | b'~'
 );
+#[rustfmt::skip]
+static NAME: [bool; 256] = table!(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.');
 static VALUE: [bool; 256] = table!(b'\t' | b' '..=b'~' | 0x80..=0xFF);
 
 /// tchar of RFC 9110 5.6.2.
@@ -29,6 +31,12 @@ pub fn is_token_byte(byte: u8) -> bool {
 #[inline]
 pub fn is_value_byte(byte: u8) -> bool {
     VALUE[usize::from(byte)]
+}
+
+/// A byte the name of a host may have, narrower than RFC 3986: what DNS has, and `_`.
+#[inline]
+pub fn is_host_byte(byte: u8) -> bool {
+    NAME[usize::from(byte)]
 }
 
 /// A byte a target may have: visible ASCII but `#`. What a path means is the router's business.

@@ -319,7 +319,7 @@ fn spans_go_to_the_ring_in_batches_and_what_is_left_by_a_flush() {
 
 #[test]
 fn a_full_ring_drops_the_oldest_and_counts() {
-    let ring = SpanRing::new(10);
+    let ring = SpanRing::new(8);
     for at in 0..5_u16 {
         let spans = vec![
             SpanRecord {

@@ -90,3 +90,37 @@ impl Hasher for AsIs {
         self.0 = hash;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A label that has the hash of every other.
+    struct Alike(&'static str);
+
+    impl Hash for Alike {
+        fn hash<H: Hasher>(&self, _: &mut H) {}
+    }
+
+    impl LabelSet for Alike {
+        type Kept = &'static str;
+
+        fn keep(&self) -> &'static str {
+            self.0
+        }
+
+        fn is(&self, kept: &&'static str) -> bool {
+            self.0 == *kept
+        }
+    }
+
+    #[test]
+    fn labels_with_one_hash_are_told_apart() {
+        let mut table: Table<&'static str, u64> = Table::new(3, &Alike("other"));
+        for name in ["a", "b", "c", "a", "b", "d", "a"] {
+            *table.row(&Alike(name)) += 1;
+        }
+        let rows: Vec<_> = table.rows().collect();
+        assert_eq!(rows, [(&"other", &1), (&"a", &3), (&"b", &2), (&"c", &1)]);
+    }
+}

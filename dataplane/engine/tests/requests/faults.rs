@@ -1,7 +1,10 @@
 //! What goes wrong on the way: who is told what, what is tried again, what never is.
 
+use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use meshnode_engine::serve::serve;
 use tokio::net::TcpListener;
 
 use crate::support::{Does, Origin, Proxy, body, header, run};
@@ -248,5 +251,21 @@ fn a_draining_proxy_says_so_with_its_last_answer() {
             (Some("close"), "ok")
         );
         assert!(client.is_closed().await);
+    });
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    run(async {
+        let proxy = Proxy::edge(&[]).await;
+        let client = proxy.connect().await;
+        let config = Arc::clone(proxy.worker.snapshot().listeners.values().next().unwrap());
+        let peer = client.tcp.local_addr().unwrap();
+        let served = serve(Rc::clone(&proxy.worker), client.tcp, config, peer);
+        assert!(
+            size_of_val(&served) <= 1024,
+            "{} bytes",
+            size_of_val(&served)
+        );
     });
 }

@@ -174,6 +174,11 @@ fn what_goes_nowhere_says_why() {
                 "version_unsupported",
             ),
             ("GET / HTTP/1.1\r\n\r\n", 400, "bad_request"),
+            (
+                "GET https://shop.test/ HTTP/1.1\r\nHost: shop.test\r\n\r\n",
+                421,
+                "misdirected",
+            ),
         ];
         for (request, status, reason) in cases {
             let answer = proxy.send(request).await;
@@ -322,5 +327,18 @@ fn the_largest_head_that_can_be_allowed_is_taken_and_a_larger_one_told_so() {
             let answer = proxy.send(&request).await;
             assert_eq!(&answer[9..12], status, "{answer}");
         }
+    });
+}
+
+#[test]
+fn an_old_client_without_a_host_is_given_the_services() {
+    run(async {
+        let mut origin = Origin::start(Does::Answer(OK)).await;
+        let proxy = Proxy::with(&[origin.address], |resources| {
+            resources["routes"]["shop"]["host"] = json!("*");
+        })
+        .await;
+        proxy.send("GET / HTTP/1.0\r\n\r\n").await;
+        assert_eq!(header(&origin.request().await, "host"), Some("shop"));
     });
 }

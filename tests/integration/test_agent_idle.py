@@ -1,0 +1,66 @@
+"""Nodes with nothing to do: they write nothing but heartbeats, and wake one another not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support import ConsulCluster, EchoServer, wait_until
+from tests.support.mesh import MeshNode
+
+pytestmark = pytest.mark.consul
+
+NODES = ("node-1", "node-2", "node-3")
+IDLE_S = 60.0
+# The three watches of keys, and those of nodes, services, checks and intentions.
+WATCHES = 7
+
+
+async def test_three_idle_nodes_wake_nobody(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        consul = await stack.enter_async_context(ConsulCluster(tmp_path / "consul"))
+        shop = await stack.enter_async_context(EchoServer("shop-1", tmp_path, address="127.0.0.2"))
+        service = {"Name": "shop", "ID": "shop-1", "Port": shop.port, "Address": shop.address}
+        await consul.register(service, node="node-2")
+        await consul.put("mesh/routes/shop", "shop.test/ -> shop")
+        nodes = []
+        for name in NODES:
+            node = MeshNode(consul, name, tmp_path, is_edge=name == "node-1")
+            nodes.append(await stack.enter_async_context(node))
+        await nodes[0].serves("shop.test")
+        await wait_until(lambda: rests(consul), 60, what="all that the start set off is at rest")
+        keys, woken = await written(consul), [await wakeups(node) for node in nodes]
+        await asyncio.sleep(IDLE_S)
+        assert await written(consul) == keys
+        for node, before in zip(nodes, woken, strict=True):
+            # A question that was open for minutes may have ended by itself meanwhile.
+            assert await wakeups(node) - before <= 1, (await node.admin("/metrics"))[1]
+            assert await connections(node) <= WATCHES + 1
+
+
+async def rests(consul: ConsulCluster) -> bool:
+    before = await written(consul)
+    await asyncio.sleep(5)
+    return await written(consul) == before
+
+
+async def written(consul: ConsulCluster) -> list[tuple[str, int]]:
+    """Every key with the index of its last change."""
+    found = await consul.api("GET", "/v1/kv/?recurse")
+    return [(one["Key"], one["ModifyIndex"]) for one in found]
+
+
+async def wakeups(node: MeshNode) -> float:
+    return await metric(node, "meshnode_consul_wakeups_total")
+
+
+async def connections(node: MeshNode) -> float:
+    return await metric(node, "meshnode_consul_connections_total")
+
+
+async def metric(node: MeshNode, name: str) -> float:
+    lines = (await node.admin("/metrics"))[1].splitlines()
+    return float(next(line for line in lines if line.startswith(name)).split()[-1])

@@ -247,6 +247,8 @@ impl<'a> Exchange<'a> {
                 return Ok(());
             }
             match self.down.poll_fill(cx) {
+                // It has its answer in view and says no more: what is left of that it still takes.
+                Poll::Ready(Ok(0)) if self.response.is_some() => self.is_refused = true,
                 Poll::Ready(Ok(0)) => {
                     return Err(client_gone(&io::ErrorKind::UnexpectedEof.into()));
                 }

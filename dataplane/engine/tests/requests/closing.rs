@@ -235,3 +235,37 @@ fn an_answers_head_that_drips_comes_to_an_end() {
         assert_eq!(header(&answer, "mesh-reason"), Some("upstream_timeout"));
     });
 }
+
+#[test]
+fn who_stops_sending_in_the_middle_still_gets_the_answer_it_has_begun_to_read() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (go_on, told) = oneshot::channel::<()>();
+        tokio::task::spawn_local(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let begin = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nab";
+            tcp.write_all(begin).await.unwrap();
+            told.await.unwrap();
+            tcp.write_all(b"cd").await.unwrap();
+            let _ = tcp.read_to_end(&mut Vec::new()).await;
+        });
+        let mut client = Proxy::edge(&[address]).await.connect().await;
+        client
+            .write("PUT / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 10\r\n\r\nx")
+            .await;
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"ab") {
+            client.tcp.read_buf(&mut seen).await.unwrap();
+        }
+        client.tcp.shutdown().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        go_on.send(()).unwrap();
+        client.tcp.read_to_end(&mut seen).await.unwrap();
+        assert!(
+            seen.ends_with(b"abcd"),
+            "{:?}",
+            String::from_utf8_lossy(&seen)
+        );
+    });
+}

@@ -259,6 +259,8 @@ fn max_forwards(head: &RequestHead<'_>) -> Option<u64> {
         return None;
     }
     let value = head.headers.find(Known::MaxForwards)?;
+    // Rust would take a sign, too.
+    value.iter().all(u8::is_ascii_digit).then_some(())?;
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 

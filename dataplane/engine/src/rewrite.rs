@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use crate::http1::{BodyLength, Known, RequestHead, ResponseHead, Version, write};
+use crate::http1::{BodyLength, Known, RequestHead, ResponseHead, Version, syntax, write};
 use crate::trace::TraceContext;
 
 /// What is known of a request's way when its head is written anew.
@@ -60,6 +60,9 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
             write::header(out, header.name, header.value);
         }
     }
+    if head.version == Version::Http11 && takes_trailers(head) {
+        write::te_trailers(out);
+    }
     if let Some(client) = forwarding.client {
         client_headers(out, head, client);
     }
@@ -76,6 +79,12 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
         BodyLength::Chunked => write::chunked(out),
         BodyLength::None | BodyLength::UntilClose => {}
     }
+}
+
+/// Whether the client takes trailers, which is all of `TE` that is not for one hop alone: we pass them on.
+fn takes_trailers(head: &RequestHead<'_>) -> bool {
+    let mut codings = head.headers.find_all(Known::Te).flat_map(syntax::list);
+    codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Ends a request's head, with the instance the balancer chose where another node is to find it.

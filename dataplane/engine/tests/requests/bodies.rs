@@ -218,3 +218,17 @@ fn an_expectation_is_the_origins_to_meet() {
         );
     });
 }
+
+#[test]
+fn an_interim_answer_has_no_length() {
+    run(async {
+        let origin = Origin::start(Does::Answer(
+            b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        ))
+        .await;
+        let mut client = Proxy::edge(&[origin.address]).await.connect().await;
+        client.write(GET).await;
+        assert_eq!(header(&client.answer().await, "content-length"), None);
+        assert_eq!(body(&client.answer().await), "ok");
+    });
+}

@@ -342,3 +342,18 @@ fn an_old_client_without_a_host_is_given_the_services() {
         assert_eq!(header(&origin.request().await, "host"), Some("shop"));
     });
 }
+
+#[test]
+fn a_client_that_takes_trailers_is_known_to() {
+    run(async {
+        for lines in [
+            "TE: trailers\r\n",
+            "TE: gzip, Trailers\r\nConnection: te\r\n",
+        ] {
+            let request = seen(lines).await;
+            assert_eq!(header(&request, "te"), Some("trailers"), "{request}");
+            assert_eq!(header(&request, "connection"), Some("te"));
+        }
+        assert_eq!(header(&seen("TE: gzip\r\n").await, "te"), None);
+    });
+}

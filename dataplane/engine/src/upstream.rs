@@ -44,15 +44,15 @@ pub async fn acquire(
     may_reuse: bool,
 ) -> Result<Upstream, Error> {
     let limits = &snapshot.settings.limits;
-    let pooled = |keys: &[PoolKey]| {
+    let pooled = |keys: &[PoolKey], idle_timeout| {
         may_reuse
-            .then(|| pooled(worker, limits.pool_idle_timeout, keys))
+            .then(|| pooled(worker, idle_timeout, keys))
             .flatten()
     };
     let (side, key) = match destination {
         Destination::Instance { addresses, .. } => {
             let keys: Vec<PoolKey> = addresses.iter().copied().map(PoolKey::Clear).collect();
-            if let Some(upstream) = pooled(&keys) {
+            if let Some(upstream) = pooled(&keys, limits.pool_idle_timeout) {
                 return Ok(upstream);
             }
             let (tcp, address) = connect_first(addresses, limits).await?;
@@ -67,7 +67,9 @@ pub async fn acquire(
                 serial: identity.serial,
                 service: Arc::clone(service),
             };
-            if let Some(upstream) = pooled(std::slice::from_ref(&key)) {
+            // The other node, by the same settings, closes what idles for `idle_timeout`: long before that it is used.
+            let idle_timeout = limits.pool_idle_timeout.min(limits.idle_timeout / 2);
+            if let Some(upstream) = pooled(std::slice::from_ref(&key), idle_timeout) {
                 return Ok(upstream);
             }
             let side = connect_mesh(worker, snapshot, &identity, service, *address).await?;

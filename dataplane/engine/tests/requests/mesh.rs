@@ -337,3 +337,18 @@ fn a_callers_connection_ends_when_the_identity_it_asked_for_goes_or_distrusts_it
         }
     });
 }
+
+#[test]
+fn a_connection_the_other_node_may_be_closing_is_not_used() {
+    run(async {
+        let authority = Authority::new();
+        let origin = Origin::start(Does::Answer(ONE)).await;
+        let there = inbound(&authority, &[origin.address, origin.address], json!([])).await;
+        let here = outbound(Some(&authority), there.address, by_port()).await;
+        // It closes what idles for 400 ms.
+        assert_eq!(body(&here.send(CALL).await), "one");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        assert_eq!(body(&here.send(CALL).await), "one");
+        assert_eq!(handshakes(&here), "handshakes: 2");
+    });
+}

@@ -13,7 +13,6 @@ use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
-use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig};
@@ -72,7 +71,7 @@ pub struct Identity {
     pub(crate) serial: u64,
     pub(crate) client_config: Arc<ClientConfig>,
     pub(crate) server_config: Arc<ServerConfig>,
-    trust: Arc<Trust>,
+    pub(crate) trust: Arc<Trust>,
     sni: String,
 }
 
@@ -103,7 +102,7 @@ impl Identity {
             CHAIN_LENGTH,
         )?;
         let roots = certificates("roots_pem", &document.roots_pem, ROOTS)?;
-        let trust = Arc::new(Trust::new(spiffe.clone(), &roots)?);
+        let trust = Arc::new(Trust::new(spiffe.clone(), roots)?);
         check_leaf(&chain, &trust, &spiffe, document.not_after_unix_s)?;
         let key = Arc::new(certified_key(chain, &document.private_key_pem)?);
         Ok(Self {
@@ -115,14 +114,6 @@ impl Identity {
             trust,
             spiffe,
             sni,
-        })
-    }
-
-    /// Whether a caller with this chain would be taken now.
-    pub(crate) fn trusts_caller(&self, chain: &[CertificateDer<'_>]) -> bool {
-        chain.split_first().is_some_and(|(leaf, intermediates)| {
-            let now = UnixTime::now();
-            (self.trust.verify_client_cert(leaf, intermediates, now)).is_ok()
         })
     }
 }

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
@@ -20,7 +21,7 @@ use crate::clock;
 use crate::error::{Error, Reason};
 use crate::identity::{ALPN, Identities, Identity};
 use crate::spiffe::{self, SpiffeId};
-use crate::trust;
+use crate::trust::{self, Trust};
 
 /// The two ends of an inbound connection, both proven.
 #[derive(Debug)]
@@ -42,26 +43,40 @@ pub struct Standing {
     chain: Vec<CertificateDer<'static>>,
     /// The end of its leaf, in seconds since the epoch.
     not_after_unix_s: u64,
-    /// The state of the identities for which it was verified.
+    /// What that service believed when it was verified.
+    trust: Arc<Trust>,
+    /// The state of the identities then.
     version: u64,
 }
 
 impl Standing {
     /// Whether a handshake would come to the same: the caller's certificate has not ended, and the identity it asked for
-    /// is there and trusts it. Verified anew only when an identity changed.
+    /// is there and trusts it. Verified anew only where what is believed changed.
     pub fn holds(&mut self, identities: &Identities) -> bool {
         if self.rest().is_zero() {
             return false;
         }
         let version = identities.version();
         if self.version != version {
-            let identity = identities.get(&self.identity);
-            if !identity.is_some_and(|identity| identity.trusts_caller(&self.chain)) {
+            let Some(identity) = identities.get(&self.identity) else {
+                return false;
+            };
+            if !self.trust.is_like(&identity.trust) && !self.is_believed(&identity.trust) {
                 return false;
             }
+            self.trust = Arc::clone(&identity.trust);
             self.version = version;
         }
         true
+    }
+
+    fn is_believed(&self, trust: &Trust) -> bool {
+        self.chain
+            .split_first()
+            .is_some_and(|(leaf, intermediates)| {
+                let verified = trust.verify_client_cert(leaf, intermediates, UnixTime::now());
+                verified.is_ok()
+            })
     }
 
     /// How long the caller's certificate lasts.
@@ -119,6 +134,7 @@ pub async fn accept(
                 identity: Arc::clone(&identity.name),
                 chain: chain.to_vec(),
                 not_after_unix_s: source.not_after_unix_s,
+                trust: Arc::clone(&identity.trust),
                 version,
             },
         };

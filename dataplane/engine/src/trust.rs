@@ -43,6 +43,8 @@ struct Root {
 pub(crate) struct Trust {
     own: SpiffeId,
     roots: Vec<Root>,
+    /// The roots as they came, to be compared.
+    ders: Vec<CertificateDer<'static>>,
 }
 
 /// Why a peer was not believed, as a sentence inside rustls' error.
@@ -52,15 +54,17 @@ struct Refused(String);
 
 impl Trust {
     /// Trust in what `roots` signed for the trust domain and datacenter of `own`.
-    pub fn new(own: SpiffeId, roots: &[CertificateDer<'_>]) -> Result<Self, String> {
-        let roots = roots
-            .iter()
-            .map(Root::read)
-            .collect::<Result<Vec<_>, _>>()?;
+    pub fn new(own: SpiffeId, ders: Vec<CertificateDer<'static>>) -> Result<Self, String> {
+        let roots = ders.iter().map(Root::read).collect::<Result<Vec<_>, _>>()?;
         if roots.is_empty() {
             return Err("roots_pem holds no certificate".to_owned());
         }
-        Ok(Self { own, roots })
+        Ok(Self { own, roots, ders })
+    }
+
+    /// Whether it believes the very same.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.own == other.own && self.ders == other.ders
     }
 
     /// The name of a peer whose certificate is good for `purpose` at `now`.

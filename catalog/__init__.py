@@ -27,6 +27,7 @@ from .state import State
 from .status import STATUS_PREFIX, Change, NodeStatus, remember
 from .status_reader import Statuses, StatusReader
 from .status_writer import StatusWriter
+from .suggestions import did_you_mean, nearest
 from .transport import Cost
 from .update import (
     DefaultIntentionUpdate,
@@ -98,6 +99,7 @@ __all__ = [
     "Watches",
     "compile_snapshot",
     "delta",
+    "did_you_mean",
     "digest_of",
     "full",
     "key_problem",
@@ -105,6 +107,7 @@ __all__ = [
     "least_policy",
     "live_nodes",
     "load_snapshot",
+    "nearest",
     "parse_route",
     "persist",
     "policy_line",

@@ -1,7 +1,7 @@
 """Telemetry on its way to receivers: spans and metrics."""
 
 from .agent_metrics import AgentMetrics
-from .errors import JaegerError, ObservabilityError, OtlpSettingError
+from .errors import JaegerError, ObservabilityError, OtlpSettingError, TraceIdError
 from .exposition import CONTENT_TYPE
 from .jaeger import JaegerQuery
 from .metrics import render_metrics
@@ -25,6 +25,7 @@ __all__ = [
     "Span",
     "SpanShipper",
     "Trace",
+    "TraceIdError",
     "agent_tracer",
     "render_metrics",
     "render_tree",

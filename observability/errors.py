@@ -24,5 +24,9 @@ class ExportError(ObservabilityError):
         self.delay_s = delay_s
 
 
+class TraceIdError(ObservabilityError):
+    """What was asked for is no trace id."""
+
+
 class JaegerError(ObservabilityError):
     """Jaeger's query API is not reached, or answers something else."""

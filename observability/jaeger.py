@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from .errors import JaegerError
+from .errors import JaegerError, TraceIdError
 from .trace import Span, Trace
 
 DEFAULT_URL = "http://127.0.0.1:16686"
@@ -46,7 +46,7 @@ class JaegerQuery:
         """
         wanted = trace_id.strip().lower()
         if not _TRACE_ID.fullmatch(wanted):
-            raise JaegerError(
+            raise TraceIdError(
                 f'"{trace_id}" is no trace id: {SHORTEST_ID} to 32 hex digits, as in the header mesh-trace'
             )
         if len(wanted) < 32:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config import Folders, Settings
 from ..config.folders import AgentLock
-from ..proxy import stop_proxy
+from ..proxy import stop_proxy, stop_unused_proxy
 from .node import Agent
 
 _log = logging.getLogger("meshnode.agent")
@@ -27,6 +27,8 @@ async def run_agent(settings: Settings, token: str | None) -> None:
         if settings.proxy_stop_with_agent:
             await stop_proxy(folders.control_socket, settings.proxy_drain_s)
     finally:
+        # An agent that could not begin leaves nothing running that serves nobody.
+        await stop_unused_proxy(folders.control_socket)
         lock.release()
 
 

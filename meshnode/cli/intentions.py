@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import typer
 
-from catalog import Intentions
+from catalog import ConsulClient, ConsulDenied, Intentions, did_you_mean, nearest
 
 from ..errors import MeshnodeError, UsageError
 from .options import Asked, with_consul
@@ -66,7 +67,8 @@ async def _put(
                 "change it with `consul config write`, or delete it first"
             )
         await client.intention_put(source, destination, action)
-    _done(asked, source, destination, action)
+        unknown = await _unknown(client, source, destination)
+    _done(asked, source, destination, action, unknown)
 
 
 async def _delete(asked: Asked, source: str, destination: str) -> None:
@@ -131,8 +133,26 @@ def _check(*names: str) -> None:
             raise UsageError(f'"{name}" is no name of a service')
 
 
-def _done(asked: Asked, source: str, destination: str, action: str) -> None:
+async def _unknown(client: ConsulClient, *names: str) -> list[str]:
+    """A sentence for each name that no service has: it may come later, or be mistyped."""
+    try:
+        known = (await client.services()).keys()
+    except ConsulDenied:
+        return []
+    return [
+        f'no service is called "{name}"{did_you_mean(nearest(name, sorted(known)))}'
+        for name in dict.fromkeys(names)
+        if name != "*" and name not in known
+    ]
+
+
+def _done(
+    asked: Asked, source: str, destination: str, action: str, warnings: Sequence[str] = ()
+) -> None:
     if asked.as_json:
-        say_json({"source": source, "destination": destination, "action": action})
-    else:
-        say(f"{source} => {destination}   {action}")
+        words = {"source": source, "destination": destination, "action": action}
+        say_json({**words, "warnings": list(warnings)})
+        return
+    say(f"{source} => {destination}   {action}" + (", with a warning" if warnings else ""))
+    for warning in warnings:
+        say(f"    {warning}")

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from catalog import CatalogError, ConsulUnreachable
-from observability import JaegerError, OtlpSettingError
+from observability import JaegerError, OtlpSettingError, TraceIdError
 
 from ..errors import EXIT_NOT_REACHED, EXIT_REFUSED, EXIT_USAGE, MeshnodeError
 
@@ -52,10 +52,10 @@ def escaped(text: str) -> str:
 
 
 def exit_code_of(error: Exception) -> int:
-    """3 for what was not reached, 1 for what was refused; ours say it themselves."""
+    """3 for what was not reached, 2 for what cannot be meant, 1 for what was refused; ours say it themselves."""
     if isinstance(error, MeshnodeError):
         return error.exit_code
-    if isinstance(error, OtlpSettingError):
+    if isinstance(error, OtlpSettingError | TraceIdError):
         return EXIT_USAGE
     is_away = isinstance(error, ConsulUnreachable | JaegerError)
     return EXIT_NOT_REACHED if is_away else EXIT_REFUSED

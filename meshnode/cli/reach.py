@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from catalog import ConsulClient
+from catalog import ConsulClient, ConsulDenied
 
 from ..config import Settings
-from ..errors import SettingsError
+from ..errors import MeshnodeError, SettingsError
 
 T = TypeVar("T")
 
 # A token is a UUID or a short word; a longer file is another file given by mistake.
 TOKEN_LIMIT_BYTES = 4096
+WITHOUT_ONE = "no token was given: set CONSUL_HTTP_TOKEN, or --consul-token-file"
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -26,9 +27,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 @asynccontextmanager
 async def consul_client(settings: Settings) -> AsyncIterator[ConsulClient]:
     """A client for one command, closed with it."""
-    client = ConsulClient(settings.consul_address, token_of(settings))
+    token = token_of(settings)
+    client = ConsulClient(settings.consul_address, token)
     try:
         yield client
+    except ConsulDenied as error:
+        if token is not None:
+            raise
+        raise MeshnodeError(f"{WITHOUT_ONE}; without one, {error}") from error
     finally:
         await client.close()
 

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from catalog import AgentSelf, ConsulClient, ConsulDenied, NodeStatus, Problem
+from catalog import (
+    AgentSelf,
+    ConsulClient,
+    ConsulDenied,
+    NodeStatus,
+    Problem,
+    Verdict,
+    did_you_mean,
+    nearest,
+    route_name,
+)
 
-from ..errors import EXIT_REFUSED, MeshnodeError
+from ..errors import EXIT_REFUSED, MeshnodeError, UsageError
 from .nodes import Nodes, read_nodes
 from .options import Asked, with_consul
 from .output import ago, count, printable, say, say_json, say_table
 from .reach import consul_client, run
-from .verdict import reached_at, read_verdict, say_problem, say_verdict
+from .verdict import PEOPLES, reached_at, say_problem, say_verdict, wait_for_verdict
 
+# How long `status KEY` gives the nodes to say what they think of a change that was just made.
+WAIT_S = 2.0
 NO_ACLS = (
     "Consul's ACLs do not refuse by default: whoever reaches Consul can register and sign as any service, so "
     "identities are as trustworthy as access to Consul (`meshnode acl policy` prints what nodes need with ACLs on)."
@@ -67,12 +80,40 @@ def status(
 
 async def _key_status(asked: Asked, key: str) -> None:
     async with consul_client(asked.settings) as client:
-        found = await read_verdict(client, key)
-        if found.index is None and not key.startswith("mesh/"):
-            raise MeshnodeError(
-                f"no node reads {printable(key)}: what people write stands under mesh/"
-            )
+        if not key.startswith(PEOPLES):
+            raise UsageError(not_people_s(key))
+        # A node writes its status at most once a second: right after a put it is not waiting, only busy.
+        found = await wait_for_verdict(client, key, WAIT_S)
+        if found.index is None and not asked.as_json:
+            near = near_key(key, [entry.key for entry in await client.kv_list(PEOPLES)])
+            raise MeshnodeError(_absent(found, near))
     say_verdict(found, as_json=asked.as_json)
+    if found.index is None:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def near_key(key: str, keys: Iterable[str]) -> str | None:
+    """The key of the same folder whose name is nearest to a mistyped one."""
+    folder, _, name = key.rpartition("/")
+    names = [other[len(folder) + 1 :] for other in keys if other.startswith(f"{folder}/")]
+    near = nearest(name, names)
+    return f"{folder}/{near}" if near else None
+
+
+def not_people_s(key: str) -> str:
+    """What to say of a key no node reads, with the one that was probably meant."""
+    below = key.strip("/").removeprefix(PEOPLES).removeprefix("routes/")
+    name = f"{PEOPLES}routes/{below}"
+    hint = did_you_mean(name if route_name(name) and not key.startswith("meshnode/") else None)
+    return f"no node reads {printable(key)}: what people write stands under {PEOPLES}{hint}"
+
+
+def _absent(found: Verdict, near: str | None) -> str:
+    """What to say of a key that is not there: it was deleted, or never was, or is called otherwise."""
+    still = [node.node for node in found.nodes if node.answer == "waiting"]
+    in_force = f"; {', '.join(still)} may still have it in force" if still else ""
+    hint = did_you_mean(near) or ": `meshnode kv ls` lists those there are"
+    return f"there is no key {printable(found.key)}{in_force}{hint}"
 
 
 async def _mesh_status(asked: Asked) -> None:

@@ -194,7 +194,7 @@ def _is_ip(host: str) -> bool:
 
 def _port(word: str) -> int:
     if not word.isascii() or not word.isdigit() or not 1 <= int(word) <= 65535:
-        raise ValueError(f'a port is a number from 1 to 65535, not "{word}"')
+        raise ValueError("a port is a number from 1 to 65535")
     return int(word)
 
 

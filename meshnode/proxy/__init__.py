@@ -5,7 +5,7 @@ from .connector import Peer, listening_peer
 from .control import ControlClient
 from .documents import PROTOCOL, InForce, Listener, ProxyVersion, SpanBatch
 from .process import Command, ProxyProcess, find_binary
-from .stop import stop_proxy
+from .stop import stop_proxy, stop_unused_proxy
 from .supervisor import RunningProxy, Supervisor
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "find_binary",
     "listening_peer",
     "stop_proxy",
+    "stop_unused_proxy",
 ]

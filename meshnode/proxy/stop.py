@@ -42,6 +42,17 @@ async def stop_proxy(control_socket: Path, grace_s: float) -> bool:
     return True
 
 
+async def stop_unused_proxy(control_socket: Path) -> bool:
+    """Ends the proxy there if it never had a table; one that serves is left alone."""
+    try:
+        async with ControlClient(control_socket, timeout_s=SLACK_S) as client:
+            if (await client.version()).digest is not None:
+                return False
+    except ProxyError:
+        return False
+    return await stop_proxy(control_socket, 0)
+
+
 async def _drain(control_socket: Path, grace_s: float) -> None:
     async with ControlClient(control_socket, timeout_s=SLACK_S) as client:
         await client.drain(int(grace_s * 1000))

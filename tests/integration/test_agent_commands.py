@@ -60,6 +60,16 @@ async def test_commands_say_how_the_mesh_is(mesh: tuple[MeshNode, MeshNode]) -> 
 
     key = (await command(first, "status", "mesh/routes/shop")).stdout
     assert "accepted by 2 of 2 nodes, the last" in key
+    # Two puts within a second: the nodes write their status a second apart, and are given the time for it.
+    for path in ("a", "b"):
+        await first.cluster.put("mesh/routes/soon", f"shop.test/{path} -> shop")
+        soon = await command(first, "status", "mesh/routes/soon")
+        assert (soon.code, "accepted by 2 of 2 nodes" in soon.stdout) == (0, True), soon
+    mistyped = await command(first, "status", "mesh/routes/shpo")
+    assert (mistyped.code, mistyped.stdout) == (1, "")
+    assert 'there is no key mesh/routes/shpo; did you mean "mesh/routes/shop"?' in mistyped.stderr
+    other = await command(first, "status", "shop")
+    assert (other.code, 'did you mean "mesh/routes/shop"?' in other.stderr) == (2, True)
     routes = (await command(first, "routes")).stdout
     assert "shop.test/ -> shop" in routes
     assert "accepted by 2 of 2 nodes" in routes
@@ -84,6 +94,12 @@ async def test_a_request_between_nodes_and_an_intention(mesh: tuple[MeshNode, Me
     await command(first, "intentions", "allow", "edge", "shop")
     await wait_until(lambda: answers(first, "shop.test", 200))
     await command(first, "intentions", "delete", "edge", "shop")
+    mistyped = await command(first, "intentions", "deny", "edge", "shpo")
+    assert mistyped.stdout.splitlines() == [
+        "edge => shpo   deny, with a warning",
+        '    no service is called "shpo"; did you mean "shop"?',
+    ]
+    await command(first, "intentions", "delete", "edge", "shpo")
     gone = await command(first, "intentions", "delete", "edge", "shop")
     assert (gone.code, "there is no intention edge => shop" in gone.stderr) == (1, True)
 
@@ -124,11 +140,16 @@ async def test_a_missing_right_is_named(tmp_path: Path) -> None:
         printed = (await command(admin, "acl", "policy", "--edge")).stdout.splitlines()
         rules = [line for line in printed if line and not line.startswith("#")]
         assert len(rules) == 11, printed
+        for words in (("status",), ("kv", "ls"), ("intentions", "ls")):
+            without = await command(edge(consul, tmp_path / "none", ""), *words)
+            assert without.code == 1
+            assert "no token was given: set CONSUL_HTTP_TOKEN" in without.stderr, without
         for number, line in enumerate(rules):
             less = "\n".join(other for other in rules if other != line)
             token = await consul.create_token(f"less-{number}", less)
             node = edge(consul, tmp_path / f"less-{number}", token)
             refused = await command(node, "agent")
+            assert "nothing runs in" in (await command(node, "stop")).stdout
             node.close()
             assert refused.code == 1, (line, refused)
             assert " ".join(line.split()[:2]) in refused.stderr, (line, refused.stderr)

@@ -50,6 +50,11 @@ def test_names_fields_variables_and_flags_are_unique() -> None:
     assert all(line.sentence.endswith(".") for line in TABLE)
 
 
+def test_a_wrong_word_is_shown_once(path: Path) -> None:
+    said = refusal("", path, MESHNODE_EDGE_ADDRESS="127.0.0.1:banana")
+    assert said.count("banana") == 1
+
+
 def test_flag_wins_over_variable_over_file(path: Path) -> None:
     text = '[admin]\naddress = "127.0.0.1:1"\n[mesh]\naddress = "127.0.0.1:1"\n[edge]\naddress = "127.0.0.1:1"\n'
     settings = read(

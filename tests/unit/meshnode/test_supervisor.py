@@ -11,8 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from catalog import Snapshot, full
 from meshnode.errors import StartError
-from meshnode.proxy import Command, ProxyProcess, RunningProxy, Supervisor, find_binary
+from meshnode.proxy import (
+    Command,
+    ProxyProcess,
+    RunningProxy,
+    Supervisor,
+    find_binary,
+    stop_proxy,
+    stop_unused_proxy,
+)
 from tests.support import wait_until
 
 from .conftest import MakeCommand
@@ -63,6 +72,18 @@ async def test_the_next_supervisor_adopts_what_runs(make_command: MakeCommand) -
         os.kill(pid, signal.SIGKILL)
         await wait_until(lambda: len(second.up) == 2, START_S)
         assert second.up[1].version.pid != pid
+
+
+async def test_only_a_proxy_without_a_table_is_unused(make_command: MakeCommand) -> None:
+    command = make_command()
+    async with running(command) as watched:
+        await watched.up[0].client.put_snapshot(full(Snapshot(1, "d1", {})))
+    assert not await stop_unused_proxy(command.control_socket)
+    assert await stop_proxy(command.control_socket, 0)
+    async with running(command):
+        pass
+    assert await stop_unused_proxy(command.control_socket)
+    assert not await stop_unused_proxy(command.control_socket)
 
 
 async def test_one_that_speaks_another_protocol_is_replaced(make_command: MakeCommand) -> None:

@@ -9,10 +9,12 @@ import typer
 
 from catalog import Change, KvEntry, NodeStatus, Problem, Route, parse_route, to_resource, verdict
 from meshnode.cli import kv
-from meshnode.cli.output import ago, printable
+from meshnode.cli.output import ago, exit_code_of, printable
 from meshnode.cli.routes import one_line
+from meshnode.cli.status import near_key, not_people_s
 from meshnode.cli.verdict import say_verdict, sentence, short
-from meshnode.errors import UsageError
+from meshnode.errors import EXIT_NOT_REACHED, EXIT_USAGE, UsageError
+from observability import JaegerError, TraceIdError
 
 KEY = "mesh/routes/shop"
 NAMES = ("node-1", "node-2", "node-3")
@@ -128,6 +130,33 @@ def test_a_key_that_no_node_would_read_is_not_written(key: str, words: str) -> N
 )
 def test_other_keys_may_be_written(key: str) -> None:
     kv.check_key(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("mesh/routes/shopp", "mesh/routes/shop"),
+        ("mesh/routes/team/dosc", "mesh/routes/team/docs"),
+        ("mesh/routes/docs", None),
+        ("mesh/routes/other-thing", None),
+    ],
+)
+def test_a_mistyped_key_is_looked_for_in_its_folder(key: str, near: str | None) -> None:
+    assert near_key(key, ["mesh/routes/shop", "mesh/routes/team/docs"]) == near
+
+
+@pytest.mark.parametrize("shown", ["shop", "routes/shop", "/mesh/routes/shop"])
+def test_a_key_that_is_not_people_s_is_told_with_the_right_one(shown: str) -> None:
+    assert 'did you mean "mesh/routes/shop"?' in not_people_s(shown)
+
+
+def test_what_machines_wrote_has_no_right_key() -> None:
+    assert "did you mean" not in not_people_s("meshnode/status/node-1")
+
+
+def test_a_trace_id_that_is_none_is_wrong_use() -> None:
+    assert exit_code_of(TraceIdError("no id")) == EXIT_USAGE
+    assert exit_code_of(JaegerError("away")) == EXIT_NOT_REACHED
 
 
 def test_times_are_said_in_two_units() -> None:

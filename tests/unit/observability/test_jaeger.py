@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from observability import JaegerError, JaegerQuery
+from observability import JaegerError, JaegerQuery, TraceIdError
 from tests.support import free_port
 
 NEW, OLD = "a" * 8 + "1" * 24, "b" * 8 + "2" * 24
@@ -110,7 +110,7 @@ async def test_what_is_not_there_is_none() -> None:
 @pytest.mark.parametrize("wrong", ["", "last", "12345", "g" * 32, "a" * 33, "../services"])
 async def test_what_is_no_id_is_said_before_asking(wrong: str) -> None:
     async with jaeger() as query:
-        with pytest.raises(JaegerError, match="is no trace id"):
+        with pytest.raises(TraceIdError, match="is no trace id"):
             await query.trace(wrong)
 
 

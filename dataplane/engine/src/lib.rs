@@ -34,6 +34,7 @@ pub mod answer;
 pub mod request;
 pub mod upstream;
 pub mod exchange;
+pub mod patience;
 pub mod forward;
 pub mod record;
 pub mod serve;

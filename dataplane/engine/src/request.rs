@@ -88,6 +88,24 @@ impl Request {
         is_idempotent && self.body == BodyLength::None
     }
 
+    /// Writes the mesh's own answer (an error, a redirect, or as the last recipient) and gives its status.
+    pub fn write_answer(&self, out: &mut Vec<u8>, error: Option<&Error>, asked: &Asked<'_>) -> u16 {
+        if let Some(error) = error {
+            answer::error(out, error, asked);
+            return error.reason.status();
+        }
+        if self.method == "TRACE" && matches!(self.plan.target, Target::LastHop) {
+            answer::trace_refused(out, asked);
+            return 405;
+        }
+        if let (Some(location), Some(status)) = (&self.location, self.redirect_status()) {
+            answer::redirect(out, status, location, asked);
+            return status;
+        }
+        answer::options(out, asked);
+        200
+    }
+
     /// What an answer of the mesh's own needs to know.
     pub fn asked<'a>(&'a self, keeps_client: bool, date: &'a [u8]) -> Asked<'a> {
         Asked {

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::error::{Error, Reason};
 use crate::forward::{self, Ending, Outcome};
 use crate::http1::{BadMessage, BodyLength, HeadWatch, Version};
-use crate::plan::{Caller, Target};
+use crate::plan::Caller;
 use crate::record;
 use crate::request::{self, Origin, Request};
 use crate::side::Side;
@@ -304,7 +304,7 @@ impl Connection {
         let out = self.side.output.tail();
         outcome.status = self.worker.with_date(|date| {
             let asked = request.asked(keeps_client, date);
-            write_answer(out, request, outcome.error.as_ref(), &asked)
+            request.write_answer(out, outcome.error.as_ref(), &asked)
         });
         let limit = request.snapshot.settings.limits.body_idle_timeout;
         let is_written = matches!(timeout(limit, self.side.drain()).await, Ok(Ok(())));
@@ -376,10 +376,8 @@ impl Connection {
 
 /// Whether the caller is still the one its certificate said, where it showed one.
 fn is_standing(standing: &mut Option<Standing>, worker: &Worker) -> bool {
-    let Some(standing) = standing else {
-        return true;
-    };
-    standing.holds(&worker.shared.identities)
+    let standing = standing.as_mut();
+    standing.is_none_or(|standing| standing.holds(&worker.shared.identities))
 }
 
 /// Proves that the caller on an outbound listener is the service the listener belongs to.
@@ -398,27 +396,4 @@ fn prove(listener: &ListenerConfig, tcp: &TcpStream, peer: SocketAddr) -> Result
         uids: &listener.uids,
     }
     .prove(peer, local)
-}
-
-/// Writes the mesh's own answer and gives its status.
-fn write_answer(
-    out: &mut Vec<u8>,
-    request: &Request,
-    error: Option<&Error>,
-    asked: &Asked<'_>,
-) -> u16 {
-    if let Some(error) = error {
-        answer::error(out, error, asked);
-        return error.reason.status();
-    }
-    if request.method == "TRACE" && matches!(request.plan.target, Target::LastHop) {
-        answer::trace_refused(out, asked);
-        return 405;
-    }
-    if let (Some(location), Some(status)) = (&request.location, request.redirect_status()) {
-        answer::redirect(out, status, location, asked);
-        return status;
-    }
-    answer::options(out, asked);
-    200
 }

@@ -91,16 +91,10 @@ reasons! {
     UpstreamClosed = "upstream_closed", 502;
     /// The endpoint's answer breaks the rules.
     UpstreamBadResponse = "upstream_bad_response", 502;
-    /// This proxy is going away.
-    Draining = "draining", 503;
-    /// The limit of open connections is reached.
-    TooManyConnections = "too_many_connections", 503;
     /// Another node called for a service that does not run here.
     NotHere = "not_here", 503;
     /// The connection's identity and the request's host disagree.
     Misdirected = "misdirected", 421;
-    /// A fault of the proxy's own.
-    Internal = "internal", 500;
 }
 
 /// An error of one request.

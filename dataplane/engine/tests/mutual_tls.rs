@@ -414,10 +414,7 @@ async fn who_says_nothing_is_dropped_in_time() {
         .await
         .map(|_| ())
         .unwrap_err();
-    assert!(
-        error.reason != Reason::Internal && error.is_retryable,
-        "{error}"
-    );
+    assert!(error.is_retryable, "{error}");
 }
 
 #[tokio::test]

@@ -200,6 +200,7 @@ def make_provider(
             leaf_ttl_s=int(settings.certificates_leaf_ttl_s),
             trust_domain=settings.certificates_trust_domain,
             root_pins=(settings.certificates_root_pin,) if settings.certificates_root_pin else (),
+            excluded_services=settings.certificates_excluded_services,
         ),
         is_signer=settings.certificates_signer,
         on_identity=lambda identity: post(issued(identity)),

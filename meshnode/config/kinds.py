@@ -17,6 +17,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 
@@ -149,15 +150,18 @@ def port_range(value: Any) -> tuple[int, int]:
 
 def networks(value: Any) -> tuple[str, ...]:
     """Networks in CIDR form: a TOML list, or text with commas. A single address is a network of one."""
-    words = (
-        value
-        if isinstance(value, list)
-        else [word for word in str(value).split(",") if word.strip()]
-    )
     try:
-        return tuple(str(ipaddress.ip_network(str(word).strip())) for word in words)
+        return tuple(str(ipaddress.ip_network(word)) for word in _words(value))
     except ValueError as error:
         raise ValueError(f"it is a list of networks, such as 10.0.0.0/8 ({error})") from None
+
+
+def names(value: Any) -> frozenset[str]:
+    """Names of services: a TOML list, or text with commas."""
+    words = _words(value)
+    if not all(_NAME.fullmatch(word) for word in words):
+        raise ValueError("it is a list of service names, such as cart, stock")
+    return frozenset(words)
 
 
 def http_address(value: Any) -> str:
@@ -182,6 +186,11 @@ def url(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith(("http://", "https://")):
         raise ValueError("it is a URL, such as http://127.0.0.1:16686")
     return value.rstrip("/")
+
+
+def _words(value: Any) -> list[str]:
+    words = value if isinstance(value, list) else str(value).split(",")
+    return [str(word).strip() for word in words if str(word).strip()]
 
 
 def _is_ip(host: str) -> bool:
@@ -214,6 +223,7 @@ HTTP_ADDRESS = Kind("host:port", http_address)
 URL = Kind("URL", url)
 PORTS = Kind("first-last", port_range)
 NETWORKS = Kind("networks", networks)
+NAMES = Kind("names", names)
 PATH = Kind("path", path)
 TEXT = Kind("text", text)
 TRUTH = Kind("true|false", truth)

@@ -145,6 +145,10 @@ class Settings:
         "certificates.root_pin", kinds.or_word(kinds.TEXT, ""), "",
         "SHA-256 of the mesh's root certificate; empty: the root met first is kept.",
     )  # fmt: skip
+    certificates_excluded_services: frozenset[str] = _setting(
+        "certificates.excluded_services", kinds.NAMES, "",
+        "Services that get no certificate from this node when it signs for the mesh.",
+    )  # fmt: skip
     trace_ratio: float = _setting(
         "trace.ratio", kinds.SHARE, "1",
         "The share of new traces that are recorded; a caller's own decision is kept.",

@@ -105,6 +105,7 @@ def test_state_folder_is_the_machines_for_root_and_the_users_else(path: Path) ->
         ("[trace]\nratio = 1.5\n", 2, "a share from 0 to 1"),
         ("[proxy]\nthreads = true\n", 2, "a whole number"),
         ('[edge]\ntrusted_proxies = ["10.0.0.1/8"]\n', 2, "a list of networks"),
+        ('[certificates]\nexcluded_services = ["a b"]\n', 2, "a list of service names"),
         ('[consul]\naddress = "ftp://x"\n', 2, "http:// or https://"),
     ],
 )  # fmt: skip

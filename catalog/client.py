@@ -182,6 +182,10 @@ class ConsulClient:
         await self.check_whole(answer, right, () if found else [right])
         return found
 
+    async def node_create_index(self, node: str) -> int | None:
+        """The index at which a node came into the catalog, as the leader has it; None where it is not in it."""
+        return await _node_create_index(self._library, node)
+
     async def services(self) -> dict[str, tuple[str, ...]]:
         """Every service name in the catalog with the tags of its instances. ConsulDenied where some are left out."""
         answer = await self.reads.catalog_services(Question())
@@ -295,6 +299,9 @@ class Reads:
         self.health_unhealthy = self._calls.health_unhealthy
         self.config_intentions = self._calls.config_intentions
 
+    async def node_create_index(self, node: str) -> int | None:
+        return await _node_create_index(self._library, node)
+
     async def kv(self, prefix: str, question: Question) -> Answer:
         return await self._answer(self._library.kv.get, question, prefix, recurse=True)
 
@@ -329,6 +336,11 @@ class _Library:
         self.session: Any = base.Consul.Session(self)
         self.catalog: Any = base.Consul.Catalog(self)
         self.agent: Any = base.Consul.Agent(self)
+
+
+async def _node_create_index(library: _Library, node: str) -> int | None:
+    answer = await library.catalog.node(node, consistency="consistent")
+    return parse.node_create_index(answer.json())
 
 
 def _consistency(consistent: bool) -> str:  # noqa: FBT001 (one private helper)

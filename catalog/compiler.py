@@ -117,7 +117,7 @@ def compile_snapshot(
     }
     problems = (
         *held.problems(state.keys),
-        *mesh.problems(state.mesh),
+        *(mesh.problems(state.mesh, _nodes_in_use(state)) if state.mesh.forgotten else ()),
         *forms.problems,
         *memo.once("shadowed", "", (forms.in_force,), lambda: shadowed(forms.in_force)),
         *route_findings(forms.in_force, clusters, catalog, state.instances),
@@ -155,6 +155,10 @@ def _forms(state: State, previous: LastGood, memo: Memo) -> Forms:
     )
     memo.parsed = forms.parsed
     return forms
+
+
+def _nodes_in_use(state: State) -> frozenset[str]:
+    return frozenset(one.node for instances in state.instances.values() for one in instances)
 
 
 def _clusters(

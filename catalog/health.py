@@ -44,13 +44,22 @@ def with_status(instances: tuple[Instance, ...], table: CheckTable) -> tuple[Ins
 
 
 def swept(
-    sweep: InstancesUpdate, unhealthy: UnhealthyUpdate | None, table: CheckTable
+    sweep: InstancesUpdate,
+    unhealthy: UnhealthyUpdate | None,
+    table: CheckTable,
+    before: tuple[Instance, ...] = (),
 ) -> tuple[Instance, ...]:
     """A service's instances with their status.
 
     Both answers are complete as of their index. A sweep may come from a server that lags, or be ahead of the watch;
-    the one with the higher index has seen every check the other has.
+    the one with the higher index has seen every check the other has. Of what is kept Consul has no check any more: it
+    stays as it was `before`.
     """
     if unhealthy is None or sweep.consul_index > unhealthy.consul_index:
-        return sweep.instances
-    return with_status(sweep.instances, table)
+        found = sweep.instances
+    else:
+        found = with_status(sweep.instances, table)
+    if not sweep.kept:
+        return found
+    stays = {(one.node, one.id): one for one in before if (one.node, one.id) in sweep.kept}
+    return tuple(stays.get((one.node, one.id), one) for one in found)

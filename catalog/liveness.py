@@ -15,6 +15,8 @@ from .client import ConsulClient
 from .errors import CatalogError
 from .update import Staleness
 
+AFTER_S = 30.0
+"""For so long after an outage Consul's own house may not be in order yet: its gossip, what its servers took over."""
 REDIAL_FAILURES = 2
 """So many failed probes in a row, and the watches' connections are not trusted any more."""
 
@@ -57,7 +59,15 @@ class Liveness:
         self._failing: dict[str, tuple[float, str]] = {}
         self._last_good = clock()
         self._failures = 0
+        self._well_since: float | None = None
         self._hurry = asyncio.Event()
+
+    def was_away(self) -> bool:
+        """Whether Consul is not as it should be, or was not until AFTER_S ago."""
+        if self._failing:
+            return True
+        now = asyncio.get_running_loop().time()
+        return self._well_since is not None and now - self._well_since < AFTER_S
 
     def failed(self, name: str, error: CatalogError) -> None:
         """`name` has no fresh answer. The first failure of a name is told, its repetitions are not."""
@@ -70,6 +80,7 @@ class Liveness:
         """True if `name` had failed before."""
         if self._failing.pop(name, None) is None:
             return False
+        self._well_since = asyncio.get_running_loop().time()
         self._tell()
         return True
 

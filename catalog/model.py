@@ -40,7 +40,8 @@ class Instance:
 
     `address` is Service.Address, empty where the node's address stands for it. `meta` is the service's meta as
     sorted pairs. Weights are Consul's (0: not to be used in that state). `kind` is Service.Kind, empty for an
-    ordinary service. Source: Consul API, `GET /v1/health/service/<service>`.
+    ordinary service. `node_create_index` tells a Consul node from one of the same name that was taken out and came
+    again. Source: Consul API, `GET /v1/health/service/<service>`.
     """
 
     service: str
@@ -55,6 +56,7 @@ class Instance:
     weight_warning: int = 1
     status: Status = "passing"
     kind: str = ""
+    node_create_index: int = 0
 
     def meta_value(self, name: str) -> str | None:
         """The value of one meta entry, None where it is not set."""

@@ -67,6 +67,12 @@ def node_services(document: Any) -> tuple[Instance, ...]:
 
 
 @_strict
+def node_create_index(document: Any) -> int | None:
+    """`GET /v1/catalog/node/<node>`: when the node came into the catalog, None where it is not in it."""
+    return None if document is None else _number(document["Node"]["CreateIndex"])
+
+
+@_strict
 def intentions(document: Any) -> tuple[Intentions, ...]:
     """`GET /v1/config/service-intentions`, sorted by destination; sources in Consul's order of precedence."""
     return tuple(
@@ -173,6 +179,7 @@ def _instance(service: Mapping[str, Any], node: Mapping[str, Any], status: Statu
         weight_warning=_number(weights.get("Warning", 1)),
         status=status,
         kind=service.get("Kind") or "",
+        node_create_index=_number(node.get("CreateIndex", 0)),
     )
 
 

@@ -60,6 +60,10 @@ class Source(ABC, Generic[U]):
         """The update of a second reading."""
         return update
 
+    async def explained(self, update: U, last: U) -> U:  # noqa: ARG002 (for those that ask why)
+        """The update of a second reading, with what is to be known of what vanished."""
+        return update
+
 
 class KvSource(Source[KvUpdate]):
     def __init__(self, reads: Reads, prefix: str) -> None:
@@ -96,6 +100,19 @@ class NodesSource(Source[NodesUpdate]):
         """A node that vanishes turns mutual TLS off towards it, so each is asked for twice."""
         lost = bool(last and _ids(last) - _ids(update))
         return (self.right,) if lost or not update.instances else ()
+
+    async def explained(self, update: NodesUpdate, last: NodesUpdate) -> NodesUpdate:
+        """Which nodes left the catalog as a whole, or left and came again; of very many at once it is believed."""
+        there = {instance.node for instance in update.instances}
+        lost = [instance for instance in last.instances if instance.node not in there]
+        if len(lost) > MOST_DOUBTS:
+            return replace(update, vanished=frozenset(one.node for one in lost))
+        vanished = [
+            one.node
+            for one in lost
+            if await self._reads.node_create_index(one.node) != one.node_create_index
+        ]
+        return replace(update, vanished=frozenset(vanished))
 
 
 class IntentionsSource(Source[IntentionsUpdate]):

@@ -103,7 +103,8 @@ class State:
         if self.sweeps.get(update.service) == update:
             return self
         sweeps = {**self.sweeps, update.service: update}
-        found = swept(update, self.unhealthy, self.checks)
+        before = self.instances.get(update.service, ())
+        found = swept(update, self.unhealthy, self.checks, before)
         if found == self.instances.get(update.service):
             return replace(self, sweeps=sweeps)
         return replace(self, sweeps=sweeps, instances={**self.instances, update.service: found})
@@ -124,7 +125,7 @@ class State:
                 )
             )
             if is_touched:
-                found = swept(sweep, update, table)
+                found = swept(sweep, update, table, instances[service])
                 if found != instances[service]:
                     instances[service] = found
         local_services = _local_services(self.local, table)

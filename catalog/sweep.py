@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from . import parse
 from .backoff import persist
@@ -15,6 +16,7 @@ from .calls import Consistency, Question
 from .client import ConsulClient
 from .errors import CatalogError, ConsulAnswerError, ConsulDenied
 from .model import Instance
+from .reaped import ReapedNodes
 from .transport import Answer
 from .update import InstancesUpdate, LocalServicesUpdate
 from .values import RESERVED_SERVICES
@@ -25,6 +27,9 @@ MANY_SPACING_S = 2.0
 """Between two sweeps of more than that."""
 SETTLE_S = 2.0
 """After a sweep this long without a wake, one more: a sweep takes any server's word, and one may have been behind."""
+
+LOCAL_AGAIN_S = 10.0
+"""While the local agent has a service that the catalog lost: its deregistration there would wake nobody."""
 
 Deliver = Callable[[InstancesUpdate | LocalServicesUpdate], None]
 
@@ -40,8 +45,10 @@ class Sweep:
         deliver: Deliver,
         failed: Callable[[CatalogError], None],
         recovered: Callable[[], None],
+        was_away: Callable[[], bool],
         jitter: random.Random,
     ) -> None:
+        """`was_away`: whether there was an outage a moment ago."""
         self.has_local = asyncio.Event()
         """Set once the services of this node were read."""
         self._client = client
@@ -50,6 +57,8 @@ class Sweep:
         self._failed = failed
         self._recovered = recovered
         self._jitter = jitter
+        self._reaped = ReapedNodes(client, was_away)
+        self._local_again_s: float | None = None
         self._named: frozenset[str] = frozenset()
         self._pending: set[str] = set()
         self._is_local_pending = True
@@ -84,9 +93,10 @@ class Sweep:
 
     async def run(self) -> None:
         while True:
-            await self._wanted.wait()
+            if not await self._is_wanted(self._again_s()):
+                self.catalog_moved()
             await self._persist()
-            if not await self._is_wanted_soon():
+            if not await self._is_wanted(SETTLE_S):
                 self.catalog_moved()
                 await self._persist()
                 self._wanted.clear()
@@ -103,9 +113,14 @@ class Sweep:
         if many:
             await asyncio.sleep(MANY_SPACING_S)
 
-    async def _is_wanted_soon(self) -> bool:
+    def _again_s(self) -> float | None:
+        """When what is kept without Consul is to be looked at again, though the catalog does not move."""
+        dues = [due for due in (self._reaped.due_s(), self._local_again_s) if due is not None]
+        return min(dues, default=None)
+
+    async def _is_wanted(self, within_s: float | None) -> bool:
         try:
-            async with asyncio.timeout(SETTLE_S):
+            async with asyncio.timeout(within_s):
                 return await self._wanted.wait()
         except TimeoutError:
             return False
@@ -113,6 +128,7 @@ class Sweep:
     async def _sweep(self) -> None:
         """All that is pending; what could not be read stays so. Raises CatalogError, the first of them."""
         self._wanted.clear()
+        self._reaped.forget_due()
         if self._is_local_pending:
             await self._read_local()
         refused: dict[str, CatalogError] = {}
@@ -136,15 +152,23 @@ class Sweep:
             found = await self._client.services_on_node(self._node)
             if not found and self._local and self._local.instances:
                 found = await self._client.services_on_node(self._node, consistent=True)
+            lost = await self._lost_by_consul(found)
         except BaseException:
             self._is_local_pending = True
             raise
-        users = (one for one in found if one.service not in RESERVED_SERVICES)
-        update = LocalServicesUpdate(tuple(users))
+        self._local_again_s = LOCAL_AGAIN_S if lost else None
+        users = [one for one in found if one.service not in RESERVED_SERVICES]
+        update = LocalServicesUpdate(_merged(users, lost))
         if update != self._local:
             self._local = update
             self._deliver(update)
         self.has_local.set()
+
+    async def _lost_by_consul(self, found: Sequence[Instance]) -> list[Instance]:
+        """Of what ran here: what the local agent still has. It will register it again, whatever the catalog says."""
+        there = {instance.id for instance in found}
+        lost = [one for one in self._local.instances if one.id not in there] if self._local else []
+        return [one for one in lost if await self._client.local_service(one.id) is not None]
 
     async def _read(self, service: str) -> None:
         """One service. An answer older than the last, or suddenly empty, is asked for again of the leader."""
@@ -158,10 +182,14 @@ class Sweep:
         await self._client.check_whole(
             answer, right, [right] if is_news and not update.instances else ()
         )
+        if last is not None:
+            kept = await self._reaped.kept(last.instances, update.instances)
+            ids = frozenset((instance.node, instance.id) for instance in kept)
+            update = replace(update, instances=_merged(update.instances, kept), kept=ids)
         if service not in self._named:
             return
         self._known[service] = update
-        if last is None or last.instances != update.instances:
+        if last is None or _is_news(last, update):
             self._deliver(update)
 
     async def _ask(self, service: str, consistency: Consistency) -> tuple[Answer, InstancesUpdate]:
@@ -169,3 +197,13 @@ class Sweep:
         answer = await self._client.calls.health_service(service, question)
         found: tuple[Instance, ...] = parse.instances(answer.json())
         return answer, InstancesUpdate(service, found, answer.index)
+
+
+def _is_news(last: InstancesUpdate, update: InstancesUpdate) -> bool:
+    """An index that went back is news too: by it is decided whether a sweep or the watch of checks knows more."""
+    same = (last.instances, last.kept) == (update.instances, update.kept)
+    return not same or update.consul_index < last.consul_index
+
+
+def _merged(found: Sequence[Instance], kept: Sequence[Instance]) -> tuple[Instance, ...]:
+    return tuple(sorted((*found, *kept), key=lambda one: (one.node, one.service, one.id)))

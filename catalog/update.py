@@ -25,10 +25,15 @@ class KvUpdate:
 
 @dataclass(frozen=True, slots=True)
 class NodesUpdate:
-    """All instances of the service `meshnode`: the nodes of the mesh, passing or not, sorted by node and id."""
+    """All instances of the service `meshnode`: the nodes of the mesh, passing or not, sorted by node and id.
+
+    `vanished` are nodes that were in the update before and are not in this one because the whole Consul node left the
+    catalog, or left it and came again: nobody deregistered `meshnode` there.
+    """
 
     instances: tuple[Instance, ...]
     consul_index: int
+    vanished: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +83,16 @@ class UnhealthyUpdate:
 
 @dataclass(frozen=True, slots=True)
 class InstancesUpdate:
-    """All instances of one named service, sorted by node and id; none when nobody has it."""
+    """All instances of one named service, sorted by node and id; none when nobody has it.
+
+    `kept` are those of them, by node and id, that Consul lost with their whole node a moment ago (reaped.py): their
+    status is what it was.
+    """
 
     service: str
     instances: tuple[Instance, ...]
     consul_index: int
+    kept: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

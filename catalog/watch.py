@@ -17,6 +17,12 @@ from .transport import Answer
 
 WAIT_S = 300
 """How long a question stays open. Consul's own default; it adds up to a sixteenth, so that not all end at once."""
+FAR_AHEAD = 1_000_000
+"""An index so far beyond the last is asked for again: Consul writes some thousand times a second at most."""
+DOUBTED_S = 60.0
+"""For so long an index far ahead is not believed, though Consul said it twice."""
+DOUBTED_WAIT_S = 1
+"""Meanwhile a question stays open no longer: one with an index Consul never reached is deaf to every change."""
 
 
 @dataclass(slots=True)
@@ -60,6 +66,7 @@ class Watch(Generic[U]):
         self._index = 0
         """Where the next question goes on; 0 after a failure: Consul may have come back with older data, and a
         question with an index it never reached would stay open for minutes."""
+        self._doubted_until = 0.0
         self._is_anew = False
         self._open: asyncio.Timeout | None = None
 
@@ -99,6 +106,8 @@ class Watch(Generic[U]):
         if self._is_anew or not self._index:
             self._is_anew = False
             return Question()
+        if asyncio.get_running_loop().time() < self._doubted_until:
+            return Question(self._index, DOUBTED_WAIT_S, "stale")
         wait_s = self._wait_s - int(self._wait_s * self._jitter.random() / 10)
         return Question(self._index, wait_s, "stale")
 
@@ -115,6 +124,10 @@ class Watch(Generic[U]):
 
     async def _take(self, answer: Answer, *, is_wake: bool) -> None:
         """Tells what is new in an answer, once it may be believed."""
+        if self._last is not None and answer.index > self._last_index() + FAR_AHEAD:
+            answer = await self.source.read(Question(consistency="consistent"))
+            if answer.index > self._last_index() + FAR_AHEAD:
+                self._doubted_until = asyncio.get_running_loop().time() + DOUBTED_S
         digest = _digest(answer)
         last = self._last
         is_same = last is not None and last.digest == digest and not answer.is_filtered
@@ -129,6 +142,9 @@ class Watch(Generic[U]):
             self._tell(replace(last.update, consul_index=index), digest)
         self._index = index
 
+    def _last_index(self) -> int:
+        return max(self._index, self._last.update.consul_index if self._last else 0)
+
     async def _believe(self, answer: Answer, digest: bytes) -> int:
         """The index of what was believed. What went back or vanished is first asked for again.
 
@@ -141,6 +157,7 @@ class Watch(Generic[U]):
             answer = await self.source.read(Question(consistency="consistent"))
             digest = _digest(answer)
             update = self.source.confirmed(self.source.parse(answer, last))
+            update = await self.source.explained(update, last)
             doubts = self.source.doubts(update, last)
         await self._client.check_whole(answer, self.source.right, doubts)
         if self._last is None or self._last.digest != digest:

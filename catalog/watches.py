@@ -66,6 +66,7 @@ class Watches:
             deliver=on_update,
             failed=lambda error: self._liveness.failed("instances", error),
             recovered=lambda: self._recovered("instances"),
+            was_away=self._liveness.was_away,
             jitter=self._jitter,
         )
         self._default: DefaultIntentionUpdate | None = None

@@ -104,6 +104,10 @@ class FakeConsul:
         self._topics[path] = Topic(body, self.index if index is None else index)
         self._wake()
 
+    def remove(self, path: str) -> None:
+        """The path answers 404 from now on."""
+        del self._topics[path]
+
     def hang(self) -> None:
         """From now on nothing is answered, as after a SIGSTOP; connections are taken."""
         self._responsive.clear()

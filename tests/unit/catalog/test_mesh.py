@@ -9,7 +9,9 @@ from catalog.compiler import compile_snapshot
 from catalog.mesh import problems
 from tests.support.catalog import FACTS, instance, kv, mesh_node
 
-NODES = tuple(map(mesh_node, ("node-1", "node-2", "node-3")))
+ALL = ("node-1", "node-2", "node-3")
+VANISHED = frozenset({"node-3"})
+NODES = tuple(map(mesh_node, ALL))
 
 
 def state_after(*updates: NodesUpdate) -> State:
@@ -29,6 +31,9 @@ def names(state: State) -> list[str]:
         ((NodesUpdate(NODES[:2], 101),), "node-1 node-2"),
         ((NodesUpdate((), 101),), ""),
         ((NodesUpdate((), 5),), "node-1 node-2 node-3"),
+        ((NodesUpdate((), 101, VANISHED),), "node-3"),
+        ((NodesUpdate((), 101, VANISHED), NodesUpdate(NODES[:1], 102)), "node-1 node-3"),
+        ((NodesUpdate((), 101, VANISHED), NodesUpdate(NODES, 102), NodesUpdate((), 103)), ""),
         ((NodesUpdate(NODES[:1], 5),), "node-1 node-2 node-3"),
         ((NodesUpdate((), 5), NodesUpdate(NODES[:1], 6)), "node-1 node-2 node-3"),
         ((NodesUpdate((), 50), NodesUpdate((), 5)), "node-1 node-2 node-3"),
@@ -62,6 +67,7 @@ def test_what_ran_in_the_mesh_is_not_dialled_in_clear_while_consul_has_lost_its_
 
 
 def test_it_is_said_which_nodes_are_missed() -> None:
-    (problem,) = problems(state_after(NodesUpdate(NODES[:2], 5)).mesh)
-    assert "on node-3:" in problem.message
-    assert problems(state_after(NodesUpdate(NODES, 5)).mesh) == ()
+    (problem,) = problems(state_after(NodesUpdate(NODES[:2], 5)).mesh, ALL)
+    assert "on node-3 " in problem.message
+    assert problems(state_after(NodesUpdate(NODES[:2], 5)).mesh, {"node-1"}) == ()
+    assert problems(state_after(NodesUpdate(NODES, 5)).mesh, ALL) == ()

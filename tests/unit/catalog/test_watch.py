@@ -1,4 +1,5 @@
 import asyncio
+import json
 import time
 
 import pytest
@@ -426,3 +427,18 @@ async def test_a_wake_without_news_makes_every_watch_ask_anew() -> None:
 
 def asked_anew(fake: FakeConsul, path: str) -> int:
     return sum(at == path and "index" not in query for at, query in fake.queries)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_an_index_far_ahead_is_doubted(times: int) -> None:
+    """Told once it is asked for again; told twice a question with it is not left open for minutes."""
+    async with FakeConsul() as fake:
+        fake.put("mesh/routes/a", b"1")
+        async with watching(fake) as told:
+            body = json.dumps([*fake.keys.values()]).encode()
+            lie = Scripted(body=body, headers={"X-Consul-Index": str(2**53)})
+            fake.script("/v1/kv/mesh/", *[lie] * times)
+            fake.put("mesh/routes/a", b"2")
+            await told.until(lambda: told.values()[-1] == {"mesh/routes/a": b"2"}, "the put")
+            fake.put("mesh/routes/a", b"3")
+            await told.until(lambda: told.values()[-1] == {"mesh/routes/a": b"3"}, "the next")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +130,13 @@ async def metric(node: MeshNode, name: str) -> float:
     return sum(float(value) for value in values)
 
 
+def check_capture(payload: bytes, home: str) -> None:
+    """Every request that reached the service went through the proxy of its own node: none came in clear."""
+    heads = re.findall(rb"GET / HTTP/1\.1\r\n.*?\r\n\r\n", payload, re.DOTALL)
+    assert len(heads) > 50
+    assert all(f"{home}.meshnode".encode() in head for head in heads)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a world is made of: nodes, and what is said to each beside the usual."""
@@ -180,13 +188,15 @@ async def build(stack: AsyncExitStack, cluster: ConsulCluster, folder: Path, pla
         )
         for number, agent in enumerate(cluster.agents)
     )
-    async with asyncio.TaskGroup() as group:
-        for node in nodes:
-            stack.push_async_callback(node.stop)
-            group.create_task(node.start())
+    stack.push_async_callback(together, *(node.stop for node in nodes))
+    await together(*(node.start for node in nodes))
     made = World(cluster, nodes, shop, folder)
     await made.is_whole()
     return made
+
+
+async def together(*calls: Callable[[], Awaitable[object]]) -> None:
+    await asyncio.gather(*(call() for call in calls))
 
 
 def registered(server: EchoServer, name: str) -> dict[str, Any]:

@@ -14,7 +14,16 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.agents import answers, pid_of, status_of, until_status
-from tests.integration.faults import SECRET, SHOP, World, figure, is_fresh, is_stale, world
+from tests.integration.faults import (
+    SECRET,
+    SHOP,
+    World,
+    check_capture,
+    figure,
+    is_fresh,
+    is_stale,
+    world,
+)
 from tests.support import Capture, KeepAliveLoad, wait_until
 from tests.support.mesh import MeshNode
 
@@ -197,10 +206,3 @@ async def via(mesh: World) -> set[str]:
     snapshot = await mesh.edge.proxy("/v1/snapshot")
     clusters = snapshot["resources"]["clusters"]
     return {one["via"] for name in ("shop", "secret") for one in clusters[name]["endpoints"]}
-
-
-def check_capture(payload: bytes, home: str) -> None:
-    """Every request that reached the service went through the proxy of its own node: none came in clear."""
-    heads = re.findall(rb"GET / HTTP/1\.1\r\n.*?\r\n\r\n", payload, re.DOTALL)
-    assert len(heads) > 50
-    assert all(f"{home}.meshnode".encode() in head for head in heads)

@@ -13,10 +13,12 @@ from typing import Any
 
 from tests.integration.agents import until_status
 from tests.support import ConsulCluster, EchoServer, KeepAliveLoad, LoadResult
-from tests.support.mesh import MeshNode
+from tests.support.mesh import COMMANDS, MeshNode
+from tests.support.process import run
 
 SHOP, SECRET = "shop.test", "secret.test"
 ROUTES = {"mesh/routes/shop": f"{SHOP}/ -> shop", "mesh/routes/secret": f"{SECRET}/ -> secret"}
+SERVICES = ("--service", "shop", "--service", "secret")
 PATIENCE_S = 20.0
 CATCH_UP_S = 5.0
 """Two seconds are wanted; on a machine with other work the bound is this, and the figure is printed."""
@@ -143,6 +145,7 @@ class Plan:
 
     nodes: int = 2
     acl: bool = False
+    """Default deny, and for each node a token with the least policy, called after it."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Of every node, as MeshNode takes them."""
     environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -177,22 +180,31 @@ async def build(stack: AsyncExitStack, cluster: ConsulCluster, folder: Path, pla
             "/v1/connect/intentions/exact?source=edge&destination=shop",
             body={"Action": "allow"},
         )
-    nodes = tuple(
+    nodes = [
         MeshNode(
             cluster,
             agent.name,
             folder,
+            token=await least_token(cluster, agent.name) if plan.acl else None,
             is_edge=number == 0,
             settings=plan.settings,
             environment=plan.environment.get(agent.name),
         )
         for number, agent in enumerate(cluster.agents)
-    )
+    ]
     stack.push_async_callback(together, *(node.stop for node in nodes))
     await together(*(node.start for node in nodes))
-    made = World(cluster, nodes, shop, folder)
+    made = World(cluster, tuple(nodes), shop, folder)
     await made.is_whole()
     return made
+
+
+async def least_token(cluster: ConsulCluster, node: str) -> str:
+    """As `meshnode acl policy` prints it; the edge may sign, the last node runs the services."""
+    is_edge, is_home = node == cluster.agents[0].name, node == cluster.agents[-1].name
+    roles = [*(["--edge", "--signer"] if is_edge else []), *(SERVICES if is_home else [])]
+    printed = await run(COMMANDS / "meshnode", "acl", "policy", "--node", node, *roles)
+    return await cluster.create_token(node, printed.stdout)
 
 
 async def together(*calls: Callable[[], Awaitable[object]]) -> None:

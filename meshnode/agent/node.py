@@ -41,7 +41,7 @@ from .view import View
 
 # Consul is asked again after this at first, and ever later; never in step with other nodes.
 FIRST_RETRY_S = 0.25
-LAST_RETRY_S = 2.0
+LAST_RETRY_S = 1.0
 ASK_TIMEOUT_S = 1.0
 
 _log = logging.getLogger("meshnode.agent")

@@ -56,7 +56,7 @@ class World:
         return int((await self.cluster.api("GET", f"/v1/kv/{key}"))[0]["ModifyIndex"])
 
     async def is_whole(self) -> None:
-        """Every node is ready, fresh and of one mind; shop answers and secret refuses."""
+        """Every node is ready, fresh and without a problem; shop answers and secret refuses."""
         for node in self.nodes:
             if not node.agent.is_running:
                 await node.start()
@@ -65,7 +65,7 @@ class World:
         await self.edge.serves(SHOP)
         await self.edge.serves(SECRET, status=403)
         for node in self.nodes:
-            await until_status(node, is_fresh, PATIENCE_S, what=f"{node.name} is fresh")
+            await until_status(node, is_well, PATIENCE_S, what=f"{node.name} is well")
 
     async def catches_up(self, what: str, *, since: float | None = None) -> float:
         """A new route comes into force; seconds from `since` (else from its put) to the first request that takes it."""
@@ -117,6 +117,10 @@ class Load:
 
 def is_fresh(status: Mapping[str, Any]) -> bool:
     return status["is_complete"] and status["is_ready"] and status["stale_since"] is None
+
+
+def is_well(status: Mapping[str, Any]) -> bool:
+    return is_fresh(status) and not status["problems"]
 
 
 def is_stale(status: Mapping[str, Any]) -> bool:

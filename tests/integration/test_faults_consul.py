@@ -122,13 +122,15 @@ async def test_nodes_that_a_restarted_server_reaps_are_missed_by_nobody(between:
     async with Capture(world.folder, f"tcp port {world.shop.port}", name="reaped") as capture:
         async with world.load(connections=1) as load:
             world.cluster.server.kill()
-            # What gossip knows is lost, so that it can not be the first.
+            # What gossip knows is lost, and nobody tells it, so that it can not be the first.
             (world.folder / "consul" / "node-1" / "data" / "serf" / "local.snapshot").unlink()
             # An agent that saw its server fail registers anew once it is back; else it does so after minutes.
             await wait_until(lambda: is_missed(world), 30, what="node-2 misses the server")
+            home.consul.stop()
             await world.cluster.restart()
             await wait_until(lambda: is_reaped(world), what="the server takes node-2 out")
             await load.at_least(300)
+            home.consul.cont()
             settings = json.loads((world.folder / "consul" / home.name / "consul.json").read_text())
             serf = f"{home.address}:{settings['ports']['serf_lan']}"
             began = time.monotonic()

@@ -164,7 +164,8 @@ async def test_two_routes_for_the_same_requests_are_told(mesh: World) -> None:
     index = await mesh.put("mesh/routes/again", "shop.test/ -> secret")
     async with mesh.load():
         status = await until_status(mesh.edge, lambda now: now["problems"])
-        problem = next(one for one in status["problems"] if one["key"] == "mesh/routes/again")
+        (problem,) = status["problems"]
+        assert problem["key"] == "mesh/routes/again"
         assert (problem["severity"], problem["index"]) == ("warning", index)
         assert "mesh/routes/shop" in problem["message"]
 

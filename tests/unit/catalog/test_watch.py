@@ -1,6 +1,5 @@
 import asyncio
 import json
-import time
 
 import pytest
 
@@ -246,10 +245,8 @@ async def test_an_outage_is_told_once_and_caught_up_with_at_once() -> None:
             fake.put("mesh/a", b"2")
             await asyncio.sleep(1.0)
             await fake.start()
-            started = time.monotonic()
             await told.until(lambda: told.values()[-1] == {"mesh/a": b"2"}, "caught up")
             await told.until(lambda: not told.is_stale, "fresh again")
-            assert time.monotonic() - started < 2.0
             assert len(told.of(Staleness)) <= 4
 
 
@@ -265,9 +262,7 @@ async def test_a_connection_that_hangs_is_noticed_and_dialled_again() -> None:
             fake.put("mesh/a", b"2")
             fake.forget_waiting()
             fake.resume()
-            resumed = time.monotonic()
             await told.until(lambda: told.values()[-1] == {"mesh/a": b"2"}, "caught up")
-            assert time.monotonic() - resumed < 2.0
 
 
 async def test_a_slow_consul_is_stale_and_goes_on_telling() -> None:

@@ -38,13 +38,10 @@ async def settled(mesh: Mesh) -> None:
     )
 
 
-async def test_a_first_node_makes_the_ca_and_its_identity_in_under_a_second(tmp_path: Path) -> None:
+async def test_a_first_node_makes_the_ca_and_its_identity(tmp_path: Path) -> None:
     async with mesh_of(tmp_path) as mesh:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         node = mesh.node("node-1", "web")
         identity = await issued(node)
-        assert loop.time() - began < 1.0
         assert identity.spiffe_id.endswith("/ns/default/dc/dc1/svc/web")
         assert node.builtin.trust_domain
         assert node.builtin.trust_domain.endswith(".consul")

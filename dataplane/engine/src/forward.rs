@@ -100,7 +100,8 @@ struct Tries {
     deadline: Option<Instant>,
     /// The places of the endpoints that were chosen.
     tried: Vec<usize>,
-    /// A connection that died while it idled says nothing of its endpoint: the same is tried afresh.
+    /// A connection that died while it idled says nothing of its endpoint: the same is tried afresh. Where a new one
+    /// died, another endpoint is tried.
     again: Option<Destination>,
 }
 
@@ -198,7 +199,7 @@ fn is_harmless(error: &Error, request: &Request, is_reused: bool) -> bool {
         _ if !error.is_retryable => false,
         // The other node refused our certificate before it read the request; an old connection it had accepted.
         Reason::TlsFailed if !is_reused => request.body == BodyLength::None,
-        _ => is_reused && request.is_repeatable(),
+        _ => request.is_repeatable(),
     }
 }
 

@@ -83,6 +83,27 @@ fn a_post_that_reached_an_origin_is_never_repeated() {
 }
 
 #[test]
+fn an_endpoint_that_dies_before_it_answers_is_passed_over_by_what_may_be_repeated() {
+    run(async {
+        let dying = Origin::start(Does::Close).await;
+        let origin = Origin::start(Does::Answer(OK)).await;
+        let proxy = Proxy::edge(&[dying.address, origin.address]).await;
+        for _ in 0..4 {
+            assert_eq!(body(&proxy.send(GET).await), "ok");
+        }
+        let posts = [proxy.send(POST).await, proxy.send(POST).await];
+        let failed = posts
+            .iter()
+            .filter(|answer| header(answer, "mesh-reason").is_some());
+        assert_eq!(
+            failed.count(),
+            1,
+            "each endpoint has its turn, and nothing is done twice"
+        );
+    });
+}
+
+#[test]
 fn an_origin_that_speaks_nonsense_is_a_502() {
     run(async {
         for bytes in [

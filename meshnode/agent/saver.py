@@ -10,16 +10,23 @@ from pathlib import Path
 
 from catalog import SnapshotFileError
 
+RETRY_S = 10.0
+"""Between two tries to save the same: a disk gets room by somebody's doing, and nobody tells us."""
+
 _log = logging.getLogger("meshnode.saver")
 
 
 class Saver:
-    """`offer()` never blocks; `run()` writes one file after the other in a thread."""
+    """`offer()` never blocks; `run()` writes one file after the other in a thread, and again what failed."""
 
-    def __init__(self, on_result: Callable[[str, Exception | None], None]) -> None:
+    def __init__(
+        self, on_result: Callable[[str, Exception | None], None], *, retry_s: float = RETRY_S
+    ) -> None:
         """`on_result(name, error)` is told of each write, in the event loop."""
         self._on_result = on_result
+        self._retry_s = retry_s
         self._waiting: dict[str, Callable[[], None]] = {}
+        self._failed: dict[str, Callable[[], None]] = {}
         self._is_filled = asyncio.Event()
 
     def offer(self, name: str, write: Callable[[], None]) -> None:
@@ -29,7 +36,11 @@ class Saver:
 
     async def run(self) -> None:
         while True:
-            await self._is_filled.wait()
+            try:
+                async with asyncio.timeout(self._retry_s if self._failed else None):
+                    await self._is_filled.wait()
+            except TimeoutError:
+                self._waiting = {**self._failed, **self._waiting}
             await self.flush()
 
     async def flush(self) -> None:
@@ -41,9 +52,12 @@ class Saver:
             try:
                 await asyncio.to_thread(write)
             except (OSError, SnapshotFileError) as error:
-                _log.error("%s can not be saved: %s", name, error)
+                if name not in self._failed:
+                    _log.error("%s can not be saved: %s", name, error)
+                self._failed[name] = write
                 self._on_result(name, error)
             else:
+                self._failed.pop(name, None)
                 self._on_result(name, None)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.integration.agents import until_status
+from tests.integration.agents import status_of, until_status
 from tests.support import ConsulCluster, EchoServer, KeepAliveLoad, LoadResult
 from tests.support.mesh import COMMANDS, MeshNode
 from tests.support.process import run
@@ -64,7 +64,10 @@ class World:
         await self.edge.serves(SHOP)
         await self.edge.serves(SECRET, status=403)
         for node in self.nodes:
-            await until_status(node, is_well, PATIENCE_S, what=f"{node.name} is well")
+            try:
+                await until_status(node, is_well, PATIENCE_S)
+            except TimeoutError as error:
+                raise AssertionError(f"{node.name} is not well: {await status_of(node)}") from error
 
     async def catches_up(self, what: str, *, since: float | None = None) -> float:
         """A new route comes into force; seconds from `since` (else from its put) to the first request that takes it."""

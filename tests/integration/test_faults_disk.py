@@ -53,11 +53,10 @@ async def test_a_full_disk_stops_no_change(mesh: World) -> None:
         assert saved(mesh)["generation"] < status["generation"], "the old copy is whole"
         await load.at_least(50)
         ballast.unlink()
-        await mesh.cluster.delete("mesh/routes/full")
-        await mesh.edge.serves("full.test", status=404)
-        await until_status(mesh.edge, lambda now: not now["problems"])
-        now = await status_of(mesh.edge)
-        await wait_until(lambda: saved(mesh)["digest"] == now["digest"], what="it is saved")
+        now = await until_status(mesh.edge, lambda now: not now["problems"], 20)
+        assert saved(mesh)["digest"] == now["digest"]
+    await mesh.cluster.delete("mesh/routes/full")
+    await mesh.edge.serves("full.test", status=404)
 
 
 async def test_a_full_disk_keeps_no_agent_from_starting(mesh: World) -> None:

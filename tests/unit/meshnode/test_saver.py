@@ -46,6 +46,31 @@ async def test_a_write_that_fails_is_told_and_the_next_is_tried() -> None:
     assert results == ["a: [Errno 28] No space left on device", "b: None"]
 
 
+async def test_what_failed_is_saved_once_there_is_room() -> None:
+    """The newest of it, without a further change."""
+    results: list[Exception | None] = []
+    written: list[str] = []
+    has_room = False
+
+    def table(name: str) -> None:
+        if not has_room:
+            raise OSError(28, "No space left on device")
+        written.append(name)
+
+    saver = Saver(lambda _, error: results.append(error), retry_s=0.02)
+    task = asyncio.create_task(saver.run())
+    saver.offer("table", lambda: table("old"))
+    await wait_until(lambda: len(results) >= 3)
+    saver.offer("table", lambda: table("new"))
+    before = len(results)
+    await wait_until(lambda: len(results) >= before + 3)
+    has_room = True
+    await wait_until(lambda: written)
+    await wait_until(lambda: results[-1] is None)
+    task.cancel()
+    assert written == ["new"]
+
+
 def test_a_file_is_replaced_whole_and_is_ours_alone(tmp_path: Path) -> None:
     path = tmp_path / "f"
     write_private(path, b"old")

@@ -163,11 +163,15 @@ async def test_two_routes_for_the_same_requests_are_told(mesh: World) -> None:
     """The older one goes on serving; the other is in force, and says so."""
     index = await mesh.put("mesh/routes/again", "shop.test/ -> secret")
     async with mesh.load():
-        status = await until_status(mesh.edge, lambda now: now["problems"])
-        (problem,) = status["problems"]
-        assert problem["key"] == "mesh/routes/again"
+        status = await until_status(mesh.edge, lambda now: told_of("mesh/routes/again", now))
+        (problem,) = told_of("mesh/routes/again", status)
         assert (problem["severity"], problem["index"]) == ("warning", index)
         assert "mesh/routes/shop" in problem["message"]
+
+
+def told_of(key: str, status: Any) -> list[Any]:
+    """The problems of one key in a status."""
+    return [one for one in status["problems"] if one["key"] == key]
 
 
 async def test_a_prefix_that_vanishes_is_held_until_a_key_stands_again(mesh: World) -> None:

@@ -20,7 +20,7 @@ async def status_of(node: MeshNode) -> dict[str, Any]:
 async def until_status(
     node: MeshNode,
     condition: Callable[[dict[str, Any]], object],
-    timeout: float = 10.0,
+    timeout: float = 30.0,
     *,
     what: str = "",
 ) -> dict[str, Any]:

@@ -47,7 +47,7 @@ async def test_commands_say_how_the_mesh_is(mesh: tuple[MeshNode, MeshNode]) -> 
     async def is_well() -> bool:
         return (await command(first, "status")).code == 0
 
-    await wait_until(is_well, 15)
+    await wait_until(is_well, 30)
     status = (await command(first, "status")).stdout
     assert "2 nodes" in status
     assert f"shop on node-2 calls others at {port}" in status
@@ -81,8 +81,8 @@ async def test_commands_say_how_the_mesh_is(mesh: tuple[MeshNode, MeshNode]) -> 
 
 async def test_a_request_between_nodes_and_an_intention(mesh: tuple[MeshNode, MeshNode]) -> None:
     first, _ = mesh
-    await wait_until(lambda: answers(first, "shop.test", 200), 15)
-    await wait_until(lambda: answers(first, "legacy.test", 200), 15)
+    await wait_until(lambda: answers(first, "shop.test", 200), 30)
+    await wait_until(lambda: answers(first, "legacy.test", 200), 30)
     assert (
         await command(first, "intentions", "deny", "edge", "shop")
     ).stdout == "edge => shop   deny\n"
@@ -171,7 +171,7 @@ async def test_the_printed_policy_is_enough(tmp_path: Path) -> None:
         async with edge(consul, tmp_path, token) as node:
             await node.serves("shop.test")
             assert (await status_of(node))["problems"] == []
-            await wait_until(lambda: is_well(node), 10)
+            await wait_until(lambda: is_well(node), 30)
             assert "ACLs do not refuse" not in (await command(node, "status")).stdout
             denied = await command(node, "kv", "put", "mesh/routes/x", "x.test/ -> shop")
             assert denied.code == 1

@@ -32,7 +32,7 @@ from tests.support import ConsulCluster, wait_until
 pytestmark = pytest.mark.consul
 
 SETTINGS = CertificateSettings(retry_initial_s=0.2, retry_max_s=2.0, lock_delay_s=1)
-ISSUE_S = 20.0
+ISSUE_S = 40.0
 
 
 @dataclass(slots=True)

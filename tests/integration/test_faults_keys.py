@@ -133,7 +133,7 @@ async def test_three_hundred_bad_keys_are_counted(mesh: World) -> None:
     """A status has room for 200 problems; it says how many there are, and good keys change beside them."""
     await write(mesh, {f"mesh/routes/many/{number}": b"nonsense" for number in range(300)})
     async with mesh.load():
-        status = await until_status(mesh.edge, lambda now: len(now["problems"]) >= 300, 15)
+        status = await until_status(mesh.edge, lambda now: len(now["problems"]) >= 300, 30)
         assert all(one["severity"] == "error" for one in status["problems"])
         await mesh.catches_up("beside 300 bad keys")
 

@@ -15,7 +15,7 @@ from tests.support import EchoServer, KeepAliveLoad, wait_until
 
 pytestmark = [pytest.mark.consul, pytest.mark.asyncio(loop_scope="module")]
 
-CHECK_S = 10.0
+CHECK_S = 30.0
 """The service's check runs every second."""
 
 

@@ -107,7 +107,7 @@ class Jaeger(Running):
         found = await self._get(f"/api/traces/{trace_id}")
         return _trace(found[0]) if found else None
 
-    async def wait_for_trace(self, trace_id: str, spans: int, timeout: float = 15.0) -> Trace:
+    async def wait_for_trace(self, trace_id: str, spans: int, timeout: float = 30.0) -> Trace:
         """The trace once it has at least this many spans."""
 
         async def whole() -> Trace | None:

@@ -113,12 +113,12 @@ class Process:
             return
         kill_group(self._popen)
 
-    async def terminate(self, timeout: float = 10.0) -> int:
+    async def terminate(self, timeout: float = 30.0) -> int:
         """SIGTERM, and the exit code. What is left of the group after `timeout` is killed and an error."""
         self.signal(signal.SIGTERM)
         return await self.wait(timeout)
 
-    async def wait(self, timeout: float = 10.0) -> int:
+    async def wait(self, timeout: float = 30.0) -> int:
         """The exit code, once it has ended by itself."""
         try:
             await wait_until(lambda: not self.is_running, timeout, what=f"{self.name} ends")
@@ -231,7 +231,7 @@ async def wait_until(
 ) -> T: ...
 async def wait_until(
     condition: Callable[[], object],
-    timeout: float = 10.0,
+    timeout: float = 30.0,
     *,
     what: str = "",
     interval: float = POLL_SECONDS,

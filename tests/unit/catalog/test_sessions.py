@@ -62,11 +62,11 @@ async def test_a_session_is_made_once_and_found_again_after_a_restart(tmp_path: 
     async with FakeConsul() as fake:
         can_create(fake, OLD)
         async with keeping(fake, path) as (keeper, _):
-            await wait_until(lambda: keeper.id == OLD, 5)
+            await wait_until(lambda: keeper.id == OLD, 30)
         fake.script(f"/v1/session/info/{OLD}", Scripted(body=info()))
         fake.script(f"/v1/session/renew/{OLD}", Scripted(body=info()))
         async with keeping(fake, path) as (keeper, _):
-            await wait_until(lambda: keeper.id == OLD, 5)
+            await wait_until(lambda: keeper.id == OLD, 30)
         assert fake.requests["/v1/session/create"] == 1
 
 
@@ -87,7 +87,7 @@ async def test_a_session_that_is_not_ours_any_more_is_made_anew(
         fake.script(f"/v1/session/info/{OLD}", answer)
         can_create(fake)
         async with keeping(fake, path) as (keeper, _):
-            await wait_until(lambda: keeper.id == NEW, 5)
+            await wait_until(lambda: keeper.id == NEW, 30)
         assert path.read_text().strip() == NEW
 
 
@@ -98,14 +98,14 @@ async def test_a_file_that_holds_no_id_is_as_good_as_none(tmp_path: Path, kept: 
     async with FakeConsul() as fake:
         can_create(fake)
         async with keeping(fake, path) as (keeper, _):
-            await wait_until(lambda: keeper.id == NEW, 5)
+            await wait_until(lambda: keeper.id == NEW, 30)
 
 
 async def test_a_file_that_cannot_be_written_costs_no_session(tmp_path: Path) -> None:
     async with FakeConsul() as fake:
         can_create(fake)
         async with keeping(fake, tmp_path / "no such folder" / "session") as (keeper, _):
-            await wait_until(lambda: keeper.id == NEW, 5)
+            await wait_until(lambda: keeper.id == NEW, 30)
 
 
 async def test_a_refusal_is_told_until_it_is_over(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_a_refusal_is_told_until_it_is_over(tmp_path: Path) -> None:
         fake.script("/v1/session/create", *[Scripted(status=403, body=said)] * 3)
         can_create(fake)
         async with keeping(fake, tmp_path / "session", troubles) as (keeper, _):
-            await wait_until(lambda: keeper.id == NEW and len(troubles) == 2, 5)
+            await wait_until(lambda: keeper.id == NEW and len(troubles) == 2, 30)
     assert 'session "node-1" { policy = "write" }' in str(troubles[0])
     assert troubles[1] is None
 
@@ -128,7 +128,7 @@ async def test_a_key_another_session_holds_is_told(tmp_path: Path) -> None:
         fake.script(f"/v1/session/renew/{NEW}", *[Scripted(body=info(NEW))] * 2)
         async with keeping(fake, tmp_path / "session", troubles) as (_, writer):
             writer.offer(NodeStatus("node-1", 1, 1, "sha256:x"))
-            await wait_until(lambda: writer.writes == 1, 5)
+            await wait_until(lambda: writer.writes == 1, 30)
     assert "does a second agent run for this node?" in str(troubles[0])
 
 
@@ -136,7 +136,7 @@ async def test_the_session_is_made_as_the_signer_demands_it(tmp_path: Path) -> N
     async with FakeConsul() as fake:
         can_create(fake)
         async with keeping(fake, tmp_path / "session") as (keeper, _):
-            await wait_until(lambda: keeper.id, 5)
+            await wait_until(lambda: keeper.id, 30)
         [body] = fake.bodies["/v1/session/create"]
     assert orjson.loads(body) == {
         "name": NAME,

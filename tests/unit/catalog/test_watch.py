@@ -255,7 +255,7 @@ async def test_a_connection_that_hangs_is_noticed_and_dialled_again() -> None:
         fake.put("mesh/a", b"1")
         async with watching(fake) as told:
             fake.hang()
-            await told.until(lambda: told.is_stale, "the staleness", timeout=6)
+            await told.until(lambda: told.is_stale, "the staleness", timeout=30)
             assert "does not answer" in told.watches.staleness.reason
             asked = fake.requests[LEADER]
             await told.until(lambda: fake.requests[LEADER] >= asked + 2, "two probes more")

@@ -44,7 +44,9 @@ class Told:
         told = [update for update in self.updates if isinstance(update, Staleness)]
         return bool(told) and told[-1].since is not None
 
-    async def until(self, condition: Callable[[], object], what: str, timeout: float = 5.0) -> None:
+    async def until(
+        self, condition: Callable[[], object], what: str, timeout: float = 30.0
+    ) -> None:
         await wait_until(
             condition, timeout, what=f"{what}; told {self.updates[-3:]}", interval=0.002
         )

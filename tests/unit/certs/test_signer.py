@@ -332,7 +332,7 @@ async def test_a_lost_ca_key_is_never_replaced_by_a_new_ca(tmp_path: Path) -> No
         for key in list(mesh.consul.entries):
             mesh.consul.delete(key)
         again = mesh.node("node-1", "web")
-        await wait_until(lambda: "restore it from a Consul snapshot" in again.messages("ca"), 5)
+        await wait_until(lambda: "restore it from a Consul snapshot" in again.messages("ca"), 30)
         assert mesh.consul.entries == {}
         assert again.builtin.load() == [first]
         assert again.builtin.roots_pem == first.roots_pem

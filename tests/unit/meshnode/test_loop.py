@@ -177,7 +177,7 @@ async def until_route(node: Node, host: str) -> None:
             r["host"] == host for r in table.resources["routes"].values()
         )
 
-    await wait_until(has, 5)
+    await wait_until(has, 30)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ NODES = ("node-1", "node-2", "node-3")
 IDLE_S = 60.0
 # The three watches of keys, and those of nodes, services, checks and intentions.
 WATCHES = 7
+# Consul alone makes about eight; a heartbeat that were written would be 72 more.
+LOG_ENTRIES_MOST = 40
 
 
 async def test_three_idle_nodes_wake_nobody(tmp_path: Path) -> None:
@@ -33,8 +35,18 @@ async def test_three_idle_nodes_wake_nobody(tmp_path: Path) -> None:
         await nodes[0].serves("shop.test")
         await wait_until(lambda: rests(consul), 60, what="all that the start set off is at rest")
         keys, woken = await written(consul), [await wakeups(node) for node in nodes]
+        registered, log = await checks(consul), await raft_index(consul)
+        asked = [await metric(node, "meshnode_consul_requests_total") for node in nodes]
         await asyncio.sleep(IDLE_S)
         assert await written(consul) == keys
+        assert await checks(consul) == registered
+        entries = await raft_index(consul) - log
+        for node, before in zip(nodes, asked, strict=True):
+            more = await metric(node, "meshnode_consul_requests_total") - before
+            print(f"{node.name}: {more:.0f} requests to Consul in {IDLE_S:.0f} s")  # noqa: T201
+        # Consul's own: network coordinates, and what its servers tell one another of themselves.
+        print(f"three nodes: {entries} entries in Consul's log in {IDLE_S:.0f} s")  # noqa: T201
+        assert entries <= LOG_ENTRIES_MOST
         for node, before in zip(nodes, woken, strict=True):
             # A question that was open for minutes may have ended by itself meanwhile.
             assert await wakeups(node) - before <= 1, (await node.admin("/metrics"))[1]
@@ -51,6 +63,16 @@ async def written(consul: ConsulCluster) -> list[tuple[str, int]]:
     """Every key with the index of its last change."""
     found = await consul.api("GET", "/v1/kv/?recurse")
     return [(one["Key"], one["ModifyIndex"]) for one in found]
+
+
+async def checks(consul: ConsulCluster) -> list[tuple[str, str, int]]:
+    found = await consul.api("GET", "/v1/health/state/any")
+    return sorted((one["Node"], one["CheckID"], one["ModifyIndex"]) for one in found)
+
+
+async def raft_index(consul: ConsulCluster) -> int:
+    agent = await consul.api("GET", "/v1/agent/self")
+    return int(agent["Stats"]["raft"]["last_log_index"])
 
 
 async def wakeups(node: MeshNode) -> float:

@@ -331,7 +331,7 @@ fn keep(worker: &Worker, request: &Request, endpoint: Arc<str>, upstream: Upstre
         let most = request.snapshot.settings.limits.pool_idle_per_endpoint;
         let owner = (Arc::clone(&request.plan.destination), endpoint);
         let mut pool = worker.pool.borrow_mut();
-        pool.put(&key, side, owner, most, &mut worker.stats.borrow_mut());
+        pool.put(key, side, owner, most);
     }
 }
 

@@ -32,27 +32,32 @@ pub enum PoolKey {
 /// For whose sake a connection is counted: the cluster and the endpoint.
 pub type Owner = (Arc<str>, Arc<str>);
 
+/// How long the runtime's word that nothing came is enough: a busy thread hears of its sockets many times in it, and no
+/// server closes so soon. After longer the system is asked, by a call that a busy thread would make for each request.
+const FRESH: Duration = Duration::from_millis(10);
+
 /// A connection that idles.
 #[derive(Debug)]
 struct Idle {
-    side: Side,
+    side: Box<Side>,
     since: Instant,
     owner: Owner,
 }
 
 impl Idle {
-    fn is_usable(&mut self, idle_timeout: Duration) -> bool {
-        self.is_in_time(idle_timeout) && self.side.stream.is_quiet()
+    fn is_usable(&mut self, now: Instant, idle_timeout: Duration) -> bool {
+        let stream = &mut self.side.stream;
+        let is_quiet = if now.duration_since(self.since) < FRESH {
+            stream.seems_quiet()
+        } else {
+            stream.is_quiet()
+        };
+        is_quiet && self.is_in_time(now, idle_timeout)
     }
 
-    fn is_in_time(&self, idle_timeout: Duration) -> bool {
-        let is_good = |end| clock::now() < end;
-        self.since.elapsed() < idle_timeout && self.side.good_until.is_none_or(is_good)
-    }
-
-    /// Counts that it idles no longer.
-    fn leave(&self, stats: &mut Recorder) {
-        stats.record_idle(&self.owner.0, &self.owner.1, -1);
+    fn is_in_time(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let is_good = |end| now < end;
+        now.duration_since(self.since) < idle_timeout && self.side.good_until.is_none_or(is_good)
     }
 }
 
@@ -67,13 +72,12 @@ impl Pool {
     pub fn take(
         &mut self,
         key: &PoolKey,
+        now: Instant,
         idle_timeout: Duration,
-        stats: &mut Recorder,
-    ) -> Option<Side> {
+    ) -> Option<Box<Side>> {
         let waiting = self.idle.get_mut(key)?;
         while let Some(mut idle) = waiting.pop() {
-            idle.leave(stats);
-            if idle.is_usable(idle_timeout) {
+            if idle.is_usable(now, idle_timeout) {
                 return Some(idle.side);
             }
         }
@@ -81,47 +85,37 @@ impl Pool {
     }
 
     /// Puts a connection back; above `most` for the same key it is closed instead.
-    pub fn put(
-        &mut self,
-        key: &PoolKey,
-        side: Side,
-        owner: Owner,
-        most: usize,
-        stats: &mut Recorder,
-    ) {
-        if self.idle.get(key).map_or(0, Vec::len) >= most {
-            return;
-        }
-        stats.record_idle(&owner.0, &owner.1, 1);
-        let entry = Idle {
-            side,
-            since: clock::now(),
-            owner,
-        };
-        match self.idle.get_mut(key) {
-            Some(waiting) => waiting.push(entry),
-            None => drop(self.idle.insert(key.clone(), vec![entry])),
+    pub fn put(&mut self, key: PoolKey, side: Box<Side>, owner: Owner, most: usize) {
+        let waiting = self.idle.entry(key).or_default();
+        if waiting.len() < most {
+            waiting.push(Idle {
+                side,
+                since: clock::now(),
+                owner,
+            });
         }
     }
 
     /// Closes what idled too long, and forgets keys with nothing left.
-    pub fn sweep(&mut self, idle_timeout: Duration, stats: &mut Recorder) {
+    pub fn sweep(&mut self, idle_timeout: Duration) {
+        let now = clock::now();
         self.idle.retain(|_, waiting| {
-            waiting.retain(|idle| {
-                let is_kept = idle.is_in_time(idle_timeout) && idle.side.stream.seems_quiet();
-                if !is_kept {
-                    idle.leave(stats);
-                }
-                is_kept
+            waiting.retain_mut(|idle| {
+                idle.is_in_time(now, idle_timeout) && idle.side.stream.seems_quiet()
             });
             !waiting.is_empty()
         });
     }
 
     /// Closes all.
-    pub fn clear(&mut self, stats: &mut Recorder) {
-        for idle in self.idle.drain().flat_map(|(_, waiting)| waiting) {
-            idle.leave(stats);
+    pub fn clear(&mut self) {
+        self.idle.clear();
+    }
+
+    /// Counts how many idle, by endpoint.
+    pub fn count(&self, stats: &mut Recorder) {
+        for idle in self.idle.values().flatten() {
+            stats.record_idle(&idle.owner.0, &idle.owner.1);
         }
     }
 
@@ -147,13 +141,13 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(30);
 
-    async fn pair() -> (PoolKey, Side, TcpStream) {
+    async fn pair() -> (PoolKey, Box<Side>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
         (
             PoolKey::Clear(address),
-            Side::new(Stream::Plain(ours.unwrap())),
+            Box::new(Side::new(Stream::Plain(ours.unwrap()))),
             theirs.unwrap().0,
         )
     }
@@ -165,53 +159,65 @@ mod tests {
     #[tokio::test]
     async fn a_quiet_connection_is_used_again() {
         let (key, side, _theirs) = pair().await;
-        let (mut pool, mut stats) = (Pool::default(), Recorder::new());
-        pool.put(&key, side, owner(), 1, &mut stats);
-        assert!(pool.take(&key, LONG, &mut stats).is_some());
-        assert!(pool.take(&key, LONG, &mut stats).is_none());
+        let mut pool = Pool::default();
+        pool.put(key.clone(), side, owner(), 1);
+        assert!(pool.take(&key, clock::now(), LONG).is_some());
+        assert!(pool.take(&key, clock::now(), LONG).is_none());
     }
 
     #[tokio::test]
     async fn a_connection_that_was_closed_or_spoke_unasked_is_not_used_again() {
         for unasked in [&b""[..], b"HTTP/1.1 200 OK\r\n\r\n"] {
             let (key, side, mut theirs) = pair().await;
-            let (mut pool, mut stats) = (Pool::default(), Recorder::new());
-            pool.put(&key, side, owner(), 1, &mut stats);
+            let mut pool = Pool::default();
+            pool.put(key.clone(), side, owner(), 1);
             theirs.write_all(unasked).await.unwrap();
             drop(theirs);
             while !pool.is_empty() {
-                pool.sweep(LONG, &mut stats);
+                pool.sweep(LONG);
                 tokio::task::yield_now().await;
             }
-            assert!(pool.take(&key, LONG, &mut stats).is_none());
+            assert!(pool.take(&key, clock::now(), LONG).is_none());
         }
     }
 
     #[tokio::test]
-    async fn what_the_runtime_has_not_heard_of_counts_too() {
+    async fn what_the_runtime_has_not_heard_of_counts_where_it_idled_for_longer() {
         let (key, side, theirs) = pair().await;
-        let (mut pool, mut stats) = (Pool::default(), Recorder::new());
-        pool.put(&key, side, owner(), 1, &mut stats);
+        let mut pool = Pool::default();
+        pool.put(key.clone(), side, owner(), 1);
         rustix::net::send(&theirs, b"HTTP/1.1 200 OK\r\n\r\n", SendFlags::empty()).unwrap();
-        assert!(pool.take(&key, LONG, &mut stats).is_none());
+        assert!(pool.take(&key, clock::now() + FRESH, LONG).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_idles_is_counted_by_endpoint() {
+        let (key, side, _theirs) = pair().await;
+        let (mut pool, mut stats, mut expected) =
+            (Pool::default(), Recorder::new(), Recorder::new());
+        pool.put(key, side, owner(), 1);
+        pool.count(&mut stats);
+        expected.record_idle("cart", "cart-1");
+        let outside = crate::stats::Outside::default();
+        assert_eq!(stats.to_json(&outside), expected.to_json(&outside));
     }
 
     #[tokio::test]
     async fn a_connection_is_not_used_beyond_what_proved_it() {
         let (key, mut side, _theirs) = pair().await;
-        let (mut pool, mut stats) = (Pool::default(), Recorder::new());
+        let mut pool = Pool::default();
         side.good_until = Some(clock::now());
-        pool.put(&key, side, owner(), 1, &mut stats);
-        assert!(pool.take(&key, LONG, &mut stats).is_none());
+        pool.put(key.clone(), side, owner(), 1);
+        assert!(pool.take(&key, clock::now(), LONG).is_none());
     }
 
     #[tokio::test]
     async fn a_full_pool_closes_what_comes_back() {
         let (key, first, _a) = pair().await;
         let (_, second, _b) = pair().await;
-        let (mut pool, mut stats) = (Pool::default(), Recorder::new());
-        pool.put(&key, first, owner(), 1, &mut stats);
-        pool.put(&key, second, owner(), 1, &mut stats);
+        let mut pool = Pool::default();
+        pool.put(key.clone(), first, owner(), 1);
+        pool.put(key.clone(), second, owner(), 1);
         assert_eq!(pool.len(), 1);
     }
 }

@@ -54,26 +54,27 @@ impl Stream {
     /// Whether nothing came since the last message: neither bytes nor the end. A connection that is
     /// not quiet while it idles is never used again.
     ///
-    /// The system itself is asked: the runtime may not have heard of what came last, and to a task that did much
-    /// already it says of everything that nothing came.
+    /// The system itself is asked: the runtime may not have heard of what came last.
     pub fn is_quiet(&mut self) -> bool {
-        if !is_empty(&peek(self.tcp())) {
-            return false;
-        }
+        is_empty(&peek(self.tcp())) && self.has_nothing_decrypted()
+    }
+
+    /// The same as far as the runtime has heard, which costs no system call.
+    pub fn seems_quiet(&mut self) -> bool {
+        // Not by a poll: to a task that did much already, that says of everything that nothing came.
+        let tcp = self.tcp();
+        is_empty(&tcp.try_io(Interest::READABLE, || peek(tcp))) && self.has_nothing_decrypted()
+    }
+
+    /// Whether nothing was decrypted together with the last message: that is in no socket any more.
+    fn has_nothing_decrypted(&mut self) -> bool {
         if !self.is_tls() {
             return true;
         }
-        // What was decrypted together with the last message is in no socket any more.
         let mut byte = [0];
         let mut slot = ReadBuf::new(&mut byte);
         let mut cx = Context::from_waker(Waker::noop());
         Pin::new(self).poll_read(&mut cx, &mut slot).is_pending()
-    }
-
-    /// The same as far as the runtime has heard, without a system call: for a look at very many.
-    pub fn seems_quiet(&self) -> bool {
-        let tcp = self.tcp();
-        is_empty(&tcp.try_io(Interest::READABLE, || peek(tcp)))
     }
 
     /// Makes the close that follows a reset: for who would take an end for a whole answer.

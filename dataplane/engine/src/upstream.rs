@@ -27,7 +27,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Upstream {
     /// The connection.
-    pub side: Side,
+    pub side: Box<Side>,
     /// Where it is kept afterwards.
     pub key: PoolKey,
     /// Whether it had a request before: then it may have died unseen.
@@ -44,15 +44,24 @@ pub async fn acquire(
     may_reuse: bool,
 ) -> Result<Upstream, Error> {
     let limits = &snapshot.settings.limits;
-    let pooled = |keys: &[PoolKey], idle_timeout| {
-        may_reuse
-            .then(|| pooled(worker, idle_timeout, keys))
-            .flatten()
+    let pooled = |key, idle_timeout| {
+        if !may_reuse {
+            return None;
+        }
+        let side = worker
+            .pool
+            .borrow_mut()
+            .take(&key, clock::now(), idle_timeout)?;
+        Some(Upstream {
+            side,
+            key,
+            is_reused: true,
+        })
     };
     let (side, key) = match destination {
         Destination::Instance { addresses, .. } => {
-            let keys: Vec<PoolKey> = addresses.iter().copied().map(PoolKey::Clear).collect();
-            if let Some(upstream) = pooled(&keys, limits.pool_idle_timeout) {
+            let mut keys = addresses.iter().copied().map(PoolKey::Clear);
+            if let Some(upstream) = keys.find_map(|key| pooled(key, limits.pool_idle_timeout)) {
                 return Ok(upstream);
             }
             let (tcp, address) = connect_first(addresses, limits).await?;
@@ -69,7 +78,7 @@ pub async fn acquire(
             };
             // The other node, by the same settings, closes what idles for `idle_timeout`: long before that it is used.
             let idle_timeout = limits.pool_idle_timeout.min(limits.idle_timeout / 2);
-            if let Some(upstream) = pooled(std::slice::from_ref(&key), idle_timeout) {
+            if let Some(upstream) = pooled(key.clone(), idle_timeout) {
                 return Ok(upstream);
             }
             let side = connect_mesh(worker, snapshot, &identity, service, *address).await?;
@@ -77,22 +86,9 @@ pub async fn acquire(
         }
     };
     Ok(Upstream {
-        side,
+        side: Box::new(side),
         key,
         is_reused: false,
-    })
-}
-
-/// A connection that idles under one of these keys.
-fn pooled(worker: &Worker, idle_timeout: Duration, keys: &[PoolKey]) -> Option<Upstream> {
-    let (mut pool, mut stats) = (worker.pool.borrow_mut(), worker.stats.borrow_mut());
-    keys.iter().find_map(|key| {
-        let side = pool.take(key, idle_timeout, &mut stats)?;
-        Some(Upstream {
-            side,
-            key: key.clone(),
-            is_reused: true,
-        })
     })
 }
 

@@ -88,7 +88,9 @@ impl Worker {
 
     /// A copy of what was counted.
     pub fn take_stats(&self) -> Recorder {
-        self.stats.borrow().clone()
+        let mut stats = self.stats.borrow().clone();
+        self.pool.borrow().count(&mut stats);
+        stats
     }
 
     /// Counts a TLS handshake, done or failed.
@@ -116,7 +118,7 @@ impl Worker {
     /// Ends all connections that idle, and each other one with its next answer.
     pub fn drain(&self) {
         self.is_draining.set(true);
-        self.pool.borrow_mut().clear(&mut self.stats.borrow_mut());
+        self.pool.borrow_mut().clear();
         self.idle.borrow_mut().wake();
     }
 
@@ -134,9 +136,7 @@ impl Worker {
         }
         let idle_timeout = snapshot.settings.limits.pool_idle_timeout;
         *seen = (snapshot, identities);
-        self.pool
-            .borrow_mut()
-            .sweep(idle_timeout, &mut self.stats.borrow_mut());
+        self.pool.borrow_mut().sweep(idle_timeout);
         self.spans.borrow_mut().flush();
     }
 }

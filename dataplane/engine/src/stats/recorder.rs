@@ -139,8 +139,8 @@ pub(super) struct UpstreamCounters {
     pub connect_errors: u64,
     pub reused: u64,
     pub retries: u64,
-    /// Idle connections now: it goes up and down, on another thread's recorder never below this one's zero.
-    pub idle: i64,
+    /// Idle connections at the moment of the question.
+    pub idle: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -225,9 +225,9 @@ impl Recorder {
         self.upstream(cluster, endpoint).retries += 1;
     }
 
-    /// Counts a connection that went into the pool (+1) or left it (-1).
-    pub fn record_idle(&mut self, cluster: &str, endpoint: &str, change: i64) {
-        self.upstream(cluster, endpoint).idle += change;
+    /// Counts a connection that idles at this moment: for a copy that is given away, not for the thread's own.
+    pub fn record_idle(&mut self, cluster: &str, endpoint: &str) {
+        self.upstream(cluster, endpoint).idle += 1;
     }
 
     fn upstream(&mut self, cluster: &str, endpoint: &str) -> &mut UpstreamCounters {

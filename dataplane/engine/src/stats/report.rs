@@ -204,7 +204,7 @@ impl Recorder {
             endpoint: &key.endpoint,
             connects: counters.connects,
             connect_errors: counters.connect_errors,
-            idle: u64::try_from(counters.idle).unwrap_or(0),
+            idle: counters.idle,
             reused: counters.reused,
             retries: counters.retries,
         });

@@ -49,7 +49,7 @@ fn threads() -> [Recorder; 2] {
     one.record_accepted("edge");
     one.record_refused("web");
     one.record_connect("cart", "cart-1");
-    one.record_idle("cart", "cart-1", 1);
+    one.record_idle("cart", "cart-1");
     one.record_handshake();
     one.record_bytes(1000, 2000);
     one.record_bad_request("both_length_and_chunked");
@@ -58,8 +58,7 @@ fn threads() -> [Recorder; 2] {
     other.record_request(&labels("shop"), us(300));
     other.record_accepted("edge");
     other.record_reused("cart", "cart-1");
-    other.record_idle("cart", "cart-1", 2);
-    other.record_idle("cart", "cart-1", -1);
+    other.record_idle("cart", "cart-1");
     other.record_connect_error("cart", "cart-2");
     other.record_retry("cart", "cart-2");
     other.record_handshake_error();
@@ -205,11 +204,4 @@ fn labels_that_differ_in_one_part_are_told_apart() {
     let rows = requests(&recorder);
     assert_eq!(rows.as_array().unwrap().len(), all.len());
     assert!(rows.as_array().unwrap().iter().all(|row| row["count"] == 2));
-}
-
-#[test]
-fn idle_connections_are_never_below_none() {
-    let mut recorder = Recorder::new();
-    recorder.record_idle("cart", "cart-1", -3);
-    assert_eq!(report(&recorder)["upstreams"][0]["idle"], 0);
 }

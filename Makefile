@@ -13,7 +13,7 @@ CARGO := cd dataplane && cargo
 PROXY := dataplane/target/release/meshnode-proxy
 
 # command=package: what the tests run and Debian has.
-PACKAGES := wrk=wrk nginx=nginx-light tcpdump=tcpdump nft=nftables ip=iproute2 curl=curl
+PACKAGES := wrk=wrk nginx=nginx-light tcpdump=tcpdump nft=nftables ip=iproute2 curl=curl promtool=prometheus
 
 FUZZ_SECONDS ?= 600
 # All targets together, in `make test`.

@@ -218,14 +218,15 @@ def issued(identity: Identity) -> IdentityIssued:
 
 
 def registration_of(settings: Settings) -> NodeRegistration:
-    """What the catalog shall say of this node: the Consul node's address, unless we listen on one alone."""
+    """What the catalog shall say of this node: the Consul node's address, unless we listen on one alone, or advertise one."""
     host, _, port = settings.mesh_address.rpartition(":")
     bare = host.strip("[]")
     is_any = ipaddress.ip_address(bare).is_unspecified
+    advertised, advertised_port = settings.mesh_advertise or ("", None)
     edge = settings.edge_address
     return NodeRegistration(
-        mesh_port=int(port),
-        address=settings.mesh_advertise or ("" if is_any else bare),
+        mesh_port=advertised_port or int(port),
+        address=advertised or ("" if is_any else bare),
         edge_port=None if edge is None else int(edge.rpartition(":")[2]),
         meta=(("meshnode-version", VERSION),),
     )

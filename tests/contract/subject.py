@@ -54,8 +54,8 @@ class EmbeddedRegistry(Subject):
         self.port = port or free_port()
         self.data = folder / "registry.db"
         listen = f"127.0.0.1:{self.port}"
-        words = ["registry", "--data", self.data, "--listen", listen, "--node", NODE]
-        command = [program_path("meshnode"), *words]
+        command: list[str | Path] = [program_path("meshnode"), "registry", "--data", self.data]
+        command += ["--listen", listen, "--node", NODE]
         self.process = Process("registry", command, folder=folder)
 
     def http_address(self, node: str = NODE) -> str:  # noqa: ARG002  (it has one)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .decode import read_spans
+from .decode import read_ids, read_spans
 from .errors import BatchError
 from .trace import Span, Trace, trace_id_start, trace_of
 
@@ -19,6 +19,8 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_SPANS = 10_000
 # What one question may decode: about 0.2 s of work. More is for a receiver of traces.
 MAX_TRACES = 1000
+# So many ids are looked for in a batch's bytes sooner than it is decoded.
+FEW = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,28 +103,14 @@ class Reading:
 
     def after(self, sequence: int | None, limit: int) -> Page:
         """The newest traces with spans after `sequence` (of them, these spans alone); None: whole ones from all there is."""
-        limit = min(limit, MAX_TRACES)
-        oldest = self.batches[0].sequence if self.batches else self.sequence + 1
+        is_known = sequence is None or self._oldest <= sequence + 1 <= self.sequence + 1
         # A sequence of the future is one of another ring, before the clock was set back.
-        is_ours = sequence is not None and sequence <= self.sequence
-        since = sequence if sequence is not None and is_ours else 0
-        found: dict[str, list[Span]] = {}
-        is_cut = False
-        for batch in reversed(self.batches):
-            if batch.sequence <= since or is_cut:
-                break
-            for trace_id, span in reversed(tuple(_spans(batch))):
-                if trace_id not in found and len(found) >= limit:
-                    is_cut = True
-                    continue
-                found.setdefault(trace_id, []).append(span)
-        if sequence is None:
-            traces = self._whole(found)
-        else:
-            traces = [trace_of(trace_id, spans) for trace_id, spans in found.items()]
-        is_gapless = not is_cut and (sequence is None or (is_ours and since + 1 >= oldest))
+        since = sequence if sequence is not None and sequence <= self.sequence else 0
+        new = [batch for batch in self.batches if batch.sequence > since]
+        wanted, is_cut = _newest_ids(new, min(limit, MAX_TRACES))
+        traces = _collected(self.batches if sequence is None else new, wanted)
         newest_first = sorted(traces, key=lambda trace: trace.start_us, reverse=True)
-        return Page(tuple(newest_first), self.sequence, is_gapless)
+        return Page(tuple(newest_first), self.sequence, is_known and not is_cut)
 
     def traces(self, start: str, limit: int = 10) -> tuple[Trace, ...]:
         """Those whose id begins so, newest first. Raises TraceIdError for what is no id."""
@@ -138,19 +126,39 @@ class Reading:
                     found.setdefault(trace_id, []).append(span)
         return tuple(trace_of(trace_id, spans) for trace_id, spans in found.items())
 
-    def _whole(self, trace_ids: Iterable[str]) -> list[Trace]:
-        """The traces with all their spans in the ring: one may have spans in a batch before those looked at."""
-        wanted = {bytes.fromhex(one) for one in trace_ids}
-        spans: dict[str, list[Span]] = {}
-        for batch in self.batches:
-            for trace_id, span in _spans(batch, wanted.__contains__):
-                spans.setdefault(trace_id, []).append(span)
-        return [trace_of(trace_id, all_of_it) for trace_id, all_of_it in spans.items()]
+    @property
+    def _oldest(self) -> int:
+        return self.batches[0].sequence if self.batches else self.sequence + 1
 
 
-def _spans(
-    batch: Kept, is_wanted: Callable[[bytes], bool] | None = None
-) -> Iterator[tuple[str, Span]]:
+def _newest_ids(batches: Sequence[Kept], limit: int) -> tuple[frozenset[bytes], bool]:
+    """The traces whose spans came last, and whether there were more of them than `limit`."""
+    found: set[bytes] = set()
+    for batch in reversed(batches):
+        try:
+            ids = read_ids(batch.data)
+        except BatchError:
+            continue
+        for trace_id in reversed(ids):
+            if len(found) < limit:
+                found.add(trace_id)
+            elif trace_id not in found:
+                return frozenset(found), True
+    return frozenset(found), False
+
+
+def _collected(batches: Iterable[Kept], wanted: frozenset[bytes]) -> list[Trace]:
+    """These traces with all their spans in these batches."""
+    spans: dict[str, list[Span]] = {}
+    for batch in batches:
+        if len(wanted) <= FEW and not any(trace_id in batch.data for trace_id in wanted):
+            continue
+        for trace_id, span in _spans(batch, wanted.__contains__):
+            spans.setdefault(trace_id, []).append(span)
+    return [trace_of(trace_id, all_of_it) for trace_id, all_of_it in spans.items()]
+
+
+def _spans(batch: Kept, is_wanted: Callable[[bytes], bool]) -> Iterator[tuple[str, Span]]:
     """A batch that is none has no spans."""
     try:
         yield from read_spans(batch.data, is_wanted)

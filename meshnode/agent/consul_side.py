@@ -40,7 +40,7 @@ from .events import (
     OwnProblem,
 )
 from .facts import Me, node_facts
-from .status_of import status_of
+from .status_of import as_dialled, status_of
 from .view import View
 
 CA_PREFIX = "meshnode/ca/"
@@ -64,6 +64,7 @@ class ConsulSide:
         self.me = me
         self.client = client
         self._settings = settings
+        self._admin = as_dialled(settings.admin_address, me.address)
         self._post = post
         source = random.Random()
         node_key = NodeKey.load_or_create(folders.node_key)
@@ -133,7 +134,7 @@ class ConsulSide:
         if not compiled.local_services or view.is_mesh_open:
             self._may_register.set()
         self._provider.want(frozenset(compiled.local_services) | self._edge(view))
-        self._status.offer(status_of(view, compiled, changes))
+        self._status.offer(status_of(view, compiled, changes, self._admin))
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

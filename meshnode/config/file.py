@@ -67,10 +67,10 @@ def _values(
     for name, value in _flat(document):
         at = find_key(text, name)
         if name in known:
-            place = _place(path, at and (at.line, at.value_column))
+            place = _place(path, None if at is None else (at.line, at.value_column))
             values[name] = Source(place, value)
         else:
-            place = _place(path, at and (at.line, at.column))
+            place = _place(path, None if at is None else (at.line, at.column))
             mistakes.append(Mistake(place, unknown(name, known)))
     return FileValues(values, tuple(mistakes))
 

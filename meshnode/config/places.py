@@ -35,13 +35,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing to set right: where, and a sentence that says what and how."""
+    """One thing to set right: where, and a sentence that says what and how. A warning hinders no start."""
 
     place: Place
     sentence: str
+    is_warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.sentence}"
+        return f"{self.place}: {'warning: ' if self.is_warning else ''}{self.sentence}"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -49,4 +50,5 @@ class Mistake:
             "line": self.place.line,
             "column": self.place.column,
             "sentence": self.sentence,
+            "is_warning": self.is_warning,
         }

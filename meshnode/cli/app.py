@@ -12,7 +12,20 @@ from observability import ObservabilityError
 
 from .. import VERSION
 from ..errors import EXIT_DONE, MeshnodeError
-from . import acl, agent, config, dev, intentions, kv, registry, routes, services, status, stop, trace
+from . import (
+    acl,
+    agent,
+    config,
+    dev,
+    intentions,
+    kv,
+    registry,
+    routes,
+    services,
+    status,
+    stop,
+    trace,
+)
 from .options import Json
 from .output import complain, exit_code_of, say, say_json
 

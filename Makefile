@@ -19,10 +19,18 @@ FUZZ_SECONDS ?= 600
 # All targets together, in `make test`.
 SHORT_FUZZ_SECONDS := 60
 
+# Scenarios by comma (ONLY=plain,hop), rounds, seconds of load a round; RECORD=1 writes the table into RESULTS.md.
+ONLY ?=
+ROUNDS ?= 3
+SECONDS_A_ROUND ?= 3
+RECORD ?=
+# What is measured beside the proxy: Debian's; PyPI's stand in benchmarks/requirements.txt.
+PEERS := nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux
+
 # Tells in one sentence what is missing. $(call need,program,what to do)
 need = command -v $(1) >/dev/null || { echo "$(1) is missing: $(2)." >&2; exit 1; }
 
-.PHONY: help setup build fmt lint test integration fuzz check mainjob tools packages unit fuzz-short clean
+.PHONY: help setup build fmt lint test integration fuzz bench check mainjob tools packages unit fuzz-short clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +68,16 @@ lint: setup ## formats, lints and types of both languages; warnings are errors
 unit: setup ## the tests that need no other program: cargo test, and pytest with the arrows between the rooms
 	@$(CARGO) test --workspace --locked --quiet
 	@$(BIN)/pytest tests/unit --quiet
+
+bench: build .venv/.bench ## measure beside nginx, HAProxy, Envoy and Caddy: ONLY=plain ROUNDS=3 RECORD=1
+	@tests/tools/packages.sh $(PEERS)
+	@tests/tools/build.py consul >/dev/null
+	@$(CARGO) build --release --locked --quiet --example relay
+	@$(BIN)/python -m benchmarks --only '$(ONLY)' --rounds $(ROUNDS) --seconds $(SECONDS_A_ROUND) $(if $(RECORD),--record)
+
+.venv/.bench: benchmarks/requirements.txt .venv/.installed
+	@flock .venv $(BIN)/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 check: lint unit ## the quick gate before each commit, under two minutes when warm
 

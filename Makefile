@@ -30,7 +30,17 @@ PEERS := nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux
 # Tells in one sentence what is missing. $(call need,program,what to do)
 need = command -v $(1) >/dev/null || { echo "$(1) is missing: $(2)." >&2; exit 1; }
 
-.PHONY: help setup build fmt lint test integration fuzz bench check mainjob tools packages unit fuzz-short clean
+# What a build needs of the machine, in one sentence each; Debian's packages are installed by root.
+define check_machine
+@$(call need,$(PYTHON),install Python 3.11 or later)
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+    { echo "$(PYTHON) is older than 3.11 or does not run: install Python 3.11, or name one by make PYTHON=…" >&2; exit 1; }
+@$(call need,cargo,install Rust 1.90 or later)
+@tests/tools/packages.sh cc=gcc flock=util-linux
+@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/tools/packages.sh ensurepip=python3-venv
+endef
+
+.PHONY: help setup demo build fmt lint test integration fuzz bench check mainjob tools packages unit fuzz-short clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,12 +48,7 @@ help: ## print this list
 setup: .venv/.installed ## make .venv with the four packages (editable), the proxy and the development tools
 
 .venv/.installed: pyproject.toml
-	@$(call need,$(PYTHON),install Python 3.11 or later)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	    { echo "$(PYTHON) is older than 3.11 or does not run: install Python 3.11, or name one by make PYTHON=…" >&2; exit 1; }
-	@$(call need,cargo,install Rust 1.90 or later)
-	@tests/tools/packages.sh cc=gcc flock=util-linux
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/tools/packages.sh ensurepip=python3-venv
+	$(check_machine)
 	@echo "making .venv (once; the first time the proxy is built too, some minutes)"
 	@$(PYTHON) -m venv .venv
 	@flock .venv $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -52,6 +57,12 @@ setup: .venv/.installed ## make .venv with the four packages (editable), the pro
 build: setup ## build the proxy (release) and put it beside meshnode in .venv/bin
 	@$(CARGO) build --release --locked --quiet
 	@cmp -s $(PROXY) $(BIN)/meshnode-proxy || install -m 755 $(PROXY) $(BIN)/meshnode-proxy
+
+# setpriv: a make that is killed takes the demo along.
+demo: ## a mesh of three nodes on this machine with a small shop to try it on; Ctrl-C ends it (DEMO='--nodes 1' and the like)
+	$(check_machine)
+	@$(PYTHON) meshnode/dev/building.py $(MAKE)
+	@exec setpriv --pdeathsig TERM -- $(BIN)/meshnode dev $(DEMO)
 
 fmt: setup ## format Python and Rust
 	@$(BIN)/ruff format .

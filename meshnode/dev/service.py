@@ -91,6 +91,8 @@ class Handler(BaseHTTPRequestHandler):
     """Answers every path alike; as text, or as JSON for who asks for that."""
 
     protocol_version = "HTTP/1.1"
+    server_version = "meshnode-demo"
+    sys_version = ""
     timeout = IDLE_TIMEOUT_S
     server: Server
 

@@ -13,16 +13,34 @@ CARGO := cd dataplane && cargo
 PROXY := dataplane/target/release/meshnode-proxy
 
 # command=package: what the tests run and Debian has.
-PACKAGES := wrk=wrk nginx=nginx-light tcpdump=tcpdump nft=nftables ip=iproute2 curl=curl
+PACKAGES := wrk=wrk nginx=nginx-light tcpdump=tcpdump nft=nftables ip=iproute2 curl=curl promtool=prometheus
 
 FUZZ_SECONDS ?= 600
 # All targets together, in `make test`.
 SHORT_FUZZ_SECONDS := 60
 
+# Scenarios by comma (ONLY=plain,hop), rounds, seconds of load a round; RECORD=1 writes the table into RESULTS.md.
+ONLY ?=
+ROUNDS ?= 3
+SECONDS_A_ROUND ?= 3
+RECORD ?=
+# What is measured beside the proxy: Debian's; PyPI's stand in benchmarks/requirements.txt.
+PEERS := nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux
+
 # Tells in one sentence what is missing. $(call need,program,what to do)
 need = command -v $(1) >/dev/null || { echo "$(1) is missing: $(2)." >&2; exit 1; }
 
-.PHONY: help setup build fmt lint test integration fuzz check mainjob tools packages unit fuzz-short clean
+# What a build needs of the machine, in one sentence each; Debian's packages are installed by root.
+define check_machine
+@$(call need,$(PYTHON),install Python 3.11 or later)
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+    { echo "$(PYTHON) is older than 3.11 or does not run: install Python 3.11, or name one by make PYTHON=…" >&2; exit 1; }
+@$(call need,cargo,install Rust 1.90 or later)
+@tests/tools/packages.sh cc=gcc flock=util-linux
+@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/tools/packages.sh ensurepip=python3-venv
+endef
+
+.PHONY: help setup demo build fmt lint test integration fuzz bench check mainjob tools packages unit fuzz-short clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,12 +48,7 @@ help: ## print this list
 setup: .venv/.installed ## make .venv with the four packages (editable), the proxy and the development tools
 
 .venv/.installed: pyproject.toml
-	@$(call need,$(PYTHON),install Python 3.11 or later)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	    { echo "$(PYTHON) is older than 3.11 or does not run: install Python 3.11, or name one by make PYTHON=…" >&2; exit 1; }
-	@$(call need,cargo,install Rust 1.90 or later)
-	@tests/tools/packages.sh cc=gcc flock=util-linux
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/tools/packages.sh ensurepip=python3-venv
+	$(check_machine)
 	@echo "making .venv (once; the first time the proxy is built too, some minutes)"
 	@$(PYTHON) -m venv .venv
 	@flock .venv $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -44,6 +57,12 @@ setup: .venv/.installed ## make .venv with the four packages (editable), the pro
 build: setup ## build the proxy (release) and put it beside meshnode in .venv/bin
 	@$(CARGO) build --release --locked --quiet
 	@cmp -s $(PROXY) $(BIN)/meshnode-proxy || install -m 755 $(PROXY) $(BIN)/meshnode-proxy
+
+# setpriv: a make that is killed takes the demo along.
+demo: ## a mesh of three nodes on this machine with a small shop to try it on; Ctrl-C ends it (DEMO='--nodes 1' and the like)
+	$(check_machine)
+	@$(PYTHON) meshnode/dev/building.py $(MAKE)
+	@exec setpriv --pdeathsig TERM -- $(BIN)/meshnode dev $(DEMO)
 
 fmt: setup ## format Python and Rust
 	@$(BIN)/ruff format .
@@ -60,6 +79,16 @@ lint: setup ## formats, lints and types of both languages; warnings are errors
 unit: setup ## the tests that need no other program: cargo test, and pytest with the arrows between the rooms
 	@$(CARGO) test --workspace --locked --quiet
 	@$(BIN)/pytest tests/unit --quiet
+
+bench: build .venv/.bench ## measure beside nginx, HAProxy, Envoy and Caddy: ONLY=plain ROUNDS=3 RECORD=1
+	@tests/tools/packages.sh $(PEERS)
+	@tests/tools/build.py consul >/dev/null
+	@$(CARGO) build --release --locked --quiet --example relay
+	@$(BIN)/python -m benchmarks --only '$(ONLY)' --rounds $(ROUNDS) --seconds $(SECONDS_A_ROUND) $(if $(RECORD),--record)
+
+.venv/.bench: benchmarks/requirements.txt .venv/.installed
+	@flock .venv $(BIN)/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 check: lint unit ## the quick gate before each commit, under two minutes when warm
 

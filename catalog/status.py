@@ -42,7 +42,8 @@ class NodeStatus:
     says which keys those are (`keys_digest`). `services` are those it serves. `problem_count` may be more than there
     are `problems`. `outbound` is service and `ip:port` of its outbound listener, `certificates` service and end of its
     certificate (Unix seconds), `clear` what it reaches without encryption: service, instance id, address, node.
-    `session` and `public_key` are set when it is signed.
+    `admin` is the `ip:port` of its admin API, empty for a node that does not say. `session` and `public_key` are set
+    when it is signed.
     """
 
     node: str
@@ -56,6 +57,7 @@ class NodeStatus:
     outbound: tuple[tuple[str, str], ...] = ()
     certificates: tuple[tuple[str, int], ...] = ()
     clear: tuple[tuple[str, str, str, str], ...] = ()
+    admin: str = ""
     session: str = ""
     public_key: str = ""
 
@@ -75,6 +77,7 @@ class NodeStatus:
             "outbound": dict(self.outbound),
             "certificates": dict(self.certificates),
             "clear": [list(endpoint) for endpoint in self.clear],
+            "admin": self.admin,
             "session": self.session,
             "public_key": self.public_key,
         }
@@ -98,6 +101,7 @@ class NodeStatus:
                 outbound=_sorted(document["outbound"], _text),
                 certificates=_sorted(document["certificates"], _count),
                 clear=tuple(map(_endpoint, document["clear"])),
+                admin=_text(document.get("admin", "")),
                 session=_text(document["session"]),
                 public_key=_text(document["public_key"]),
             )

@@ -28,5 +28,9 @@ class TraceIdError(ObservabilityError):
     """What was asked for is no trace id."""
 
 
+class BatchError(ObservabilityError):
+    """Bytes that should be an ExportTraceServiceRequest are none."""
+
+
 class JaegerError(ObservabilityError):
     """Jaeger's query API is not reached, or answers something else."""

@@ -6,15 +6,14 @@ Source: Jaeger, "HTTP JSON" (the API of its own UI): /api/services, /api/traces,
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 
-from .errors import JaegerError, TraceIdError
-from .trace import Span, Trace
+from .errors import JaegerError
+from .trace import Span, Trace, trace_id_start
 
 DEFAULT_URL = "http://127.0.0.1:16686"
 DEFAULT_TIMEOUT_S = 5.0
@@ -26,9 +25,6 @@ REQUESTS_AT_ONCE = 8
 RECENT = "1h"
 MAX_RECENT = 200
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-SHORTEST_ID = 6
-
-_TRACE_ID = re.compile(rf"[0-9a-f]{{{SHORTEST_ID},32}}")
 
 
 class JaegerQuery:
@@ -44,11 +40,7 @@ class JaegerQuery:
 
         A short id (at least six digits, as answers and logs show it) is looked for among the traces of the last hour.
         """
-        wanted = trace_id.strip().lower()
-        if not _TRACE_ID.fullmatch(wanted):
-            raise TraceIdError(
-                f'"{trace_id}" is no trace id: {SHORTEST_ID} to 32 hex digits, as in the header mesh-trace'
-            )
+        wanted = trace_id_start(trace_id)
         if len(wanted) < 32:
             found = await self._recent(MAX_RECENT)
             wanted = next((id_ for _, id_ in found if id_.startswith(wanted)), wanted)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+from .errors import TraceIdError
+
+# Six digits of a random id tell sixteen million traces apart; fewer are more likely a slip.
+SHORTEST_ID = 6
+
+_TRACE_ID = re.compile(rf"[0-9a-f]{{{SHORTEST_ID},32}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,33 @@ class Span:
         """An attribute as text, from the span or its resource; empty when it is missing."""
         value = self.attributes.get(name, self.resource.get(name))
         return "" if value is None else str(value)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "span_id": self.span_id,
+            "parent_id": self.parent_id,
+            "name": self.name,
+            "service": self.service,
+            "start_unix_us": self.start_us,
+            "duration_us": self.duration_us,
+            "attributes": dict(self.attributes),
+            "resource": dict(self.resource),
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> Self:
+        """Raises KeyError, TypeError or ValueError for what is none."""
+        parent = document["parent_id"]
+        return cls(
+            span_id=str(document["span_id"]),
+            parent_id=None if parent is None else str(parent),
+            name=str(document["name"]),
+            service=str(document["service"]),
+            start_us=int(document["start_unix_us"]),
+            duration_us=int(document["duration_us"]),
+            attributes=dict(document["attributes"]),
+            resource=dict(document["resource"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +131,38 @@ class Trace:
                 yield from _below(root, children, seen)
 
     def to_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """For `--json` and the admin API."""
         return {
             "trace_id": self.trace_id,
             "start_unix_us": self.start_us,
             "duration_us": self.duration_us,
-            "spans": [
-                {
-                    "span_id": span.span_id,
-                    "parent_id": span.parent_id,
-                    "name": span.name,
-                    "service": span.service,
-                    "start_unix_us": span.start_us,
-                    "duration_us": span.duration_us,
-                    "attributes": dict(span.attributes),
-                    "resource": dict(span.resource),
-                }
-                for span in self.spans
-            ],
+            "spans": [span.to_json() for span in self.spans],
         }
+
+    @classmethod
+    def from_json(cls, document: Any) -> Self:
+        """What `to_json` gave. Raises ValueError with a sentence for anything else."""
+        try:
+            return cls(str(document["trace_id"]), tuple(map(Span.from_json, document["spans"])))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"no trace ({error!r})") from error
+
+
+def trace_id_start(text: str) -> str:
+    """A trace id or the start of one, in lower case. Raises TraceIdError for anything else."""
+    digits = text.strip().lower()
+    if not _TRACE_ID.fullmatch(digits):
+        raise TraceIdError(
+            f'"{text}" is no trace id: {SHORTEST_ID} to 32 hex digits, as in the header mesh-trace'
+        )
+    return digits
+
+
+def trace_of(trace_id: str, spans: Iterable[Span]) -> Trace:
+    """The spans of one trace, however they came: each once, by their start."""
+    once = {span.span_id: span for span in spans}
+    ordered = sorted(once.values(), key=lambda span: (span.start_us, -span.duration_us))
+    return Trace(trace_id, tuple(ordered))
 
 
 def _below(root: Span, children: Mapping[str, list[Span]], seen: set[str]) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Serves /live, /ready, /status, /problems, /snapshot and /metrics on loopback. Shows no key and changes nothing."""
+"""Serves /live, /ready, /status, /problems, /snapshot, /metrics and /traces on loopback. Shows no key, changes nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Self
 import orjson
 from aiohttp import web
 
+from observability import SpanRing, TraceIdError
+
 from ..agent.view import View
-from ..errors import ProxyError, StartError, address_sentence
+from ..errors import ProxyError, StartError, UsageError, address_sentence
+from .traces import TraceAnswers, wait_s
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Answers are made from memory, but for the proxy's snapshot: one that takes longer hangs.
@@ -31,6 +34,7 @@ class AdminServer:
         *,
         snapshot: Callable[[], Awaitable[bytes]],
         metrics: Callable[[], Awaitable[str]],
+        ring: SpanRing,
     ) -> None:
         """`address` is `ip:port`; both callables may raise ProxyError."""
         self._host, _, port = address.rpartition(":")
@@ -39,6 +43,7 @@ class AdminServer:
         self._is_loopback = ipaddress.ip_address(self._host.strip("[]")).is_loopback
         self._snapshot = snapshot
         self._metrics = metrics
+        self._traces = TraceAnswers(ring, lambda: "" if self.view is None else self.view.node)
         self._runner: web.AppRunner | None = None
         self.view: View | None = None
 
@@ -54,6 +59,8 @@ class AdminServer:
                 web.get("/problems", self._problems),
                 web.get("/snapshot", self._snapshot_answer),
                 web.get("/metrics", self._metrics_answer),
+                web.get("/traces", self._traces.newest),
+                web.get("/traces/{id}", self._traces.by_id),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
@@ -119,8 +126,10 @@ async def _own_names_only(request: web.Request, handler: Handler) -> web.StreamR
 @web.middleware
 async def _translate(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        async with asyncio.timeout(ANSWER_TIMEOUT_S + wait_s(request)):
             return await handler(request)
+    except (UsageError, TraceIdError) as error:
+        return _json({"error": str(error)}, status=400)
     except ProxyError as error:
         return _json({"error": str(error)}, status=503)
     except TimeoutError:

@@ -40,7 +40,7 @@ from .events import (
     OwnProblem,
 )
 from .facts import Me, node_facts
-from .status_of import status_of
+from .status_of import as_dialled, status_of
 from .view import View
 
 CA_PREFIX = "meshnode/ca/"
@@ -64,6 +64,7 @@ class ConsulSide:
         self.me = me
         self.client = client
         self._settings = settings
+        self._admin = as_dialled(settings.admin_address, me.address)
         self._post = post
         source = random.Random()
         node_key = NodeKey.load_or_create(folders.node_key)
@@ -133,7 +134,7 @@ class ConsulSide:
         if not compiled.local_services or view.is_mesh_open:
             self._may_register.set()
         self._provider.want(frozenset(compiled.local_services) | self._edge(view))
-        self._status.offer(status_of(view, compiled, changes))
+        self._status.offer(status_of(view, compiled, changes, self._admin))
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -218,14 +219,15 @@ def issued(identity: Identity) -> IdentityIssued:
 
 
 def registration_of(settings: Settings) -> NodeRegistration:
-    """What the catalog shall say of this node: the Consul node's address, unless we listen on one alone."""
+    """What the catalog shall say of this node: the Consul node's address, unless we listen on one alone, or advertise one."""
     host, _, port = settings.mesh_address.rpartition(":")
     bare = host.strip("[]")
     is_any = ipaddress.ip_address(bare).is_unspecified
+    advertised, advertised_port = settings.mesh_advertise or ("", None)
     edge = settings.edge_address
     return NodeRegistration(
-        mesh_port=int(port),
-        address=settings.mesh_advertise or ("" if is_any else bare),
+        mesh_port=advertised_port or int(port),
+        address=advertised or ("" if is_any else bare),
         edge_port=None if edge is None else int(edge.rpartition(":")[2]),
         meta=(("meshnode-version", VERSION),),
     )

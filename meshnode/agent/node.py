@@ -21,6 +21,7 @@ from catalog import (
     save_snapshot,
 )
 from certs import CertificateError, NodeKey
+from observability import SpanRing
 
 from ..admin import AdminServer
 from ..config import Folders, Settings
@@ -43,6 +44,7 @@ from .view import View
 FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 1.0
 ASK_TIMEOUT_S = 1.0
+MICROSECONDS = 1_000_000
 
 _log = logging.getLogger("meshnode.agent")
 
@@ -56,7 +58,9 @@ class Agent:
         self._clock = Clock(time.monotonic, time.time)
         self._mailbox = Mailbox()
         self._client = ConsulClient(settings.consul_address, token)
-        self._telemetry = Telemetry()
+        # Higher than what an earlier agent's ring counted to, so that who asks on misses nothing.
+        self._ring = SpanRing(first_sequence=int(self._clock.unix() * MICROSECONDS))
+        self._telemetry = Telemetry(self._ring)
         self._side: ConsulSide | None = None
         self._ends: dict[str, int] = {}
         self._saver = Saver(self._saved)
@@ -76,7 +80,10 @@ class Agent:
             on_down=lambda sentence: self._mailbox.post(ProxyDown(sentence)),
         )
         self._admin = AdminServer(
-            settings.admin_address, snapshot=self._proxy_snapshot, metrics=self._metrics
+            settings.admin_address,
+            snapshot=self._proxy_snapshot,
+            metrics=self._metrics,
+            ring=self._ring,
         )
         self._loop = AgentLoop(
             self._mailbox,
@@ -97,9 +104,8 @@ class Agent:
                 group.create_task(self._loop.run(), name="loop")
                 group.create_task(self._saver.run(), name="saver")
                 group.create_task(self._telemetry.run(), name="telemetry")
-                if self._telemetry.takes_spans:
-                    collector = SpanCollector(self._folders.control_socket, self._telemetry.offer)
-                    group.create_task(collector.run(), name="spans")
+                collector = SpanCollector(self._folders.control_socket, self._telemetry.offer)
+                group.create_task(collector.run(), name="spans")
                 self._load_identities()
                 await self._loop.first_proxy.wait()
                 await self._with_consul()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from catalog import Change, Compiled, NodeStatus
 
 from .view import View
@@ -10,8 +12,10 @@ from .view import View
 CLEAR_MAX = 50
 
 
-def status_of(view: View, compiled: Compiled, changes: tuple[Change, ...]) -> NodeStatus:
-    """What other machines may know: no address of a process, no path, nothing that changes by itself."""
+def status_of(
+    view: View, compiled: Compiled, changes: tuple[Change, ...], admin: str
+) -> NodeStatus:
+    """What other machines may know: no path, nothing that changes by itself. `admin`: where the admin API is."""
     return NodeStatus(
         node=view.node,
         generation=view.generation,
@@ -24,4 +28,13 @@ def status_of(view: View, compiled: Compiled, changes: tuple[Change, ...]) -> No
         outbound=view.outbound,
         certificates=view.certificates,
         clear=tuple((one.service, one.id, one.address, one.node) for one in view.clear[:CLEAR_MAX]),
+        admin=admin,
     )
+
+
+def as_dialled(address: str, own: str) -> str:
+    """`ip:port` as others can dial it: with this node's `own` address in place of "any"."""
+    host, _, port = address.rpartition(":")
+    if not own or not ipaddress.ip_address(host.strip("[]")).is_unspecified:
+        return address
+    return f"[{own}]:{port}" if ":" in own else f"{own}:{port}"

@@ -15,6 +15,7 @@ from observability import (
     AgentMetrics,
     AgentSpans,
     OtlpSettings,
+    SpanRing,
     SpanShipper,
     agent_tracer,
     render_metrics,
@@ -32,21 +33,18 @@ CLOSE_TIMEOUT_S = 2.0
 class Telemetry:
     """`offer`, and a method for each thing the agent does; `run` as a task, `close` after it."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        """Raises OtlpSettingError for an OTEL_* variable that can not be used."""
+    def __init__(self, ring: SpanRing, environment: Mapping[str, str] | None = None) -> None:
+        """`ring` keeps the proxy's last spans. Raises OtlpSettingError for an OTEL_* variable that can not be used."""
+        self._ring = ring
         self._environment = os.environ if environment is None else environment
         self._shipper = SpanShipper(OtlpSettings.from_environment(self._environment))
         self._spans: AgentSpans | None = None
         self._starts = 0
         self._issued = 0
 
-    @property
-    def takes_spans(self) -> bool:
-        """Whether anybody wants spans."""
-        return self._shipper.is_enabled
-
     def offer(self, batch: bytes, spans: int) -> None:
-        """A batch as the proxy encoded it."""
+        """A batch as the proxy encoded it: kept for who asks this node, and sent to a receiver if there is one."""
+        self._ring.offer(batch, spans)
         self._shipper.offer(batch, spans)
 
     def is_node(self, node: str) -> None:

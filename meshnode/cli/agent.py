@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
-from pathlib import Path
 
 import typer
 
-from ..config import read_settings
-from .options import given_by, with_all_settings
+from ..config import Given, read_settings
+from ..config.door import door
+from .options import with_all_settings
 from .reach import run, token_of
 
 
@@ -24,11 +24,12 @@ EPILOG = (
 
 
 @with_all_settings
-def agent(config: Path | None, flags: Mapping[str, object]) -> None:
+def agent(given: Given) -> None:
     """Run this machine's node until it is told to end."""
     from ..agent.start import run_agent
     from ..log import set_up
 
-    settings = read_settings(given_by(config, flags))
+    settings = read_settings(given)
     set_up(settings.log_level, is_journal="JOURNAL_STREAM" in os.environ)
+    logging.getLogger("meshnode.agent").info("%s", door(settings))
     run(run_agent(settings, token_of(settings)))

@@ -12,7 +12,20 @@ from observability import ObservabilityError
 
 from .. import VERSION
 from ..errors import EXIT_DONE, MeshnodeError
-from . import acl, agent, intentions, kv, routes, services, status, stop, trace
+from . import (
+    acl,
+    agent,
+    config,
+    dev,
+    intentions,
+    kv,
+    registry,
+    routes,
+    services,
+    status,
+    stop,
+    trace,
+)
 from .options import Json
 from .output import complain, exit_code_of, say, say_json
 
@@ -25,11 +38,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Ends with 0: done, 1: refused or not well, 2: used wrongly, 3: not reached.",
 )
-for module in (agent, stop, status, routes, services, trace):
+for module in (agent, dev, registry, stop, status, routes, services, trace):
     module.add_to(app)
 app.add_typer(kv.app, name="kv")
 app.add_typer(intentions.app, name="intentions")
 app.add_typer(acl.app, name="acl")
+app.add_typer(config.app, name="config")
 
 
 @app.command()

@@ -66,13 +66,17 @@ def with_consul(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def with_all_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command one flag for each line of the table; it is called with the file and a mapping of them."""
+    """Gives a command whose first parameter is a Given one flag for each line of the table."""
+    fields = {line.field for line in TABLE}
 
-    def wrapped(config: Path | None, **flags: object) -> None:
-        command(config, flags)
+    def wrapped(config: Path | None, **named: object) -> None:
+        flags = {name: value for name, value in named.items() if name in fields}
+        words = {name: value for name, value in named.items() if name not in fields}
+        command(given_by(config, flags), **words)
 
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     flags = [_flag(line) for line in TABLE if line.flag is not None]
-    return _shown_as(wrapped, command, [_COMMON[0], *flags])
+    return _shown_as(wrapped, command, [*map(_keyword, own), _COMMON[0], *flags])
 
 
 def _shown_as(
@@ -107,8 +111,18 @@ def _flag(line: Setting) -> inspect.Parameter:
         metavar=line.kind.form.upper(),
         rich_help_panel=panel,
         show_default=False,
+        autocompletion=_starting(line.kind.words) if line.kind.words else None,
     )
     return _parameter(line.field, Annotated[str | None, option], None)
+
+
+def _starting(words: tuple[str, ...]) -> Callable[[str], list[str]]:
+    """Those of the words that begin as what is typed so far, for the shell's completion."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
 
 
 def _parameter(name: str, annotation: Any, default: object) -> inspect.Parameter:

@@ -73,11 +73,17 @@ class Folders:
                     f"the folder {folder} can not be made ours ({error.strerror}): make it writable "
                     "for this user, or name another (state_folder, run_folder)"
                 ) from error
-        if len(os.fsencode(self.control_socket)) >= SOCKET_PATH_BYTES:
-            raise StartError(
-                f"{self.control_socket} is too long for a Unix socket ({SOCKET_PATH_BYTES - 1} bytes "
-                "at most): name a shorter run_folder"
-            )
+        if words := self.too_long():
+            raise StartError(words)
+
+    def too_long(self) -> str | None:
+        """A sentence when the control socket's path is longer than the kernel takes."""
+        if len(os.fsencode(self.control_socket)) < SOCKET_PATH_BYTES:
+            return None
+        return (
+            f"{self.control_socket} is too long for a Unix socket ({SOCKET_PATH_BYTES - 1} bytes "
+            "at most): name a shorter run_folder"
+        )
 
 
 class AgentLock:

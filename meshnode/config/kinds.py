@@ -9,15 +9,16 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_PIN = re.compile(r"sha256:[0-9a-f]{64}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 
@@ -25,12 +26,15 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 class Kind:
     """`form` is what help and errors call it; `parse` takes text, or TOML's own type, and raises ValueError.
 
-    `unit` is the ending of the attribute's name (`_s`), which the setting's own name does without.
+    `unit` is the ending of the attribute's name (`_s`), which the setting's own name does without. `words` are the
+    only values there are, where they can be told; `toml` says how a value stands in the file.
     """
 
     form: str
     parse: Callable[[Any], Any]
     unit: str = ""
+    words: tuple[str, ...] = ()
+    toml: Literal["text", "bare", "list"] = "text"
 
 
 def choice(*words: str) -> Kind:
@@ -41,7 +45,7 @@ def choice(*words: str) -> Kind:
             raise ValueError(f"it is one of {', '.join(words)}")
         return str(value)
 
-    return Kind("|".join(words), parse)
+    return Kind("|".join(words), parse, words=words)
 
 
 def or_word(kind: Kind, word: str) -> Kind:
@@ -50,7 +54,9 @@ def or_word(kind: Kind, word: str) -> Kind:
     def parse(value: Any) -> Any:
         return None if value == word else kind.parse(value)
 
-    return Kind(f"{kind.form}|{word}" if word else kind.form, parse, kind.unit)
+    form = f"{kind.form}|{word}" if word else kind.form
+    words = (*kind.words, word) if kind.words else ()
+    return replace(kind, form=form, parse=parse, words=words)
 
 
 def whole(lowest: int, highest: int) -> Kind:
@@ -65,7 +71,7 @@ def whole(lowest: int, highest: int) -> Kind:
             raise ValueError(f"it is a whole number from {lowest} to {highest}")
         return number
 
-    return Kind(f"{lowest}-{highest}", parse)
+    return Kind(f"{lowest}-{highest}", parse, toml="bare")
 
 
 def share(value: Any) -> float:
@@ -123,6 +129,33 @@ def socket_address(value: Any) -> str:
     return f"[{address}]:{number}" if address.version == 6 else f"{address}:{number}"
 
 
+def advertised(value: Any) -> tuple[str, int | None]:
+    """The address others dial, and the port where it is another than the one listened on: behind a NAT it is."""
+    shown = value if isinstance(value, str) else ""
+    try:
+        return str(ipaddress.ip_address(shown.strip("[]"))), None
+    except ValueError:
+        pass
+    host, _, port = shown.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        raise ValueError(
+            "it is a numeric address, or address:port, such as 203.0.113.5 or 203.0.113.5:17443"
+        ) from None
+    if address.is_unspecified:
+        raise ValueError("nobody can dial it: it is an address the other machines reach")
+    return str(address), _port(port)
+
+
+def root_pin(value: Any) -> str:
+    if not isinstance(value, str) or not _PIN.fullmatch(value):
+        raise ValueError(
+            "it is sha256: and 64 hex digits, as `meshnode join --print` shows it on a node that stands"
+        )
+    return value
+
+
 def ip_address(value: Any) -> str:
     try:
         return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
@@ -170,7 +203,7 @@ def http_address(value: Any) -> str:
         raise ValueError("it is host:port or a URL, such as 127.0.0.1:8500")
     scheme, mark, rest = value.rpartition("://")
     if mark and scheme not in ("http", "https"):
-        raise ValueError(f'it begins with http:// or https://, not "{scheme}://"')
+        raise ValueError("it begins with http:// or https://, or with neither")
     host, colon, port = rest.partition("/")[0].rpartition(":")
     if not colon:
         host, port = port, ""
@@ -217,15 +250,16 @@ def _scalar(value: Any) -> Any:
 
 
 ADDRESS = Kind("address:port", socket_address)
-IP = Kind("address", ip_address)
 LOOPBACK = Kind("loopback address", loopback)
 HTTP_ADDRESS = Kind("host:port", http_address)
 URL = Kind("URL", url)
 PORTS = Kind("first-last", port_range)
-NETWORKS = Kind("networks", networks)
-NAMES = Kind("names", names)
+ADVERTISED = Kind("address[:port]", advertised)
+ROOT_PIN = Kind("sha256:hex", root_pin)
+NETWORKS = Kind("networks", networks, toml="list")
+NAMES = Kind("names", names, toml="list")
 PATH = Kind("path", path)
 TEXT = Kind("text", text)
-TRUTH = Kind("true|false", truth)
+TRUTH = Kind("true|false", truth, words=("true", "false"), toml="bare")
 DURATION = Kind("time", duration_s, unit="_s")
-SHARE = Kind("0-1", share)
+SHARE = Kind("0-1", share, toml="bare")

@@ -76,9 +76,10 @@ class Settings:
         "mesh.address", kinds.ADDRESS, "0.0.0.0:7443",
         "Where the other nodes' encrypted calls come in.",
     )  # fmt: skip
-    mesh_advertise: str | None = _setting(
-        "mesh.advertise", kinds.or_word(kinds.IP, ""), "",
-        "The address other nodes dial; empty: the Consul node's own address.",
+    mesh_advertise: tuple[str, int | None] | None = _setting(
+        "mesh.advertise", kinds.or_word(kinds.ADVERTISED, ""), "",
+        "The address other nodes dial, and its port where a NAT changes it; empty: the Consul node's own address.",
+        short_flag="--advertise",
     )  # fmt: skip
     outbound_host: str = _setting(
         "outbound.host", kinds.LOOPBACK, "127.0.0.1",
@@ -132,18 +133,21 @@ class Settings:
     certificates_trust_domain: str | None = _setting(
         "certificates.trust_domain", kinds.or_word(kinds.TEXT, ""), "",
         "The mesh's trust domain; empty: the one that stands in Consul, or a new one.",
+        short_flag="--trust-domain",
     )  # fmt: skip
     certificates_signer: bool = _setting(
         "certificates.signer", kinds.TRUTH, "true",
         "This node may sign for the mesh if it has the key-encryption key and Consul's lock.",
+        short_flag="--signer",
     )  # fmt: skip
     certificates_key_encryption_key_file: Path | None = _setting(
         "certificates.key_encryption_key_file", kinds.or_word(kinds.PATH, ""), "",
         "The key that opens the CA's key in Consul; empty: ca-key-encryption-key.json in the state folder.",
     )  # fmt: skip
     certificates_root_pin: str | None = _setting(
-        "certificates.root_pin", kinds.or_word(kinds.TEXT, ""), "",
+        "certificates.root_pin", kinds.or_word(kinds.ROOT_PIN, ""), "",
         "SHA-256 of the mesh's root certificate; empty: the root met first is kept.",
+        short_flag="--root-pin",
     )  # fmt: skip
     certificates_excluded_services: frozenset[str] = _setting(
         "certificates.excluded_services", kinds.NAMES, "",

@@ -71,6 +71,13 @@ def test_a_field_of_a_newer_node_is_signed_too() -> None:
     assert found.message == message
 
 
+def test_a_status_of_an_older_node_that_does_not_say_its_admin_address_is_read() -> None:
+    document = replace(STATUS, admin="10.0.0.11:7000").to_json()
+    assert NodeStatus.from_json(document).admin == "10.0.0.11:7000"
+    del document["admin"]
+    assert NodeStatus.from_json(document) == STATUS
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
 from catalog import Problem
@@ -13,7 +16,9 @@ from meshnode.admin import AdminServer
 from meshnode.agent.view import View
 from meshnode.errors import ProxyUnreachable, StartError
 from meshnode.proxy import Listener
+from observability import SpanRing
 from tests.support import free_port
+from tests.support.spans import ProxySpan, batch
 
 VIEW = View(
     version="0.1.0",
@@ -48,10 +53,19 @@ async def metrics() -> str:
     return "meshnode_up 1\n"
 
 
+def admin(address: str, ring: SpanRing) -> AdminServer:
+    return AdminServer(address, snapshot=unreachable, metrics=metrics, ring=ring)
+
+
 @pytest.fixture
-async def server() -> AsyncIterator[AdminServer]:
+def ring() -> SpanRing:
+    return SpanRing(first_sequence=100)
+
+
+@pytest.fixture
+async def server(ring: SpanRing) -> AsyncIterator[AdminServer]:
     address = f"127.0.0.1:{free_port()}"
-    async with AdminServer(address, snapshot=unreachable, metrics=metrics) as running:
+    async with admin(address, ring) as running:
         running.view = VIEW
         yield running
 
@@ -111,5 +125,62 @@ async def test_a_name_that_is_not_ours_is_refused(
 
 async def test_a_taken_port_is_one_sentence(server: AdminServer) -> None:
     with pytest.raises(StartError, match=r"is taken by another program.*set admin\.address"):
-        async with AdminServer(server.address, snapshot=unreachable, metrics=metrics):
+        async with admin(server.address, SpanRing()):
             pass
+
+
+ID = "4bf92f35" + "7" * 24
+OTHER = "9a01c7e2" + "1" * 24
+
+
+def one(span: int, start_ms: float = 0) -> ProxySpan:
+    return ProxySpan("edge", "edge", "shop", "node-1", span, start_ms=start_ms)
+
+
+async def asked(server: AdminServer, path: str) -> Any:
+    status, text, kind = await get(server, path)
+    assert (status, kind) == (200, "application/json"), text
+    return orjson.loads(text)
+
+
+async def test_the_newest_traces_and_what_comes_after_them(
+    server: AdminServer, ring: SpanRing
+) -> None:
+    ring.offer(batch(ID, one(1)), 1)
+    ring.offer(batch(OTHER, one(2, 5)), 1)
+    page = await asked(server, "/traces")
+    assert (page["node"], page["sequence"], page["is_gapless"]) == ("node-1", 102, True)
+    assert [trace["trace_id"] for trace in page["traces"]] == [OTHER, ID]
+    assert page["traces"][0]["spans"][0]["attributes"]["mesh.destination"] == "shop"
+    assert len((await asked(server, "/traces?limit=1"))["traces"]) == 1
+    waiting = asyncio.create_task(asked(server, "/traces?after=102&wait_ms=30000"))
+    await asyncio.sleep(0)
+    ring.offer(batch(ID, one(3)), 1)
+    page = await waiting
+    assert (page["sequence"], len(page["traces"][0]["spans"])) == (103, 1)
+    assert (await asked(server, "/traces?after=103"))["traces"] == []
+
+
+async def test_a_trace_by_the_start_of_its_id(server: AdminServer, ring: SpanRing) -> None:
+    ring.offer(batch(ID, one(1)), 1)
+    assert (await asked(server, "/traces/4bf92f35"))["traces"][0]["trace_id"] == ID
+    status, text, _ = await get(server, f"/traces/{OTHER}")
+    assert (status, orjson.loads(text)["traces"], "no trace" in text) == (404, [], True)
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/traces/xyz", "is no trace id"),
+        ("/traces?limit=0", "limit: 0 is not between 1 and 1000"),
+        ("/traces?limit=-1", "is no whole number"),
+        ("/traces?after=1e9", "is no whole number"),
+        ("/traces?after=1&wait_ms=30001", "wait_ms: 30001 is not between 0 and 30000"),
+        ("/traces?after=99999999999999999999", "is no whole number"),
+    ],
+)
+async def test_a_question_that_can_not_be_meant_is_a_400(
+    server: AdminServer, path: str, sentence: str
+) -> None:
+    status, text, _ = await get(server, path)
+    assert (status, sentence in text) == (400, True), text

@@ -46,6 +46,13 @@ def test_users_are_known_by_name_and_number() -> None:
         ({}, "", 7443, 8080),
         ({"MESH_ADDRESS": "10.0.0.7:7000"}, "10.0.0.7", 7000, 8080),
         ({"MESH_ADVERTISE": "192.0.2.1", "EDGE_ADDRESS": "off"}, "192.0.2.1", 7443, None),
+        ({"MESH_ADVERTISE": "192.0.2.1:17443"}, "192.0.2.1", 17443, 8080),
+        (
+            {"MESH_ADDRESS": "10.0.0.7:7000", "MESH_ADVERTISE": "[2001:db8::1]:443"},
+            "2001:db8::1",
+            443,
+            8080,
+        ),
         ({"MESH_ADDRESS": "[::]:7443"}, "", 7443, 8080),
     ],
 )

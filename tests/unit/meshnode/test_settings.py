@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meshnode.config import TABLE, Given, Settings, read_settings
+from meshnode.config import TABLE, Given, Settings, examine_settings, read_settings
 from meshnode.errors import SettingsError
 
 
@@ -92,33 +92,70 @@ def test_state_folder_is_the_machines_for_root_and_the_users_else(path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "words"),
+    ("text", "place", "words"),
     [
-        ('[consul]\nadress = "x:1"\n', 2, 'no setting is called "consul.adress"; did you mean "consul.address"?'),
-        ('\n\ncaller = "user"\n', 3, 'did you mean "callers"?'),
-        ('callers = "uid"\n', 1, 'it is one of user, port, not "uid"'),
-        ('[edge]\n# c\naddress = "0.0.0.0:99999"\n', 3, "a port is a number from 1 to 65535"),
-        ("edge = { address = 'localhost:80' }\n", 1, "numeric address"),
-        ('outbound.host = "0.0.0.0"\n', 1, "loopback"),
-        ('[outbound]\nports = "15999-15000"\n', 2, "first port is above its last"),
-        ("[certificates]\nleaf_ttl = 24\n", 2, "a time with its unit"),
-        ("[trace]\nratio = 1.5\n", 2, "a share from 0 to 1"),
-        ("[proxy]\nthreads = true\n", 2, "a whole number"),
-        ('[edge]\ntrusted_proxies = ["10.0.0.1/8"]\n', 2, "a list of networks"),
-        ('[certificates]\nexcluded_services = ["a b"]\n', 2, "a list of service names"),
-        ('[consul]\naddress = "ftp://x"\n', 2, "http:// or https://"),
+        ('[consul]\nadress = "x:1"\n', "2:1", 'no setting is called "consul.adress"; did you mean "consul.address"?'),
+        ('\n\ncaller = "user"\n', "3:1", 'did you mean "callers"?'),
+        ('callers = "uid"\n', "1:11", 'it is one of user, port, not "uid"'),
+        ('[edge]\n# c\naddress = "0.0.0.0:99999"\n', "3:11", "a port is a number from 1 to 65535"),
+        ("edge = { address = 'localhost:80' }\n", "1:20", "numeric address"),
+        ('  outbound.host =   "0.0.0.0"\n', "1:21", "loopback"),
+        ('[outbound]\nports = "15999-15000"\n', "2:9", "first port is above its last"),
+        ("[certificates]\nleaf_ttl = 24\n", "2:12", "a time with its unit"),
+        ('[certificates]\nroot_pin = "sha256:ab"\n', "2:12", "64 hex digits"),
+        ("[trace]\nratio = 1.5\n", "2:9", "a share from 0 to 1"),
+        ("[proxy]\nthreads = true\n", "2:11", "a whole number"),
+        ('[mesh]\nadvertise = "node-1:7443"\n', "2:13", "such as 203.0.113.5 or 203.0.113.5:17443"),
+        ('[mesh]\nadvertise = "0.0.0.0:7443"\n', "2:13", "nobody can dial it"),
+        ('[edge]\ntrusted_proxies = ["10.0.0.1/8"]\n', "2:19", "a list of networks"),
+        ('[certificates]\nexcluded_services = ["a b"]\n', "2:21", "a list of service names"),
+        ('[consul]\naddress = "ftp://x"\n', "2:11", "http:// or https://"),
+        ("[edge]\naddress = = 1\n", "2:11", "this is not TOML"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_the_file_says_file_and_line(
-    path: Path, text: str, line: int, words: str
+def test_a_mistake_in_the_file_says_line_and_column(
+    path: Path, text: str, place: str, words: str
 ) -> None:
     sentence = refusal(text, path)
-    assert sentence.startswith(f"{path}:{line}: ")
+    assert sentence.startswith(f"{path}:{place}: ")
     assert words in sentence
 
 
-def test_what_is_no_toml_says_where(path: Path) -> None:
-    assert "line 2" in refusal("[edge]\naddress = = 1\n", path)
+def test_every_mistake_is_found_in_one_go(path: Path) -> None:
+    path.write_text('caller = "user"\n[edge]\naddress = "x"\n[trace]\nratio = 2\n')
+    given = Given({"log_level": "loud"}, {"MESHNODE_CALLERS": "nobody", "MESHNODE_EGDE": "1"}, path)
+    examined = examine_settings(given)
+    assert examined.settings is None
+    assert [str(one.place) for one in examined.mistakes] == [
+        f"{path}:1:1", "MESHNODE_EGDE", f"{path}:3:11", "MESHNODE_CALLERS", f"{path}:5:9", "--log-level",
+    ]  # fmt: skip
+    with pytest.raises(SettingsError, match="and 5 more: `meshnode config check` names them"):
+        read_settings(given)
+
+
+def test_every_value_says_where_it_comes_from(path: Path) -> None:
+    path.write_text('[edge]\naddress = "off"\n')
+    examined = examine_settings(
+        Given({"callers": "port"}, {"CONSUL_HTTP_ADDR": "10.0.0.1:8500"}, path)
+    )
+    names = ("edge.address", "callers", "consul.address", "log.level")
+    assert [str(examined.place(name)) for name in names] == [
+        f"{path}:2:11", "--callers", "CONSUL_HTTP_ADDR", "default",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("203.0.113.5", ("203.0.113.5", None)),
+        ("203.0.113.5:17443", ("203.0.113.5", 17443)),
+        ("2001:db8::1", ("2001:db8::1", None)),
+        ("[2001:db8::1]:443", ("2001:db8::1", 443)),
+        ("", None),
+    ],
+)
+def test_an_advertised_address_may_have_a_port(path: Path, word: str, value: object) -> None:
+    assert read(path=path, MESHNODE_MESH_ADVERTISE=word).mesh_advertise == value
 
 
 def test_a_missing_file_is_an_error_only_when_it_was_named(tmp_path: Path) -> None:

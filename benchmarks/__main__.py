@@ -1,0 +1,111 @@
+"""`make bench`: runs the scenarios, prints the table and, last, which of them miss their goal.
+
+`python -m benchmarks [--only plain,hop] [--rounds 3] [--seconds 3] [--record]`.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import certificates, report
+from benchmarks.bench import Bench, Scenario
+from benchmarks.figures import Figure, rows
+from benchmarks.goals import last_line
+from benchmarks.peers.subject import PROXY_CORE
+from benchmarks.scenarios import SCENARIOS
+from tests.support import no_leftovers
+
+HERE = Path(__file__).parent
+LAST = HERE / "last.json"
+RESULTS = HERE / "RESULTS.md"
+
+
+def main() -> None:
+    options = _options()
+    chosen = _chosen(options.only)
+    _leave_proxy_core()
+    folder = Path(tempfile.mkdtemp(prefix="meshnode-bench-"))
+    folder.chmod(0o755)
+    try:
+        with no_leftovers():
+            bench = Bench(folder, certificates.create(folder), options.rounds, options.seconds)
+            figures = asyncio.run(_run(bench, chosen))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    LAST.write_text(json.dumps(report.document(figures, _machine()), indent=1) + "\n")
+    table = rows(figures)
+    if options.record:
+        RESULTS.write_text(report.recorded(RESULTS.read_text(), report.markdown(table)))
+    names = [scenario.name for scenario in SCENARIOS]
+    verdict = last_line(table, [scenario.name for scenario in chosen], names)
+    sys.stdout.write(f"\n{report.terminal(table)}\n\n{verdict}\n")
+
+
+async def _run(bench: Bench, scenarios: tuple[Scenario, ...]) -> list[Figure]:
+    figures: list[Figure] = []
+    for scenario in scenarios:
+        began = time.monotonic()
+        bench.tell(f"{scenario.name}: {scenario.about}")
+        figures += await scenario.run(bench)
+        bench.tell(f"  {time.monotonic() - began:.0f} s")
+    return figures
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument(
+        "--only", default="", help="scenarios, by comma: " + ", ".join(s.name for s in SCENARIOS)
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="medians are of so many (3)")
+    parser.add_argument(
+        "--seconds", type=int, default=3, help="of load a round for each program (3)"
+    )
+    parser.add_argument("--record", action="store_true", help="write the table into RESULTS.md")
+    return parser.parse_args()
+
+
+def _chosen(only: str) -> tuple[Scenario, ...]:
+    wanted = {name.strip() for name in only.split(",") if name.strip()}
+    unknown = wanted - {scenario.name for scenario in SCENARIOS}
+    if unknown:
+        known = ", ".join(scenario.name for scenario in SCENARIOS)
+        sys.exit(f"no scenario {', '.join(sorted(unknown))}; there are: {known}")
+    return tuple(s for s in SCENARIOS if not wanted or s.name in wanted)
+
+
+def _leave_proxy_core() -> None:
+    """Takes this program, and what inherits from it (wrk, the origin), from the core of the measured ones."""
+    others = os.sched_getaffinity(0) - {PROXY_CORE}
+    if not others:
+        sys.exit("the bench needs two cores: one for the proxy alone, one for load and origin")
+    os.sched_setaffinity(0, {min(others)})
+
+
+def _machine() -> dict[str, str]:
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return {
+        "cpu": cpu,
+        "cores": str(os.cpu_count()),
+        "kernel": platform.release(),
+        "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }
+
+
+if __name__ == "__main__":
+    main()

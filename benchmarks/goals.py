@@ -1,0 +1,57 @@
+"""What is wanted of ours, in one table, and which scenarios miss it. Judges figures; measures none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from benchmarks.figures import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """An upper bound for one measure of ours."""
+
+    scenario: str
+    measure: str
+    limit: float
+    against: tuple[str, ...] = ()
+    """The peers whose best the measure is divided by; none: the measure itself is bounded."""
+
+    def reached(self, row: Row) -> float | None:
+        """What `limit` is compared with; None where it was not measured."""
+        return row.ratio(self.against) if self.against else row.ours
+
+    def told(self, reached: float) -> str:
+        """`plain CPU µs a request 1.07 of the best of nginx, HAProxy (goal 1)`."""
+        beside = f" of the best of {', '.join(self.against)}" if self.against else ""
+        return f"{self.scenario}: {self.measure} {reached:.3g}{beside} (goal {self.limit:g})"
+
+
+# The first stage; issue 6 has the next.
+GOALS: tuple[Goal, ...] = (
+    Goal("plain", "CPU µs a request", 1.0, ("nginx", "HAProxy")),
+    Goal("plain", "CPU µs a request", 0.35, ("Envoy",)),
+    Goal("hop", "CPU µs a request", 0.7, ("nginx",)),
+    Goal("idle", "KiB a plain connection", 4.0),
+    Goal("start", "proxy memory, MiB", 20.0),
+    Goal("start", "agent memory, MiB", 90.0),
+)
+
+
+def missed(rows: Iterable[Row], goals: Iterable[Goal] = GOALS) -> tuple[str, ...]:
+    """A sentence for each goal that was measured and is not reached."""
+    known = {(row.scenario, row.measure): row for row in rows}
+    pairs = ((goal, known.get((goal.scenario, goal.measure))) for goal in goals)
+    measured = ((goal, goal.reached(row)) for goal, row in pairs if row is not None)
+    return tuple(
+        goal.told(reached)
+        for goal, reached in measured
+        if reached is not None and reached > goal.limit
+    )
+
+
+def last_line(rows: Iterable[Row], ran: Iterable[str], all_scenarios: Iterable[str]) -> str:
+    """The verdict of a run: the scenarios that miss their goal, and which were not run."""
+    misses = missed(rows)
+    verdict = f"goals missed: {'; '.join(misses)}" if misses else "no scenario misses its goal"
+    left = [name for name in all_scenarios if name not in set(ran)]
+    return f"{verdict} (not run: {', '.join(left)})" if left else verdict

@@ -1,0 +1,100 @@
+"""One measured program or chain of them: started on the core that is its own, waited for, ended. Knows no scenario."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from benchmarks.certificates import Certificates
+from benchmarks.load import HOST
+from benchmarks.usage import Memory, cpu_ns, memory
+from tests.support import Process, ProcessError, free_port
+from tests.support.running import Running
+
+# Core 0 is the measured program's alone; wrk, the origin and this program have the others.
+PROXY_CORE = 0
+READY_SECONDS = 60.0
+ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a peer is set up with. Each has a folder of its own."""
+
+    folder: Path
+    origin: str
+    """Address and port of what answers behind the proxy."""
+    certificates: Certificates
+
+    def file(self, name: str, text: str, mode: int = 0o644) -> Path:
+        path = self.folder / name
+        path.touch(mode)
+        path.write_text(text)
+        return path
+
+
+@dataclass(slots=True)
+class Subject(Running):
+    """`async with Subject(…) as subject:` runs `processes`; requests go to `address`."""
+
+    address: str
+    processes: tuple[Process, ...]
+    folders: tuple[Path, ...] = field(default=())
+
+    async def start(self) -> Self:
+        for process in self.processes:
+            process.start()
+        await self.processes[0].until(self._answers, READY_SECONDS, what=f"{self.address} answers")
+        return self
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+
+    def cpu_ns(self) -> int:
+        return cpu_ns(process.pid for process in self.processes)
+
+    def memory(self) -> Memory:
+        return memory(process.pid for process in self.processes)
+
+    async def _answers(self) -> bool:
+        return await answers(self.address)
+
+
+def program(
+    name: str, command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | None = None
+) -> Process:
+    """A program that will run on the measured core alone; its threads and children inherit that."""
+    pinned = ["taskset", "--cpu-list", str(PROXY_CORE), *command]
+    return Process(name, pinned, folder=folder, env=env)
+
+
+def local_address() -> str:
+    return f"127.0.0.1:{free_port()}"
+
+
+async def answers(address: str) -> bool:
+    """Whether a request gets 200. A refused connection is an OSError, which waiting takes as not yet."""
+    host, _, port = address.partition(":")
+    async with asyncio.timeout(ANSWER_SECONDS):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(request_bytes("close"))
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return False
+        finally:
+            writer.close()
+    return head.split(b" ")[1:2] == [b"200"]
+
+
+def request_bytes(connection: str = "keep-alive") -> bytes:
+    return f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: {connection}\r\n\r\n".encode()
+
+
+def require(path: Path, how: str) -> Path:
+    """The path of a program; where there is none, a sentence that says how to have it."""
+    if not path.exists():
+        raise ProcessError(f"{path} is missing: {how}.")
+    return path

@@ -1,0 +1,49 @@
+"""The registry as its owner sees it: opened, listening, with its nodes. Puts the nouns together and knows none of their rules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from . import catalog, kv, meta
+from .dispatch import Table
+from .server import Listeners
+from .shared import Shared
+from .store import Store
+
+ROUTES = (*kv.ROUTES, *meta.ROUTES, *catalog.ROUTES)
+
+
+class Registry:
+    """`async with Registry(path) as registry:` opens the file; `listen` and `add_node` make it a Consul for somebody."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        """`clock` gives seconds since 1970."""
+        self._store = Store(path, clock)
+        self._shared = Shared(self._store, clock)
+        self._listeners = Listeners(Table(ROUTES), self._shared)
+
+    async def __aenter__(self) -> Self:
+        """Raises RegistryError if the file can not be had, or another process has it."""
+        self._store.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._listeners.close()
+        await self._store.close()
+
+    async def listen(self, host: str, port: int, node: str) -> int:
+        """Answers there as the agent of `node`. The port, which is a free one for 0. Raises RegistryError."""
+        return await self._listeners.add(host, port, node)
+
+    async def add_node(self, name: str, address: str) -> None:
+        """The node stands in the catalog with this address, alive. One that is there already so is left as it is."""
+        await self._store.write(lambda writer: catalog.put_node(writer, name, address))

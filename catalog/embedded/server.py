@@ -1,0 +1,179 @@
+"""The HTTP side: one listener acts for one node. Reads requests, sends answers; knows no noun.
+
+Nobody who is slow or sends too much costs the others more than a connection and a bounded body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from functools import partial
+from urllib.parse import quote, unquote
+
+from aiohttp import web
+
+from .answer import TEXT, Answer
+from .call import Call, Query, Route
+from .dispatch import Table, clean_path, method_answer
+from .errors import Refused, RegistryError
+from .shared import Shared
+
+logger = logging.getLogger(__name__)
+
+# How long a client may take to send a body, or to take an answer, before it is dropped.
+TRANSFER_SECONDS = 60.0
+# Connections that wait to be accepted: a burst of ten thousand is not refused.
+BACKLOG = 4096
+# A kept connection without a request is closed after so long; our own client keeps its for 120 s.
+IDLE_SECONDS = 150.0
+# A key of KV may be long, and is three bytes a byte when escaped.
+MAX_LINE_BYTES = 64 * 1024
+
+
+class Listeners:
+    """The sockets of the registry, each for one node."""
+
+    def __init__(self, table: Table, shared: Shared) -> None:
+        self._table = table
+        self._shared = shared
+        self._runners: list[web.ServerRunner] = []
+
+    async def add(self, host: str, port: int, node: str) -> int:
+        """The port it listens on (0 takes a free one). Raises RegistryError with a sentence."""
+        server = web.Server(
+            partial(self._serve, node),
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port, backlog=BACKLOG, reuse_address=True).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise RegistryError(_not_listening(host, port, error)) from error
+        self._runners.append(runner)
+        return int(runner.addresses[0][1])
+
+    async def close(self) -> None:
+        """Ends all, blocked queries included."""
+        runners, self._runners = self._runners, []
+        for runner in runners:
+            for connection in list(runner.server.connections if runner.server else ()):
+                connection.close()
+            await runner.cleanup()
+
+    async def _serve(self, node: str, request: web.BaseRequest) -> web.StreamResponse:
+        answer = await self._answer(node, request)
+        is_pretty = "pretty" in request.rel_url.query_string
+        headers = {
+            "Vary": "Accept-Encoding",
+            "X-Consul-Default-Acl-Policy": "allow",
+            **answer.headers,
+            "Content-Type": answer.content_type,
+        }
+        body = answer.body(is_pretty=is_pretty)
+        response = web.Response(status=answer.status, body=body, headers=headers)
+        try:
+            async with asyncio.timeout(TRANSFER_SECONDS):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _answer(self, node: str, request: web.BaseRequest) -> Answer:
+        try:
+            return await self._dispatch(node, request)
+        except Refused as refused:
+            return Answer(
+                status=refused.status,
+                raw=refused.text.encode(errors="replace"),
+                content_type=TEXT,
+                headers=dict(refused.headers),
+            )
+        except Exception:
+            logger.exception("the registry could not answer %s %s", request.method, request.path)
+            return Answer(
+                status=500,
+                raw=b"the registry has a fault; its log has the details",
+                content_type=TEXT,
+            )
+
+    async def _dispatch(self, node: str, request: web.BaseRequest) -> Answer:
+        raw_path, _, raw_query = request.raw_path.partition("?")
+        path = unquote(raw_path, errors="surrogateescape")
+        if not all(character.isprintable() for character in path if character < "\x80"):
+            return Answer(status=400, raw=b"")
+        cleaned = clean_path(path)
+        if cleaned is not None:
+            onward = quote(cleaned, errors="surrogateescape") + (
+                "?" + raw_query if raw_query else ""
+            )
+            return Answer(status=301, raw=b"", headers={"Location": onward})
+        route = self._table.find(path)
+        answer = method_answer(route, request.method)
+        if answer is not None:
+            return answer
+        body = await _body(request, route)
+        call = Call(
+            request.method,
+            path,
+            path[len(route.path) :],
+            Query(raw_query),
+            body,
+            node,
+            self._shared,
+        )
+        return await route.methods[request.method](call)
+
+
+async def _body(request: web.BaseRequest, route: Route) -> bytes:
+    """The whole body. Refused if it is too large, or does not come."""
+    announced, most = request.content_length or 0, route.max_body_bytes
+    if announced > most:
+        raise Refused(
+            413,
+            f"Request body({announced} bytes) too large, max size: {most} bytes. "
+            f"See {route.limit_page}.",
+            (("Connection", "close"),),
+        )
+    parts: list[bytes] = []
+    length = 0
+    try:
+        async with asyncio.timeout(TRANSFER_SECONDS):
+            async for part in request.content.iter_any():
+                length += len(part)
+                if length > most:
+                    raise Refused(
+                        413,
+                        f"Request body too large. Max allowed is {most} bytes.",
+                        (("Connection", "close"),),
+                    )
+                parts.append(part)
+    except TimeoutError:
+        raise Refused(
+            408,
+            f"the body did not come within {TRANSFER_SECONDS:g} s",
+            (("Connection", "close"),),
+        ) from None
+    return b"".join(parts)
+
+
+def _not_listening(host: str, port: int, error: OSError) -> str:
+    where = f"{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{where} is taken by another program, so the registry can not listen there: "
+            f"stop that one (ss -ltnp 'sport = :{port}' names it), or choose another port"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"this machine has no address {host}: choose one it has"
+    if error.errno == errno.EACCES:
+        return f"this user may not listen on {where}: choose a port above 1023"
+    return f"the registry can not listen on {where} ({error.strerror}): choose another address"

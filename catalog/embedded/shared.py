@@ -1,0 +1,18 @@
+"""What all nouns share while the registry runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .store import Store
+
+DATACENTER = "dc1"
+"""There is one, and this is its name, as Consul's own default is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    store: Store
+    clock: Callable[[], float]
+    """Seconds since 1970."""

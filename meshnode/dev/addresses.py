@@ -1,0 +1,86 @@
+"""Ports for the demo: the usual ones where they are free, else the next that is. Listens on none of them."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..errors import StartError
+
+# So many ports above the usual one are tried: a machine with all of them taken is not the place for a demo.
+TRIES = 100
+# Two demos that start at once choose apart by names in the kernel's abstract namespace: they end with their process.
+CLAIM = "\0meshnode-dev-port-{address}-{port}"
+
+
+@dataclass(slots=True)
+class Ports:
+    """Chooses ports, and remembers which of them are not the usual ones."""
+
+    moved: list[tuple[str, int, int]] = field(default_factory=list)
+    """What for, the usual port, and the one taken in its place."""
+    _claims: list[socket.socket] = field(default_factory=list)
+
+    def choose(self, what: str, usual: int, addresses: Sequence[str]) -> int:
+        """A port that is free on each of these addresses. Raises StartError with what to do."""
+        for port in range(usual, usual + TRIES):
+            if all(is_free(address, port) for address in addresses) and self._claim(
+                addresses, port
+            ):
+                if port != usual:
+                    self.moved.append((what, usual, port))
+                return port
+        raise StartError(
+            f"no port from {usual} to {usual + TRIES - 1} is free on {' and '.join(addresses)} for "
+            f"{what}: stop what has them (ss -ltnp names it)"
+        )
+
+    def close(self) -> None:
+        """Gives the claims up; a program that listens by now keeps its port by that."""
+        for claim in self._claims:
+            claim.close()
+        self._claims.clear()
+
+    def _claim(self, addresses: Sequence[str], port: int) -> bool:
+        claims: list[socket.socket] = []
+        for address in addresses:
+            claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            claims.append(claim)
+            try:
+                claim.bind(CLAIM.format(address=address, port=port))
+            except OSError:
+                for one in claims:
+                    one.close()
+                return False
+        self._claims.extend(claims)
+        return True
+
+
+def is_free(address: str, port: int) -> bool:
+    """Whether a program could listen there now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: connections of a former one that linger are no hindrance.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def check_address(address: str, node: str) -> None:
+    """Raises StartError where this machine has no such address, with what gives it one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise StartError(f"{node} can not have {address}: {error.strerror}") from error
+            raise StartError(
+                f"this machine has no address {address} for {node}: give one to its loopback interface "
+                f"(Linux: ip addr add {address}/8 dev lo; macOS: sudo ifconfig lo0 alias {address}), "
+                "likewise for each node, or start fewer (--nodes 1)"
+            ) from error

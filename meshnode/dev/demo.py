@@ -1,0 +1,124 @@
+"""The whole demo from its first program to its last: registry, agents, services, screen, live lines, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalog import ConsulClient
+
+from ..proxy import stop_proxy
+from .activate import activate
+from .addresses import Ports
+from .crew import Crew
+from .folder import Folder
+from .live import Live
+from .plan import Plan, plan_of
+from .programs import programs
+from .ready import until_ready
+from .registries import Borrowed, clients, embedded, fill, given
+from .screen import Shown, screen, where
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the person asked for. `consul` empty: the embedded registry. `is_kept`: they named the folder."""
+
+    nodes: int
+    consul: tuple[str, ...]
+    token: str | None
+    otlp: str | None
+    is_kept: bool
+
+
+async def run_demo(wanted: Wanted, folder: Folder, say: Callable[[str], None]) -> None:
+    """Until SIGTERM. Raises StartError or CatalogError; nothing is left running either way."""
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    work = asyncio.create_task(_Demo(wanted, folder, say).run())
+    waiting = asyncio.create_task(told.wait())
+    await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    # Once only: what ends the programs is part of the same task.
+    work.cancel()
+    await asyncio.wait({work})
+    if not work.cancelled() and (error := work.exception()) is not None:
+        raise error
+
+
+class _Demo:
+    def __init__(self, wanted: Wanted, folder: Folder, say: Callable[[str], None]) -> None:
+        self._wanted = wanted
+        self._folder = folder
+        self._say = say
+        self._ports = Ports()
+
+    async def run(self) -> None:
+        await self._tidy()
+        async with AsyncExitStack() as stack:
+            stack.callback(self._ports.close)
+            plan = await stack.enter_async_context(self._planned())
+            of = await stack.enter_async_context(clients(plan.nodes, self._wanted.token))
+            if self._wanted.consul:
+                await stack.enter_async_context(self._borrowed(plan, of))
+            crew = Crew(lambda line: self._say(f"            {line}"))
+            stack.push_async_callback(crew.end)
+            await self._start(plan, of, crew)
+            self._folder.tell(f"process {os.getppid()}, {where(plan)}")
+            for line in screen(plan, self._shown()):
+                self._say(line)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(crew.watch(), name="crew")
+                group.create_task(Live(plan.nodes, self._say).run(), name="live")
+
+    async def _tidy(self) -> None:
+        """What an earlier demo may have left that was killed together with its keeper."""
+        for socket in self._folder.run.glob("*/proxy.sock"):
+            await stop_proxy(socket, 0)
+        if not self._wanted.is_kept:
+            self._folder.clear()
+        self._folder.make()
+
+    @asynccontextmanager
+    async def _planned(self) -> AsyncIterator[Plan]:
+        if self._wanted.consul:
+            places = await given(self._wanted.consul, self._wanted.token)
+            yield plan_of(self._wanted.consul[0], places, self._ports)
+            return
+        registry = embedded(self._folder.registry, self._wanted.nodes, self._ports)
+        async with registry as (address, places):
+            yield plan_of(address, places, self._ports)
+
+    @asynccontextmanager
+    async def _borrowed(self, plan: Plan, of: dict[str, ConsulClient]) -> AsyncIterator[None]:
+        borrowed = await Borrowed.begin(plan, of, self._folder.path)
+        try:
+            yield
+        finally:
+            for sentence in await borrowed.give_back():
+                self._say(f"  {sentence}")
+
+    async def _start(self, plan: Plan, of: dict[str, ConsulClient], crew: Crew) -> None:
+        given_to_all = {"token": self._wanted.token, "otlp": self._wanted.otlp}
+        for program in programs(plan, self._folder, **given_to_all):
+            crew.start(program)
+        await fill(plan, of)
+        await until_ready(plan, crew.check)
+
+    def _shown(self) -> Shown:
+        return Shown(
+            is_embedded=not self._wanted.consul,
+            moved=tuple(self._ports.moved),
+            kept_in=self._folder.path if self._wanted.is_kept else None,
+            logs=self._folder.logs,
+            activate=activate(Path(sys.prefix), os.environ, Path.cwd()),
+            environment=os.environ,
+            otlp=self._wanted.otlp,
+        )

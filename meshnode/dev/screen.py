@@ -1,0 +1,122 @@
+"""What the demo shows: who runs where, and what to try, in commands that can be pasted. Pure text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .plan import FRONT_DOOR, HOST, REGISTRY_PORT, ROUTE, Plan
+
+NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+BETA = ("mesh/routes/beta", f"{HOST}/cart -> cart 50%, cart-next 50%")
+# What would send a person's commands elsewhere than their default.
+STEERING = ("CONSUL_HTTP_ADDR", "MESHNODE_CONSUL_ADDRESS")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the screen has to know beside the plan."""
+
+    is_embedded: bool
+    moved: Sequence[tuple[str, int, int]]
+    """What for, the usual port, the one taken."""
+    kept_in: Path | None
+    """The folder that outlives the demo; None: it starts afresh each time."""
+    logs: Path
+    activate: str
+    """What to type before `meshnode` is found, empty where it is."""
+    environment: Mapping[str, str]
+    otlp: str | None = None
+
+
+def screen(plan: Plan, shown: Shown) -> list[str]:
+    """The lines."""
+    return ["", *_mesh(plan, shown), "", *_suggestions(plan, shown), ""]
+
+
+def _mesh(plan: Plan, shown: Shown) -> list[str]:
+    count = len(plan.nodes)
+    nodes = f"{NUMBERS[count]} node{'s' if count > 1 else ''} on this machine"
+    lines = [f"  {nodes}, configuration in {_registry(plan, shown)}."]
+    right = [f"edge http://{plan.edge}", f"admin http://{plan.admin}"]
+    rows = [
+        (node.name, node.place.address, ", ".join(one.name for one in node.services))
+        for node in plan.nodes
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for number in range(max(count, len(right))):
+        row = rows[number] if number < count else ("", "", "")
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        end = right[number] if number < len(right) else ""
+        lines.append(f"    {cells[0]}  {cells[1]}   {cells[2]}    {end}".rstrip())
+    between = ", encrypted between nodes" if count > 1 else ""
+    lines.append(f"  One route: shop  '{ROUTE}'. front calls cart, cart calls stock{between}.")
+    lines.append(
+        '  All services run as one user here, so who calls is told by the port alone (callers = "port"); '
+        "elsewhere by the user too."
+    )
+    lines.extend(_notes(plan, shown))
+    return lines
+
+
+def _registry(plan: Plan, shown: Shown) -> str:
+    if not shown.is_embedded:
+        return f"Consul at {', '.join(node.place.registry for node in plan.nodes)}"
+    own = "; each node has it on its own address too" if len(plan.nodes) > 1 else ""
+    return f"the embedded registry at {plan.registry} (speaks Consul's API{own})"
+
+
+def _notes(plan: Plan, shown: Shown) -> list[str]:
+    lines = []
+    if shown.moved:
+        moves = ", ".join(f"{what} {usual} → {port}" for what, usual, port in shown.moved)
+        lines.append(f"  Ports that were taken: {moves}.")
+    if not shown.is_embedded and len(plan.nodes) == 1:
+        lines.append(
+            "  One Consul agent is one node: name --consul once for each agent to have more."
+        )
+    if shown.otlp:
+        lines.append(f"  Spans go to {shown.otlp} too.")
+    if not shown.is_embedded:
+        lines.append("  At the end services and route are taken out of Consul again.")
+    elif shown.kept_in:
+        lines.append(f"  Keys and intentions are kept in {shown.kept_in}; logs: {shown.logs}.")
+    else:
+        lines.append(
+            f"  It starts afresh each time; --data DIR keeps keys and intentions. Logs: {shown.logs}."
+        )
+    return lines
+
+
+def _suggestions(plan: Plan, shown: Shown) -> list[str]:
+    before = f" ({shown.activate})" if shown.activate else ""
+    reach = _flag(plan, shown)
+    key, route = BETA
+    url = f"http://{plan.edge}"
+    consul = f"consul kv put{f' -http-addr={plan.registry}' if reach else ''} …"
+    rows = [
+        ("1", f"curl -H 'Host: {HOST}' {url}/", ""),
+        ("2", f"meshnode kv put{reach} {key} '{route}'", f"or: {consul}"),
+        ("", f"curl -H 'Host: {HOST}' {url}/cart", "a few times: half of them are new"),
+        ("3", f"meshnode trace{reach} last", "the last request, node by node"),
+        ("4", f"meshnode intentions deny{reach} cart stock", "and look at 1 again"),
+    ]
+    width = max(len(command) for _, command, _ in rows)
+    lines = [f"  Try in another terminal{before}:"]
+    for number, command, note in rows:
+        end = f"     # {note}" if note else ""
+        lines.append(f"    {number:1}  {command.ljust(width) if note else command}{end}")
+    return lines
+
+
+def _flag(plan: Plan, shown: Shown) -> str:
+    """Where the commands' default is another registry than this one, the flag that names it."""
+    usual = f"{FRONT_DOOR}:{REGISTRY_PORT}"
+    steered = any(shown.environment.get(name, usual) != usual for name in STEERING)
+    return f" --consul {plan.registry}" if steered or plan.registry != usual else ""
+
+
+def where(plan: Plan) -> str:
+    """One demo in a few words, for who finds it running."""
+    return f"edge http://{plan.edge}, registry {plan.registry}, admin http://{plan.admin}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .session_timers import SessionTimers
 from .store import Store
 
 DATACENTER = "dc1"
@@ -14,5 +15,6 @@ DATACENTER = "dc1"
 @dataclass(frozen=True, slots=True)
 class Shared:
     store: Store
+    timers: SessionTimers
     clock: Callable[[], float]
     """Seconds since 1970."""

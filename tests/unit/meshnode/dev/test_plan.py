@@ -7,6 +7,7 @@ import pytest
 
 from meshnode.dev.addresses import Ports, check_address, is_free
 from meshnode.dev.plan import MAX_NODES, Place, Plan, embedded_places, plan_of
+from meshnode.dev.programs import telemetry
 from meshnode.errors import StartError
 from tests.support import free_port
 
@@ -87,3 +88,19 @@ def test_an_address_the_machine_lacks_is_a_sentence() -> None:
     check_address("127.0.0.11", "node-1")
     with pytest.raises(StartError, match=r"no address 192\.0\.2\.1 for node-1: give one"):
         check_address("192.0.2.1", "node-1")
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "protocol"),
+    [
+        ("127.0.0.1:4317", "http://127.0.0.1:4317", "grpc"),
+        ("127.0.0.1:4318", "http://127.0.0.1:4318", "http/protobuf"),
+        ("http://jaeger:4317", "http://jaeger:4317", "grpc"),
+        ("http://jaeger:9999", "http://jaeger:9999", "http/protobuf"),
+        ("https://host/otlp", "https://host/otlp", "http/protobuf"),
+    ],
+)
+def test_a_receiver_is_spoken_to_by_its_own_protocol(given: str, url: str, protocol: str) -> None:
+    told = telemetry(given)
+    assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == url
+    assert told["OTEL_EXPORTER_OTLP_PROTOCOL"] == protocol

@@ -76,6 +76,7 @@ async def test_a_call_goes_by_the_outbound_port_with_its_trace(tmp_path: Path) -
     assert text.splitlines()[1] == "  stock on node-3: 12 lamps"
     assert [(one.host, one.path) for one in seen] == [("stock.mesh", "/")]
     assert seen[0].headers["traceparent"] == TRACE
+    assert seen[0].headers["accept"].startswith("text/plain")
     assert "cookie" not in seen[0].headers
 
 

@@ -10,7 +10,7 @@ from .otlp import OtlpSettings
 from .ring import MAX_TRACES, Page, SpanRing
 from .shipper import RetryPolicy, ShipperCounters, SpanShipper
 from .summary import Hop, Summary, refusal_of, summarize
-from .trace import Span, Trace, trace_of
+from .trace import Span, Trace, trace_id_start, trace_of
 from .tracer import AgentSpans, agent_tracer
 from .tree import render_tree
 
@@ -40,5 +40,6 @@ __all__ = [
     "render_metrics",
     "render_tree",
     "summarize",
+    "trace_id_start",
     "trace_of",
 ]

@@ -31,7 +31,7 @@ class Answer:
         return orjson.dumps(self.document)
 
 
-EMPTY = Answer(raw=b"")
+EMPTY = Answer(raw=b"", content_type="application/json; charset=utf-8")
 """200 without a body: what Consul's agent answers to a change."""
 
 

@@ -60,6 +60,16 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX checks_service ON checks (service_name);
     CREATE INDEX checks_status ON checks (status);
 
+    -- What the catalog has from the agents of this registry's own nodes, and what they run for it.
+    CREATE TABLE agent_services (
+        node TEXT NOT NULL COLLATE NOCASE, id TEXT NOT NULL COLLATE NOCASE, PRIMARY KEY (node, id)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE agent_checks (
+        node TEXT NOT NULL COLLATE NOCASE, id TEXT NOT NULL COLLATE NOCASE, definition TEXT NOT NULL,
+        PRIMARY KEY (node, id)
+    ) WITHOUT ROWID;
+
     CREATE TABLE config_entries (
         kind TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL,
         create_index INTEGER NOT NULL, modify_index INTEGER NOT NULL,

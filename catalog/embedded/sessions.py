@@ -7,19 +7,17 @@ from typing import Any
 
 import orjson
 
-from . import kv_entries
 from .answer import Answer
 from .blocking import Reading, blocking
 from .body import Fields, parse_json
 from .call import Call, Route
 from .durations import HOUR_NS, SECOND_NS, format_duration, parse_duration
 from .errors import Refused, bad_request
+from .session_entries import DELETE, RELEASE, SESSIONS, changed, lose, node_topic, session_topic
 from .session_timers import ttl_ns
 from .store import Reader, Writer
 
-SESSIONS = "sessions"
 SERF_CHECK = "serfHealth"
-RELEASE, DELETE = "release", "delete"
 LEAST_TTL_NS, MOST_TTL_NS = 10 * SECOND_NS, 24 * HOUR_NS
 DEFAULT_LOCK_DELAY_NS = 15 * SECOND_NS
 # A smaller number is meant as seconds.
@@ -57,15 +55,13 @@ async def renew(call: Call) -> Answer:
 def info(call: Call, reader: Reader) -> Reading:
     session = call.named("session")
     found = _found(reader, "id = ?", session)
-    topics = (_topic(session),)
+    topics = (session_topic(session),)
     return Reading(found, reader.index_of(SESSIONS), topics, is_absent=not found)
 
 
 def of_node(call: Call, reader: Reader) -> Reading:
     node = call.named("node name")
-    return Reading(
-        _found(reader, "node = ?", node), reader.index_of(SESSIONS), (_node_topic(node),)
-    )
+    return Reading(_found(reader, "node = ?", node), reader.index_of(SESSIONS), (node_topic(node),))
 
 
 def all_of_them(_call: Call, reader: Reader) -> Reading:
@@ -75,40 +71,6 @@ def all_of_them(_call: Call, reader: Reader) -> Reading:
 def ttls(reader: Reader) -> list[tuple[str, str]]:
     """Every session's id and TTL."""
     return [(session["ID"], session["TTL"]) for session in _found(reader, "1")]
-
-
-# For whoever changes what sessions hang on, within the same write
-
-
-def node_gone(writer: Writer, node: str) -> None:
-    """The node left the catalog: its sessions are lost."""
-    for row in writer.rows("SELECT id FROM sessions WHERE node = ?", node):
-        lose(writer, row["id"])
-
-
-def check_lost(writer: Writer, node: str, check_id: str) -> None:
-    """The check is critical, or gone: sessions that hang on it are lost."""
-    for row in writer.rows(
-        "SELECT session FROM session_checks WHERE node = ? AND check_id = ?", node, check_id
-    ):
-        lose(writer, row["session"])
-
-
-def lose(writer: Writer, session: str) -> None:
-    """Ends a session with all it held. One that is gone already is no error."""
-    row = writer.row("SELECT * FROM sessions WHERE id = ?", session)
-    if row is None:
-        return
-    document = orjson.loads(row["document"])
-    writer.execute("DELETE FROM sessions WHERE id = ?", session)
-    writer.execute("DELETE FROM session_checks WHERE session = ?", session)
-    _changed(writer, row["id"], row["node"])
-    kv_entries.give_up(
-        writer,
-        row["id"],
-        is_delete=document["Behavior"] == DELETE,
-        delay_s=document["LockDelay"] / SECOND_NS,
-    )
 
 
 def _document(found: Any, node: str) -> dict[str, Any]:
@@ -186,20 +148,7 @@ def _insert(writer: Writer, document: dict[str, Any]) -> None:
         orjson.dumps(document).decode(),
         writer.index,
     )
-    _changed(writer, session, node)
-
-
-def _changed(writer: Writer, session: str, node: str) -> None:
-    writer.bump(SESSIONS)
-    writer.wake(_topic(session), _node_topic(node))
-
-
-def _topic(session: str) -> str:
-    return f"session={session.lower()}"
-
-
-def _node_topic(node: str) -> str:
-    return f"sessions@{node.lower()}"
+    changed(writer, session, node)
 
 
 def _found(reader: Reader, where: str, *values: object) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .checks import Checks
 from .session_timers import SessionTimers
 from .store import Store
 
@@ -16,5 +17,6 @@ DATACENTER = "dc1"
 class Shared:
     store: Store
     timers: SessionTimers
+    checks: Checks
     clock: Callable[[], float]
     """Seconds since 1970."""

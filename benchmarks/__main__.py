@@ -1,6 +1,6 @@
 """`make bench`: runs the scenarios, prints the table and, last, which of them miss their goal.
 
-`python -m benchmarks [--only plain,hop] [--rounds 3] [--seconds 3] [--record]`.
+`python -m benchmarks [--only plain,hop] [--rounds 3] [--seconds 3] [--proxy PATH] [--before PATH] [--record]`.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from pathlib import Path
 
 from benchmarks import certificates, report
 from benchmarks.bench import Bench, Scenario
+from benchmarks.cores import CoresError
 from benchmarks.figures import Figure, rows
 from benchmarks.goals import last_line
-from benchmarks.peers.subject import PROXY_CORE
 from benchmarks.scenarios import SCENARIOS
-from tests.support import no_leftovers
+from tests.support import no_leftovers, program_path
 
 HERE = Path(__file__).parent
 LAST = HERE / "last.json"
@@ -30,15 +30,23 @@ RESULTS = HERE / "RESULTS.md"
 def main() -> None:
     options = _options()
     chosen = _chosen(options.only)
-    _leave_proxy_core()
     folder = Path(tempfile.mkdtemp(prefix="meshnode-bench-"))
     folder.chmod(0o755)
     try:
         with no_leftovers():
-            bench = Bench(folder, certificates.create(folder), options.rounds, options.seconds)
+            bench = Bench(
+                folder=folder,
+                certificates=certificates.create(folder),
+                rounds=options.rounds,
+                seconds=options.seconds,
+                proxy=options.proxy or program_path("meshnode-proxy"),
+                before=options.before,
+            )
             figures = asyncio.run(_run(bench, chosen))
     except KeyboardInterrupt:
         sys.exit(130)
+    except CoresError as error:
+        sys.exit(str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     LAST.write_text(json.dumps(report.document(figures, _machine()), indent=1) + "\n")
@@ -69,6 +77,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=int, default=3, help="of load a round for each program (3)"
     )
+    parser.add_argument(
+        "--proxy", type=_program, help="the meshnode-proxy to measure (the one that make built)"
+    )
+    parser.add_argument("--before", type=_program, help="another build, measured beside it")
     parser.add_argument("--record", action="store_true", help="write the table into RESULTS.md")
     return parser.parse_args()
 
@@ -82,12 +94,10 @@ def _chosen(only: str) -> tuple[Scenario, ...]:
     return tuple(s for s in SCENARIOS if not wanted or s.name in wanted)
 
 
-def _leave_proxy_core() -> None:
-    """Takes this program, and what inherits from it (wrk, the origin), from the core of the measured ones."""
-    others = os.sched_getaffinity(0) - {PROXY_CORE}
-    if not others:
-        sys.exit("the bench needs two cores: one for the proxy alone, one for load and origin")
-    os.sched_setaffinity(0, {min(others)})
+def _program(path: str) -> Path:
+    if not os.access(path, os.X_OK):
+        raise argparse.ArgumentTypeError(f"{path} is no program")
+    return Path(path).resolve()
 
 
 def _machine() -> dict[str, str]:

@@ -1,13 +1,13 @@
 """What every scenario is given: folders, the number of rounds, and a word to whoever watches. Measures nothing itself."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.certificates import Certificates
-from benchmarks.figures import Figure
+from benchmarks.figures import BEFORE, OURS, Figure
 from benchmarks.peers.subject import Site, Subject
 
 Setup = Callable[[Site], Subject]
@@ -22,21 +22,30 @@ class Bench:
     rounds: int
     seconds: int
     """Of load in each round for each subject."""
+    proxy: Path
+    """The meshnode-proxy under test."""
+    before: Path | None = None
+    """Another build of it, measured beside it as `before`."""
+
+    def subjects(self, setups: Mapping[str, Setup]) -> dict[str, Setup]:
+        """The programs of a scenario in the order of a round."""
+        return {**setups, BEFORE: setups[OURS]} if self.before else dict(setups)
 
     def site(self, scenario: str, subject: str, origin: str) -> Site:
         folder = self.folder / f"{scenario}-{subject.replace(' ', '-')}"
         folder.mkdir()
         # Workers that gave up root read their files here.
         folder.chmod(0o755)
-        return Site(folder, origin, self.certificates)
+        proxy = self.before if self.before and subject == BEFORE else self.proxy
+        return Site(folder, origin, self.certificates, proxy)
 
     async def start(
-        self, stack: AsyncExitStack, scenario: str, setups: dict[str, Setup], origin: str
+        self, stack: AsyncExitStack, scenario: str, setups: Mapping[str, Setup], origin: str
     ) -> dict[str, Subject]:
         """All subjects of a scenario, running until the stack ends."""
         return {
             name: await stack.enter_async_context(setup(self.site(scenario, name, origin)))
-            for name, setup in setups.items()
+            for name, setup in self.subjects(setups).items()
         }
 
     def tell(self, line: str) -> None:

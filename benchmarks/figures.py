@@ -5,8 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 OURS = "meshnode"
-# What is no peer but says how far down one can go; never the one a ratio is to.
-FLOORS = frozenset({"relay", "Consul"})
+BEFORE = "before"
+# The bare wake of a blocking query on one key, and on as many keys as there are routes.
+WAKE, WAKE_OF_ALL = "Consul's wake", "wake, all keys"
+# What is no peer: how far down one can go, and where we come from. Never the one a ratio is to.
+NO_PEERS = frozenset({"relay", WAKE, WAKE_OF_ALL, BEFORE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,9 @@ class Row:
         return self.figures[OURS].value if OURS in self.figures else None
 
     def best(self, among: Iterable[str] | None = None) -> tuple[str, float] | None:
-        """The peer with the smallest value, and that value; floors are none unless they are named."""
+        """The peer with the smallest value, and that value; what is no peer is left out unless they are named."""
         names = (
-            [name for name in self.figures if name != OURS and name not in FLOORS]
+            [name for name in self.figures if name != OURS and name not in NO_PEERS]
             if among is None
             else [name for name in among if name in self.figures]
         )

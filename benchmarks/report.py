@@ -73,6 +73,6 @@ def _line(row: Row, subjects: Sequence[str]) -> list[str]:
 
 def number(value: float) -> str:
     """Three figures, as more were never measured."""
-    if value >= 100:
+    if value >= 99.95:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"

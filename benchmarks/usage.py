@@ -32,18 +32,18 @@ def tree(roots: Iterable[int]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def cpu_ns(roots: Iterable[int]) -> int:
-    """Nanoseconds the trees' threads have run, the kernel's part for them included.
+def cpu_ns(pids: Iterable[int]) -> int:
+    """Nanoseconds the processes' threads have run, the kernel's part for them included.
 
     From schedstat, which counts exactly; utime and stime are in ticks of 10 ms. A thread that has ended is not in it,
     so that no measured program may end threads while it is measured: none of the peers does.
     """
-    return sum(_thread_ns(pid, thread) for pid in tree(roots) for thread in _threads(pid))
+    return sum(_thread_ns(pid, thread) for pid in pids for thread in _threads(pid))
 
 
-def memory(roots: Iterable[int]) -> Memory:
-    """What the trees hold now."""
-    return sum((_memory(pid) for pid in tree(roots)), Memory(0, 0))
+def memory(pids: Iterable[int]) -> Memory:
+    """What the processes hold now."""
+    return sum((_memory(pid) for pid in pids), Memory(0, 0))
 
 
 def _children(pid: int) -> Iterator[int]:

@@ -1,9 +1,11 @@
 """Consul: what it holds, watched and compiled into a snapshot."""
 
-from .backoff import Interruption, persist
-from .client import ConsulClient
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .clusters import ClearEndpoint
-from .compiler import Compiled, Compiler, LastGood, compile_snapshot
 from .errors import (
     CatalogError,
     ConsulAnswerError,
@@ -16,19 +18,13 @@ from .keys import key_problem, keys_digest, route_name
 from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
 from .node import NodeFacts
 from .policy import least_policy
-from .registration import NodeRegistration, Registration
 from .resource import Resource, Resources, digest_of
 from .rights import policy_line
-from .routes import Route, parse_route, to_resource
 from .rule import Redirect, Rule, Split
-from .sessions import SessionKeeper
 from .snapshot import Snapshot, delta, full, load_snapshot, save_snapshot, snapshot_from_document
-from .state import State
 from .status import STATUS_PREFIX, Change, NodeStatus, remember
 from .status_reader import Statuses, StatusReader
-from .status_writer import StatusWriter
 from .suggestions import did_you_mean, nearest
-from .transport import Cost
 from .update import (
     DefaultIntentionUpdate,
     InstancesUpdate,
@@ -43,7 +39,18 @@ from .update import (
     Update,
 )
 from .verdicts import NodeVerdict, Verdict, live_nodes, verdict
-from .watches import Watches
+
+if TYPE_CHECKING:
+    from .backoff import Interruption, persist
+    from .client import ConsulClient
+    from .compiler import Compiled, Compiler, LastGood, compile_snapshot
+    from .registration import NodeRegistration, Registration
+    from .routes import Route, parse_route, to_resource
+    from .sessions import SessionKeeper
+    from .state import State
+    from .status_writer import StatusWriter
+    from .transport import Cost
+    from .watches import Watches
 
 __all__ = [
     "STATUS_PREFIX",
@@ -118,3 +125,32 @@ __all__ = [
     "to_resource",
     "verdict",
 ]
+
+# Loaded when somebody first asks for them: a command that needs none of their libraries starts without.
+_LATE = {
+    "Compiled": "compiler",
+    "Compiler": "compiler",
+    "ConsulClient": "client",
+    "Cost": "transport",
+    "Interruption": "backoff",
+    "LastGood": "compiler",
+    "NodeRegistration": "registration",
+    "Registration": "registration",
+    "Route": "routes",
+    "SessionKeeper": "sessions",
+    "State": "state",
+    "StatusWriter": "status_writer",
+    "Watches": "watches",
+    "compile_snapshot": "compiler",
+    "parse_route": "routes",
+    "persist": "backoff",
+    "to_resource": "routes",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """A late name, from its file (PEP 562)."""
+        if name not in _LATE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f".{_LATE[name]}", __name__), name)

@@ -88,8 +88,11 @@ def with_checksum(body: Mapping[str, Any]) -> bytes:
 def read_checked(path: Path) -> dict[str, Any] | None:
     """The body of a file that `with_checksum` made, None when there is no file. Raises PrivateFileError."""
     data = read_private(path)
-    if data is None:
-        return None
+    return None if data is None else checked_body(path, data)
+
+
+def checked_body(path: Path, data: bytes) -> dict[str, Any]:
+    """The body of what `with_checksum` made; `path` is where the data came from. Raises PrivateFileError."""
     try:
         document = parse_object(data)
     except DocumentError as error:

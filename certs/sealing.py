@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .canonical import Fields, decode_base64, encode_base64, sha256
 from .errors import DocumentError, PrivateFileError, SealError
-from .files import create_private, read_checked, with_checksum
+from .files import checked_body, create_private, read_private, with_checksum
 
 SCHEMA = 1
 ALGORITHM = "AES-256-GCM"
@@ -71,11 +71,14 @@ class KeyEncryptionKey:
     @classmethod
     def load(cls, path: Path) -> KeyEncryptionKey | None:
         """The key in the file, None when there is none. Raises PrivateFileError."""
-        body = read_checked(path)
-        if body is None:
-            return None
+        data = read_private(path)
+        return None if data is None else cls.parse(path, data)
+
+    @classmethod
+    def parse(cls, path: Path, data: bytes) -> KeyEncryptionKey:
+        """The key in such a file's content; `path` is where it came from. Raises PrivateFileError."""
         try:
-            fields = Fields(body)
+            fields = Fields(checked_body(path, data))
             fields.schema(SCHEMA)
             return cls(decode_base64(fields.text("secret")))
         except (DocumentError, ValueError) as error:

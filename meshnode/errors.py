@@ -46,6 +46,15 @@ class NotReachedError(MeshnodeError):
     exit_code = EXIT_NOT_REACHED
 
 
+class AdminError(NotReachedError):
+    """A node's admin API, at `address`, does not answer, or not as one; `cause` says how."""
+
+    def __init__(self, address: str, cause: str) -> None:
+        super().__init__(f"the admin API at {address} does not answer ({cause})")
+        self.address = address
+        self.cause = cause
+
+
 class ProxyError(MeshnodeError):
     """Base of what the control socket's other end can do wrong."""
 

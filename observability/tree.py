@@ -1,47 +1,146 @@
-"""A trace as a tree for a terminal: who called whom, when, for how long, by which key. Asks nobody for anything."""
+"""A trace as a tree for a terminal: who called whom, when, for how long, by which key. Asks nobody for anything.
+
+Where a terminal is too narrow for all columns, what stood in the last ones stands below each step instead.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, pairwise
 
-from rich.console import Group
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from .summary import summarize
 from .trace import Row, Span, Trace
 
 # More is no picture any more; --json has all.
 MAX_ROWS = 500
 MAX_DEPTH_SHOWN = 24
-BAR_WIDTH = 24
+# A bar takes what the terminal has left, within these; a shorter one shows nothing, a longer one is hard to compare.
+MIN_BAR = 12
+MAX_BAR = 40
+# A name is cut rather than that the bars go; this much of it is always there.
+MIN_NAME = 16
+GAP = "  "
 
 _FULL, _HALF_LEFT, _HALF_RIGHT = "━", "╸", "╺"
 
 
-def render_tree(trace: Trace) -> Group:
-    """For `rich.print`: a headline, and a row for each span with its bar on the trace's time."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
-    table.add_column("service and operation", overflow="fold", ratio=None)
-    table.add_column("", width=BAR_WIDTH, no_wrap=True)
-    table.add_column("took", justify="right", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("where", overflow="fold")
-    table.add_column("by", overflow="fold")
-    for row in islice(trace.rows(), MAX_ROWS):
-        span = row.span
-        table.add_row(
+def render_tree(trace: Trace) -> Tree:
+    """For `rich.print`: a headline, and a line for each span with its bar on the trace's time."""
+    return Tree(trace)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A renderable of rich: it fits the width it is given."""
+
+    trace: Trace
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        yield _headline(self.trace)
+        summary = summarize(self.trace)
+        if summary is not None and summary.refusal:
+            yield Text(_clean(summary.refusal), "red")
+        lines = [_Line.of(row, follows) for row, follows in _rows(self.trace)]
+        if lines:
+            yield from _laid_out(lines, self.trace, options.max_width)
+        if len(self.trace.spans) > MAX_ROWS:
+            yield Text(f"… and {len(self.trace.spans) - MAX_ROWS} spans more", style="dim")
+
+
+def _rows(trace: Trace) -> Iterator[tuple[Row, bool]]:
+    """The rows that are shown, each with whether one below it follows."""
+    rows: list[Row | None] = [*islice(trace.rows(), MAX_ROWS), None]
+    for row, after in pairwise(rows):
+        assert row is not None
+        yield row, after is not None and after.depth > row.depth
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One span's texts, in the order of the columns; `indent` leads a line below it."""
+
+    span: Span
+    indent: Text
+    name: Text
+    took: Text
+    status: Text
+    reason: Text
+    where: Text
+    by: Text
+
+    @classmethod
+    def of(cls, row: Row, has_below: bool) -> _Line:  # noqa: FBT001  (made from a pair)
+        return cls(
+            row.span,
+            _indent(row, has_below=has_below),
             _name(row),
-            _bar(span, trace),
-            _took(span.duration_us),
-            _status(span),
-            _where(span),
-            _by(span),
+            Text(_took(row.span.duration_us)),
+            Text(_clean(row.span.status), _colour(row.span, "green")),
+            Text(_clean(row.span.text("mesh.reason")), "red"),
+            _where(row.span),
+            _by(row.span),
         )
-    parts: list[Text | Table] = [_headline(trace), table]
-    if len(trace.spans) > MAX_ROWS:
-        parts.append(Text(f"… and {len(trace.spans) - MAX_ROWS} spans more", style="dim"))
-    return Group(*parts)
+
+    @property
+    def details(self) -> tuple[Text, ...]:
+        return tuple(text for text in (self.reason, self.where, self.by) if text.plain)
+
+
+def _laid_out(lines: list[_Line], trace: Trace, width: int) -> Iterator[Text]:
+    """All in one line each if that fits, else the details below."""
+    took = max(line.took.cell_len for line in lines)
+    status = max(line.status.cell_len for line in lines)
+    name = max(line.name.cell_len for line in lines)
+    columns = [
+        max(column)
+        for column in zip(
+            *((line.reason.cell_len, line.where.cell_len, line.by.cell_len) for line in lines),
+            strict=True,
+        )
+    ]
+    beside = took + status + 3 * len(GAP)
+    details = sum(one + len(GAP) for one in columns if one)
+    is_wide = name + MIN_BAR + beside + details <= width
+    free = width - beside - (details if is_wide else 0)
+    name = max(MIN_NAME, min(name, free - MIN_BAR))
+    bar = max(MIN_BAR, min(free - name, MAX_BAR))
+    for line in lines:
+        line.name.truncate(name, overflow="ellipsis", pad=True)
+        line.took.align("right", took)
+        line.status.truncate(status, pad=True)
+        texts = [line.name, _bar(line.span, trace, bar), line.took, line.status]
+        if is_wide:
+            for text, column in zip((line.reason, line.where, line.by), columns, strict=True):
+                text.truncate(column, pad=True)
+                texts += [text] if column else []
+        yield _one_line(texts)
+        if not is_wide and line.details:
+            yield from _below(line, width)
+
+
+def _below(line: _Line, width: int) -> Iterator[Text]:
+    """The details under the name, as many a line as fit."""
+    shown = Text.assemble(line.indent)
+    for text in line.details:
+        is_first = shown.cell_len == line.indent.cell_len
+        if not is_first and shown.cell_len + len(GAP) + text.cell_len > width:
+            yield _one_line([shown])
+            shown, is_first = Text.assemble(line.indent), True
+        shown.append(Text("" if is_first else GAP)).append(text)
+    yield _one_line([shown])
+
+
+def _one_line(texts: list[Text]) -> Text:
+    """Never broken: what is too long for the terminal is cut."""
+    line = Text(GAP, no_wrap=True, overflow="ellipsis").join(texts)
+    line.no_wrap, line.overflow = True, "ellipsis"
+    line.rstrip()
+    return line
 
 
 def _headline(trace: Trace) -> Text:
@@ -64,24 +163,42 @@ def _headline(trace: Trace) -> Text:
 
 def _name(row: Row) -> Text:
     """The lines of the tree, the service, the operation."""
+    text = _guides(row)
+    if row.guides:
+        text.append("├─ " if row.guides[-1] else "└─ ", "dim")
+    text.append(_clean(row.span.service), f"bold {_colour(row.span, 'cyan')}")
+    text.append(f"  {_clean(row.span.name)}")
+    return text
+
+
+def _indent(row: Row, *, has_below: bool) -> Text:
+    """What stands below a name and left of its details: the lines of the tree go on."""
+    text = _guides(row)
+    if row.guides:
+        text.append("│  " if row.guides[-1] else "   ", "dim")
+    text.append("│  " if has_below else "   ", "dim")
+    return text
+
+
+def _guides(row: Row) -> Text:
+    """The levels above a row but for its own."""
     text = Text()
     shown = row.guides[-MAX_DEPTH_SHOWN:]
     if len(shown) < len(row.guides):
         text.append("… ", "dim")
     for follows in shown[:-1]:
         text.append("│  " if follows else "   ", "dim")
-    if shown:
-        text.append("├─ " if shown[-1] else "└─ ", "dim")
-    text.append(_clean(row.span.service), "bold red" if row.span.is_error else "bold cyan")
-    text.append("  ")
-    text.append(_clean(row.span.name))
     return text
 
 
-def _bar(span: Span, trace: Trace) -> Text:
+def _colour(span: Span, well: str) -> str:
+    return "red" if span.is_error else well
+
+
+def _bar(span: Span, trace: Trace, width: int) -> Text:
     """Where in the trace's time the span lies, to half a column; never empty."""
     whole = max(trace.duration_us, 1)
-    halves = 2 * BAR_WIDTH
+    halves = 2 * width
     begin = min(int((span.start_us - trace.start_us) * halves / whole), halves - 1)
     end = max(begin + 1, min(round((span.end_us - trace.start_us) * halves / whole), halves))
     columns = []
@@ -89,14 +206,7 @@ def _bar(span: Span, trace: Trace) -> Text:
         is_left, is_right = begin <= left < end, begin <= left + 1 < end
         both = _FULL if is_left and is_right else None
         columns.append(both or (_HALF_LEFT if is_left else _HALF_RIGHT if is_right else " "))
-    return Text("".join(columns), style="red" if span.is_error else "cyan")
-
-
-def _status(span: Span) -> Text:
-    """The status, and the mesh's reason code where it has one."""
-    reason = span.text("mesh.reason")
-    text = " ".join(filter(None, (span.status, reason)))
-    return Text(_clean(text), style="red" if span.is_error else "green")
+    return Text("".join(columns), style=_colour(span, "cyan"))
 
 
 def _where(span: Span) -> Text:

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.certificates import TRUST_DOMAIN, Leaf
 from benchmarks.load import HOST
 from benchmarks.peers.subject import Site, Subject, local_address, program
-from tests.support import Process, program_path
+from tests.support import Process
 
 SERVICE = "web"
 
@@ -70,7 +70,7 @@ def _proxy(site: Site, node: str, resources: dict[str, Any], leaf: Leaf | None =
     }
     snapshot = site.file(f"{node}.json", json.dumps(document))
     command: list[str | Path] = [
-        program_path("meshnode-proxy"),
+        site.proxy,
         "--snapshot",
         snapshot,
         "--threads",

@@ -1,20 +1,22 @@
 """One measured program or chain of them: started on the core that is its own, waited for, ended. Knows no scenario."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from benchmarks.certificates import Certificates
+from benchmarks.cores import PROXY_CORE
 from benchmarks.load import HOST
-from benchmarks.usage import Memory, cpu_ns, memory
-from tests.support import Process, ProcessError, free_port
+from benchmarks.usage import Memory, cpu_ns, memory, tree
+from tests.support import Process, ProcessError, free_port, wait_until
 from tests.support.running import Running
 
-# Core 0 is the measured program's alone; wrk, the origin and this program have the others.
-PROXY_CORE = 0
 READY_SECONDS = 60.0
+# How exactly a start is timed; a refused connection costs next to nothing.
+POLL_SECONDS = 0.001
 ANSWER_SECONDS = 10.0
 
 
@@ -26,6 +28,8 @@ class Site:
     origin: str
     """Address and port of what answers behind the proxy."""
     certificates: Certificates
+    proxy: Path
+    """The meshnode-proxy to run."""
 
     def file(self, name: str, text: str, mode: int = 0o644) -> Path:
         path = self.folder / name
@@ -40,12 +44,19 @@ class Subject(Running):
 
     address: str
     processes: tuple[Process, ...]
-    folders: tuple[Path, ...] = field(default=())
+    started_s: float = field(default=0.0, init=False)
+    """From the first command to the first answer."""
 
     async def start(self) -> Self:
+        began = time.monotonic()
         for process in self.processes:
             process.start()
-        await self.processes[0].until(self._answers, READY_SECONDS, what=f"{self.address} answers")
+        try:
+            await wait_until(self._answers, READY_SECONDS, what="an answer", interval=POLL_SECONDS)
+        except TimeoutError as error:
+            logs = "\n".join(process.tail() for process in self.processes)
+            raise ProcessError(f"{self.address} does not answer: {error}\n{logs}") from error
+        self.started_s = time.monotonic() - began
         return self
 
     def close(self) -> None:
@@ -53,12 +64,19 @@ class Subject(Running):
             process.kill()
 
     def cpu_ns(self) -> int:
-        return cpu_ns(process.pid for process in self.processes)
+        return cpu_ns(self.pids())
 
     def memory(self) -> Memory:
-        return memory(process.pid for process in self.processes)
+        return memory(self.pids())
+
+    def pids(self) -> tuple[int, ...]:
+        """All of it, children included."""
+        return tree(process.pid for process in self.processes)
 
     async def _answers(self) -> bool:
+        for process in self.processes:
+            if not process.is_running:
+                raise ProcessError(f"{process.name} ended with {process.code}\n{process.tail()}")
         return await answers(self.address)
 
 

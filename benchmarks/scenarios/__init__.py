@@ -1,7 +1,10 @@
 """What is measured, a file each. The order here is the order of the table."""
 
 from benchmarks.bench import Scenario
+from benchmarks.scenarios.change import CHANGE
 from benchmarks.scenarios.hop import HOP
+from benchmarks.scenarios.idle import IDLE
 from benchmarks.scenarios.plain import PLAIN
+from benchmarks.scenarios.start import START
 
-SCENARIOS: tuple[Scenario, ...] = (PLAIN, HOP)
+SCENARIOS: tuple[Scenario, ...] = (PLAIN, HOP, IDLE, START, CHANGE)

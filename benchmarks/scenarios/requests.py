@@ -1,8 +1,10 @@
 """What the scenarios of requests share: rounds in which each subject has the load in turn. Knows no peer."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+from benchmarks import cores
 from benchmarks.bench import Bench, Setup
 from benchmarks.figures import Figure
 from benchmarks.load import Load, load
@@ -17,13 +19,14 @@ MEMORY = "memory after it, MiB"
 MIB = 1024 * 1024
 
 
-async def measure(bench: Bench, scenario: str, setups: dict[str, Setup]) -> list[Figure]:
+async def measure(bench: Bench, scenario: str, setups: Mapping[str, Setup]) -> list[Figure]:
     """CPU a request of the subject's whole process tree, latency as wrk saw it, memory after the last round.
 
     A round is A B C …, then the next, so that a machine that changes its pace changes it for all.
     """
     samples: dict[tuple[str, str], list[float]] = defaultdict(list)
     async with AsyncExitStack() as stack:
+        stack.enter_context(cores.apart())
         origin = await stack.enter_async_context(Origin(bench.site(scenario, "origin", "").folder))
         subjects = await bench.start(stack, scenario, setups, origin.address)
         for subject in subjects.values():

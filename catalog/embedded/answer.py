@@ -31,7 +31,7 @@ class Answer:
         return orjson.dumps(self.document)
 
 
-EMPTY = Answer(raw=b"")
+EMPTY = Answer(raw=b"", content_type="application/json; charset=utf-8")
 """200 without a body: what Consul's agent answers to a change."""
 
 
@@ -39,11 +39,11 @@ def text(words: str, status: int = 200) -> Answer:
     return Answer(status=status, raw=words.encode(), content_type=TEXT)
 
 
-def index_headers(index: int, consistency: str = "leader") -> dict[str, str]:
+def index_headers(index: int) -> dict[str, str]:
     """What a read that may be waited on carries. An index of 0 would make its reader ask without end."""
     return {
         "X-Consul-Index": str(max(1, index)),
         "X-Consul-KnownLeader": "true",
         "X-Consul-LastContact": "0",
-        "X-Consul-Effective-Consistency": consistency,
+        "X-Consul-Query-Backend": "blocking-query",
     }

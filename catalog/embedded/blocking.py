@@ -41,21 +41,18 @@ class Question:
 
     index: int
     wait_s: float
-    consistency: str
 
     @classmethod
     def of(cls, call: Call) -> Question:
         """Refused with Consul's words for what is no index, duration or consistency."""
         query = call.query
-        is_stale, is_consistent = "stale" in query, "consistent" in query
-        if is_stale and is_consistent:
+        if "stale" in query and "consistent" in query:
             raise bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")
         wait_s = _wait_s(query.get("wait"))
         text = query.get("index") or "0"
         if not (text.isascii() and text.isdigit()) or int(text) >= 2**64:
             raise bad_request("Invalid index")
-        consistency = "stale" if is_stale else "consistent" if is_consistent else "leader"
-        return cls(int(text), wait_s, consistency)
+        return cls(int(text), wait_s)
 
 
 def _wait_s(text: str) -> float:
@@ -74,7 +71,7 @@ def blocking(read: Callable[[Call, Reader], Reading]) -> Handler:
     async def handler(call: Call) -> Answer:
         question = Question.of(call)
         reading = await _wait(call, read, question)
-        headers = {**index_headers(reading.index, question.consistency), **dict(reading.headers)}
+        headers = {**index_headers(reading.index), **dict(reading.headers)}
         return Answer(reading.document, reading.status, reading.raw, reading.content_type, headers)
 
     return handler

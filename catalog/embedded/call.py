@@ -13,7 +13,7 @@ from .store import Store
 
 # Consul's KV and transactions take half a MiB; nothing else one registers is near it.
 MAX_BODY_BYTES = 512 * 1024
-_PAGES = "https://developer.hashicorp.com/docs/agent/config/config-files"
+PAGES = "https://developer.hashicorp.com/docs/agent/config/config-files"
 
 
 class Query:
@@ -32,6 +32,9 @@ class Query:
 
     def all(self, name: str) -> list[str]:
         return self._values.get(name, [])
+
+    def pairs(self) -> list[tuple[str, str]]:
+        return [(name, value) for name, values in self._values.items() for value in values]
 
     def number(self, name: str) -> int:
         """A number without sign of 64 bits. Refused with Go's words if it is none."""
@@ -77,5 +80,5 @@ class Route:
     path: str
     methods: Mapping[str, Handler]
     max_body_bytes: int = MAX_BODY_BYTES
-    limit_page: str = f"{_PAGES}#kv_max_value_size"
+    limit_page: str = f"{PAGES}#kv_max_value_size"
     """Where Consul's own words on a body that is too large point to."""

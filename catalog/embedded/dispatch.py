@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
-from .answer import Answer, text
+from .answer import Answer
 from .call import Route
-from .errors import Refused, not_here
+from .errors import Redirected, Refused, not_here
 
 # Consul's other doors; a trailing slash stands for all below.
 NOT_HERE = (
@@ -36,6 +36,7 @@ class Table:
     def __init__(self, routes: Sequence[Route]) -> None:
         self._exact = {route.path: route for route in routes if not route.path.endswith("/")}
         below = [route for route in routes if route.path.endswith("/")]
+        self._folders = {route.path for route in below}
         self._below = sorted(below, key=lambda route: len(route.path), reverse=True)
 
     def find(self, path: str) -> Route:
@@ -45,8 +46,15 @@ class Table:
         )
         if route is not None:
             return route
+        if path + "/" in self._folders:
+            raise Redirected(path + "/")
         if path.startswith(NOT_HERE):
             raise not_here(path)
+        if path == "/":
+            raise Refused(
+                200,
+                "meshnode's embedded registry: it speaks the part of Consul's HTTP API a mesh on one machine needs.",
+            )
         hint = (
             "not a recognized HTTP API endpoint"
             if "/v1/" in path
@@ -56,21 +64,21 @@ class Table:
 
 
 def method_answer(route: Route, method: str) -> Answer | None:
-    """What the method alone is answered: OPTIONS, and 405 for one the path has not. None for one it has."""
+    """What OPTIONS is answered; None for a method the path has. Refused with 405 for another."""
     if method in route.methods:
         return None
     allowed = ",".join(("OPTIONS", *route.methods))
     if method == "OPTIONS":
         return Answer(raw=b"", headers={"Allow": allowed})
-    refused = text(f"method {method} not allowed", 405)
-    return Answer(
-        refused.document, 405, refused.raw, refused.content_type, headers={"Allow": allowed}
-    )
+    raise Refused(405, f"method {method} not allowed", (("Allow", allowed),))
 
 
-def clean_path(path: str) -> str | None:
-    """Where a path with `..`, `.` or `//` is sent on to, as Go's server does; None for one that is clean."""
-    cleaned = posixpath.normpath("/" + path.lstrip("/")) if path else "/"
-    if path.endswith("/") and not cleaned.endswith("/"):
+def clean_path(raw: str) -> str | None:
+    """Where a path with `..`, `.` or `//` is sent on to, as Go's server does; None for one that is clean.
+
+    `raw` is still escaped: what is escaped is a name and no way.
+    """
+    cleaned = posixpath.normpath("/" + raw.lstrip("/"))
+    if raw.endswith("/") and not cleaned.endswith("/"):
         cleaned += "/"
-    return None if cleaned == path else cleaned
+    return None if cleaned == raw else cleaned

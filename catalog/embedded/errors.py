@@ -33,6 +33,14 @@ class StorageFailed(Refused):
         )
 
 
+class Redirected(Refused):
+    """Consul has it at another path; a client that follows gets there with its method and body."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(307, "", (("Location", location),))
+        self.location = location
+
+
 def bad_request(text: str) -> Refused:
     return Refused(400, text)
 

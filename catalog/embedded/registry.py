@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from . import catalog, kv, meta
+from . import (
+    agent,
+    agent_health,
+    catalog,
+    health,
+    kv,
+    maintenance,
+    meta,
+    session_entries,
+    sessions,
+    txn,
+)
+from .call import Route
+from .checks import Checks
 from .dispatch import Table
 from .server import Listeners
+from .session_timers import SessionTimers
 from .shared import Shared
 from .store import Store
 
-ROUTES = (*kv.ROUTES, *meta.ROUTES, *catalog.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *kv.ROUTES,
+    *sessions.ROUTES,
+    *txn.ROUTES,
+    *meta.ROUTES,
+    *catalog.ROUTES,
+    *health.ROUTES,
+    *agent.ROUTES,
+    *agent_health.ROUTES,
+    *maintenance.ROUTES,
+)
 
 
 class Registry:
@@ -23,12 +48,16 @@ class Registry:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         """`clock` gives seconds since 1970."""
         self._store = Store(path, clock)
-        self._shared = Shared(self._store, clock)
+        self._timers = SessionTimers(self._end_session)
+        self._checks = Checks(self._store, clock, random.Random())
+        self._shared = Shared(self._store, self._timers, self._checks, clock)
         self._listeners = Listeners(Table(ROUTES), self._shared)
 
     async def __aenter__(self) -> Self:
         """Raises RegistryError if the file can not be had, or another process has it."""
         self._store.open()
+        self._timers.start_all(self._store.read(sessions.ttls))
+        await self._checks.start()
         return self
 
     async def __aexit__(
@@ -38,6 +67,8 @@ class Registry:
         trace: TracebackType | None,
     ) -> None:
         await self._listeners.close()
+        self._timers.close()
+        await self._checks.close()
         await self._store.close()
 
     async def listen(self, host: str, port: int, node: str) -> int:
@@ -47,3 +78,6 @@ class Registry:
     async def add_node(self, name: str, address: str) -> None:
         """The node stands in the catalog with this address, alive. One that is there already so is left as it is."""
         await self._store.write(lambda writer: catalog.put_node(writer, name, address))
+
+    async def _end_session(self, session: str) -> None:
+        await self._store.write(lambda writer: session_entries.lose(writer, session))

@@ -19,13 +19,14 @@ STEPS: tuple[str, ...] = (
     CREATE TABLE tombstones (
         key BLOB PRIMARY KEY, modify_index INTEGER NOT NULL, made_at REAL NOT NULL
     ) WITHOUT ROWID;
+    CREATE INDEX tombstones_made_at ON tombstones (made_at);
 
     -- Keys nobody may lock yet, since the session that held them was lost and not released.
     CREATE TABLE lock_delays (key BLOB PRIMARY KEY, ends_at REAL NOT NULL) WITHOUT ROWID;
 
     -- `document` is what the API answers, without the indexes.
     CREATE TABLE sessions (
-        id TEXT PRIMARY KEY, node TEXT NOT NULL COLLATE NOCASE, document TEXT NOT NULL,
+        id TEXT PRIMARY KEY COLLATE NOCASE, node TEXT NOT NULL COLLATE NOCASE, document TEXT NOT NULL,
         create_index INTEGER NOT NULL, modify_index INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX sessions_node ON sessions (node);
@@ -58,6 +59,16 @@ STEPS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX checks_service ON checks (service_name);
     CREATE INDEX checks_status ON checks (status);
+
+    -- What the catalog has from the agents of this registry's own nodes, and what they run for it.
+    CREATE TABLE agent_services (
+        node TEXT NOT NULL COLLATE NOCASE, id TEXT NOT NULL COLLATE NOCASE, PRIMARY KEY (node, id)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE agent_checks (
+        node TEXT NOT NULL COLLATE NOCASE, id TEXT NOT NULL COLLATE NOCASE, definition TEXT NOT NULL,
+        PRIMARY KEY (node, id)
+    ) WITHOUT ROWID;
 
     CREATE TABLE config_entries (
         kind TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL,

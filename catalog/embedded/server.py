@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import re
 from functools import partial
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from .answer import TEXT, Answer
 from .call import Call, Query, Route
 from .dispatch import Table, clean_path, method_answer
-from .errors import Refused, RegistryError
-from .shared import Shared
+from .errors import Redirected, Refused, RegistryError
+from .shared import DATACENTER, Shared
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ BACKLOG = 4096
 IDLE_SECONDS = 150.0
 # A key of KV may be long, and is three bytes a byte when escaped.
 MAX_LINE_BYTES = 64 * 1024
+# A `%` that no two hexadecimal digits follow.
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Listeners:
@@ -107,30 +110,33 @@ class Listeners:
 
     async def _dispatch(self, node: str, request: web.BaseRequest) -> Answer:
         raw_path, _, raw_query = request.raw_path.partition("?")
+        onward = "?" + raw_query if raw_query else ""
         path = unquote(raw_path, errors="surrogateescape")
-        if not all(character.isprintable() for character in path if character < "\x80"):
-            return Answer(status=400, raw=b"")
-        cleaned = clean_path(path)
+        if _BAD_ESCAPE.search(raw_path) or not _is_printable(path):
+            raise Refused(400, "")
+        if _BAD_ESCAPE.search(raw_query):
+            raise Refused(500, "")
+        cleaned = clean_path(raw_path)
         if cleaned is not None:
-            onward = quote(cleaned, errors="surrogateescape") + (
-                "?" + raw_query if raw_query else ""
-            )
-            return Answer(status=301, raw=b"", headers={"Location": onward})
-        route = self._table.find(path)
+            raise Redirected(cleaned + onward)
+        try:
+            route = self._table.find(path)
+        except Redirected as redirected:
+            raise Redirected(redirected.location + onward) from None
         answer = method_answer(route, request.method)
         if answer is not None:
             return answer
         body = await _body(request, route)
-        call = Call(
-            request.method,
-            path,
-            path[len(route.path) :],
-            Query(raw_query),
-            body,
-            node,
-            self._shared,
-        )
+        query = Query(raw_query)
+        if query.get("dc") not in ("", DATACENTER):
+            raise Refused(500, "No path to datacenter")
+        rest = path[len(route.path) :]
+        call = Call(request.method, path, rest, query, body, node, self._shared)
         return await route.methods[request.method](call)
+
+
+def _is_printable(path: str) -> bool:
+    return all(character.isprintable() for character in path if character < "\x80")
 
 
 async def _body(request: web.BaseRequest, route: Route) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .checks import Checks
+from .session_timers import SessionTimers
 from .store import Store
 
 DATACENTER = "dc1"
@@ -14,5 +16,7 @@ DATACENTER = "dc1"
 @dataclass(frozen=True, slots=True)
 class Shared:
     store: Store
+    timers: SessionTimers
+    checks: Checks
     clock: Callable[[], float]
     """Seconds since 1970."""

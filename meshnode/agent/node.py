@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import time
 
@@ -25,6 +26,7 @@ from observability import SpanRing
 
 from ..admin import AdminServer
 from ..config import Folders, Settings
+from ..config.door import door
 from ..errors import ProxyUnreachable, StartError
 from ..proxy import Command, RunningProxy, SpanCollector, Supervisor
 from . import ports, rights
@@ -35,6 +37,7 @@ from .facts import Me
 from .knowledge import Clock, Knowledge
 from .loop import AgentLoop
 from .mailbox import Mailbox
+from .notify import VARIABLE, Notifier
 from .preflight import check_ports
 from .saver import Saver, write_private
 from .telemetry import Telemetry
@@ -57,6 +60,7 @@ class Agent:
         self._folders = folders
         self._clock = Clock(time.monotonic, time.time)
         self._mailbox = Mailbox()
+        self._notifier = Notifier(os.environ.get(VARIABLE))
         self._client = ConsulClient(settings.consul_address, token)
         # Higher than what an earlier agent's ring counted to, so that who asks on misses nothing.
         self._ring = SpanRing(first_sequence=int(self._clock.unix() * MICROSECONDS))
@@ -137,9 +141,12 @@ class Agent:
                 sentence = str(error)
             else:
                 _log.info("this is node %s in datacenter %s", me.node, me.datacenter)
+                _log.info("%s", door(self._settings))
                 return me
             if sentence != told:
                 _log.warning("%s", sentence)
+                # Whoever waits for us to be ready need not wait for Consul as well.
+                self._notifier.ready(f"waits: {sentence}")
                 told = sentence
             await asyncio.sleep(wait_s * (0.5 + random.random() / 2))
             wait_s = min(wait_s * 2, LAST_RETRY_S)
@@ -201,6 +208,8 @@ class Agent:
 
     def _show(self, view: View) -> None:
         self._admin.view = view
+        if view.is_ready:
+            self._notifier.ready(f"serves as {view.node}")
 
     def _saved(self, name: str, error: Exception | None) -> None:
         """The node goes on without its disk, and says so: a start without Consul would serve what is old."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
 import typer
 
 from ..config import Given, read_settings
-from ..config.door import door
 from .options import with_all_settings
 from .reach import run, token_of
 
@@ -31,5 +29,4 @@ def agent(given: Given) -> None:
 
     settings = read_settings(given)
     set_up(settings.log_level, is_journal="JOURNAL_STREAM" in os.environ)
-    logging.getLogger("meshnode.agent").info("%s", door(settings))
     run(run_agent(settings, token_of(settings)))

@@ -18,7 +18,9 @@ from . import (
     config,
     dev,
     intentions,
+    join,
     kv,
+    leave,
     registry,
     routes,
     services,
@@ -38,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Ends with 0: done, 1: refused or not well, 2: used wrongly, 3: not reached.",
 )
-for module in (agent, dev, registry, stop, status, routes, services, trace):
+for module in (agent, join, leave, dev, registry, stop, status, routes, services, trace):
     module.add_to(app)
 app.add_typer(kv.app, name="kv")
 app.add_typer(intentions.app, name="intentions")

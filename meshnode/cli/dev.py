@@ -58,7 +58,7 @@ def dev(
         typer.Option(
             "--otlp",
             metavar="HOST:PORT",
-            help="Send spans to this receiver too: port 4318 is taken for OTLP by HTTP, any other for gRPC.",
+            help="Send spans to this OTLP receiver too: by gRPC, or by HTTP if it is a URL or port 4318.",
             show_default=False,
         ),
     ] = None,

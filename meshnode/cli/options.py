@@ -25,6 +25,13 @@ TokenFile = Annotated[
     str | None,
     typer.Option("--consul-token-file", help="A file with Consul's token.", show_default=False),
 ]
+StateFolder = Annotated[
+    str | None,
+    typer.Option("--state-folder", help="The agent's state folder.", show_default=False),
+]
+RunFolder = Annotated[
+    str | None, typer.Option("--run-folder", help="The agent's run folder.", show_default=False)
+]
 PANELS = {"": "The node", "consul": "Consul", "proxy": "The proxy", "certificates": "Certificates"}
 
 
@@ -44,6 +51,11 @@ class Asked:
     def with_flags(self, flags: Mapping[str, object]) -> Settings:
         """The settings with some more flags, by field."""
         return read_settings(replace(self.given, flags={**self.given.flags, **flags}))
+
+    def with_folders(self, state_folder: str | None, run_folder: str | None) -> Settings:
+        """The settings for a command about the node on this machine."""
+        named = {"state_folder": state_folder, "run_folder": run_folder}
+        return self.with_flags({name: word for name, word in named.items() if word})
 
 
 def with_consul(command: Callable[..., None]) -> Callable[..., None]:

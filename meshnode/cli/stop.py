@@ -1,39 +1,24 @@
-"""`meshnode stop`: ends agent and proxy of this machine, in this order; with --leave the node leaves the mesh too."""
+"""`meshnode stop`: ends agent and proxy of this machine, in this order. The node stays in the mesh."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from typing import Annotated
 
 import typer
 
 from ..config import Folders, Settings
 from ..config.folders import lock_holder
+from ..config.owner import as_owner
 from ..errors import MeshnodeError
 from ..proxy import stop_proxy
-from .nodes import EDGE_SERVICE, NODE_SERVICE
-from .options import Asked, with_consul
+from .options import Asked, RunFolder, StateFolder, with_consul
 from .output import say, say_json
-from .reach import consul_client, run
+from .reach import run
 
 # The agent only cancels its tasks and saves what waits.
 AGENT_END_S = 15.0
-
-StateFolder = Annotated[
-    str | None,
-    typer.Option("--state-folder", help="The agent's state folder.", show_default=False),
-]
-RunFolder = Annotated[
-    str | None, typer.Option("--run-folder", help="The agent's run folder.", show_default=False)
-]
-Leave = Annotated[
-    bool,
-    typer.Option(
-        "--leave", help="Take the node out of the mesh for good: its services count as plain then."
-    ),
-]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,30 +26,23 @@ def add_to(app: typer.Typer) -> None:
 
 
 @with_consul
-def stop(
-    asked: Asked,
-    state_folder: StateFolder = None,
-    run_folder: RunFolder = None,
-    leave: Leave = False,  # noqa: FBT002  (a flag)
-) -> None:
+def stop(asked: Asked, state_folder: StateFolder = None, run_folder: RunFolder = None) -> None:
     """End the agent and the proxy of this machine; what runs may finish first."""
-    named = {"state_folder": state_folder, "run_folder": run_folder}
-    settings = asked.with_flags({name: word for name, word in named.items() if word})
-    ended = run(_stop(settings, leave=leave))
+    settings = asked.with_folders(state_folder, run_folder)
+    ended = run(stop_node(settings))
     if asked.as_json:
         say_json({"stopped": ended})
     else:
         say(f"stopped: {', '.join(ended)}" if ended else f"nothing runs in {settings.state_folder}")
 
 
-async def _stop(settings: Settings, *, leave: bool) -> list[str]:
+async def stop_node(settings: Settings) -> list[str]:
+    """Ends the agent, then the proxy; says which of them ran."""
     folders = Folders.of(settings)
-    ended = ["agent"] if await _stop_agent(folders) else []
-    if await stop_proxy(folders.control_socket, settings.proxy_drain_s):
-        ended.append("proxy")
-    if leave:
-        await _leave(settings)
-        ended.append("registration")
+    with as_owner(folders.state):
+        ended = ["agent"] if await _stop_agent(folders) else []
+        if await stop_proxy(folders.control_socket, settings.proxy_drain_s):
+            ended.append("proxy")
     return ended
 
 
@@ -95,9 +73,3 @@ async def _readable(descriptor: int) -> None:
         await ended.wait()
     finally:
         loop.remove_reader(descriptor)
-
-
-async def _leave(settings: Settings) -> None:
-    async with consul_client(settings) as client:
-        for service in (EDGE_SERVICE, NODE_SERVICE):
-            await client.deregister_service(service)

@@ -24,12 +24,16 @@ FOREIGN_VARIABLES = frozenset({FILE_VARIABLE, ENVIRONMENT_PREFIX + "TOOLS"})
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Everything settings may come from. `flags` by the setting's field; None there means "not given"."""
+    """Everything settings may come from. `flags` by the setting's field; None there means "not given".
+
+    `may_lack_file`: a file that was named and is not there is about to be written.
+    """
 
     flags: Mapping[str, object]
     environment: Mapping[str, str]
     file: Path | None = None
     is_root: bool = False
+    may_lack_file: bool = False
 
     @property
     def named_file(self) -> Path | None:
@@ -60,7 +64,7 @@ def examine_settings(given: Given) -> Examined:
     """Reads all of them, and finds every mistake in one go."""
     named = given.named_file
     known = {line.name for line in TABLE}
-    file = read_file(named or DEFAULT_FILE, known, may_lack=named is None)
+    file = read_file(named or DEFAULT_FILE, known, may_lack=named is None or given.may_lack_file)
     mistakes = [*file.mistakes, *_unknown_variables(given.environment)]
     sources = {line.name: _source(line, given, file.values) for line in TABLE}
     values: dict[str, Any] = {}

@@ -99,7 +99,7 @@ class Settings:
     )  # fmt: skip
     admin_address: str = _setting(
         "admin.address", kinds.ADDRESS, "127.0.0.1:7000",
-        "Where /metrics, /status, /problems, /snapshot, /ready and /live are answered.",
+        "Where /metrics, /status, /problems, /traces, /snapshot, /ready and /live are answered.",
     )  # fmt: skip
     state_folder: Path = _setting(
         "state_folder", kinds.or_word(kinds.PATH, ""), "",
@@ -159,7 +159,7 @@ class Settings:
     )  # fmt: skip
     jaeger_url: str = _setting(
         "jaeger.url", kinds.URL, "http://127.0.0.1:16686",
-        "Jaeger's query API, for `meshnode trace`.",
+        "Jaeger's query API, for `meshnode trace`, which asks the nodes themselves too.",
     )  # fmt: skip
     log_level: LogLevel = _setting(
         "log.level", kinds.choice("debug", "info", "warning", "error"), "info",

@@ -82,7 +82,7 @@ def build(root: Path, todo: Sequence[Step], out: TextIO) -> int:
 
 def _run(root: Path, step: Step, output: Output, out: TextIO) -> int:
     began = time.monotonic()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         step.words,
         cwd=root / step.folder,
         stdin=subprocess.DEVNULL,
@@ -90,21 +90,22 @@ def _run(root: Path, step: Step, output: Output, out: TextIO) -> int:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-    )
-    assert process.stdout is not None
-    reader = threading.Thread(target=_read, args=(process.stdout, output), daemon=True)
-    reader.start()
-    is_told = False
-    while process.poll() is None:
-        if out.isatty():
-            _paint(out, f"  building {step.what}   {output.at}", span(time.monotonic() - began))
-        elif not is_told and time.monotonic() - began > WORTH_TELLING_S:
-            is_told = True
-            out.write(f"  building {step.what} (minutes the first time)\n")
-            out.flush()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(PAINT_S)
-    reader.join()
+    ) as process:
+        assert process.stdout is not None
+        reader = threading.Thread(target=_read, args=(process.stdout, output), daemon=True)
+        reader.start()
+        is_told = False
+        while process.poll() is None:
+            took_s = time.monotonic() - began
+            if out.isatty():
+                _paint(out, f"  building {step.what}   {output.at}", span(took_s))
+            elif not is_told and took_s > WORTH_TELLING_S:
+                is_told = True
+                out.write(f"  building {step.what} (minutes the first time)\n")
+                out.flush()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(PAINT_S)
+        reader.join()
     return process.returncode
 
 

@@ -63,6 +63,7 @@ class _Demo:
     async def run(self) -> None:
         await self._tidy()
         async with AsyncExitStack() as stack:
+            stack.callback(self._folder.end)
             stack.callback(self._ports.close)
             plan = await stack.enter_async_context(self._planned())
             of = await stack.enter_async_context(clients(plan.nodes, self._wanted.token))

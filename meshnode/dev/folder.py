@@ -78,6 +78,10 @@ class Folder:
                     path.unlink(missing_ok=True)
         shutil.rmtree(self.run, ignore_errors=True)
 
+    def end(self) -> None:
+        """Leaves no folder of sockets behind; keys and logs stay."""
+        shutil.rmtree(self.run, ignore_errors=True)
+
     def make(self) -> None:
         self.logs.mkdir(mode=0o700, exist_ok=True)
         self.run.mkdir(mode=0o700, exist_ok=True)

@@ -11,6 +11,7 @@ from .folder import Folder
 from .plan import Node, Plan
 from .settings_file import settings_text
 
+OTLP_GRPC_PORT = "4317"
 OTLP_HTTP_PORT = "4318"
 
 
@@ -36,14 +37,15 @@ def control_socket(folder: Folder, name: str) -> Path:
 
 
 def telemetry(otlp: str | None) -> dict[str, str]:
-    """The standard variables for spans. The protocol follows from the port: 4318 is OTLP by HTTP, all else gRPC."""
+    """The standard variables for spans. Ports 4317 and 4318 say the protocol; else a URL is HTTP, a bare address gRPC."""
     if otlp is None:
         return {"OTEL_TRACES_EXPORTER": "none"}
-    url = otlp if "://" in otlp else f"http://{otlp}"
-    is_http = url.rstrip("/").endswith(f":{OTLP_HTTP_PORT}")
+    is_url = "://" in otlp
+    port = otlp.rstrip("/").rpartition(":")[2]
+    is_http = port == OTLP_HTTP_PORT or (is_url and port != OTLP_GRPC_PORT)
     return {
         "OTEL_TRACES_EXPORTER": "otlp",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": otlp if is_url else f"http://{otlp}",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf" if is_http else "grpc",
     }
 

@@ -20,6 +20,8 @@ CALL_TIMEOUT_S = 10.0
 # Connections a proxy keeps but does not use; each is a thread here.
 IDLE_TIMEOUT_S = 75.0
 HEALTH_PATH = "/health"
+# A service of the shop answers in JSON; the mesh itself in the form that stands first, so with a sentence.
+ACCEPTED = "text/plain, application/json"
 PASSED_ON = ("traceparent", "tracestate", "baggage")
 
 
@@ -139,9 +141,7 @@ def call(place: Place, passed_on: Mapping[str, str]) -> Below:
     connection = http.client.HTTPConnection(place.outbound, timeout=CALL_TIMEOUT_S)
     name = f"{place.kind.calls}.mesh"
     try:
-        connection.request(
-            "GET", "/", headers={**passed_on, "host": name, "accept": "application/json"}
-        )
+        connection.request("GET", "/", headers={**passed_on, "host": name, "accept": ACCEPTED})
         response = connection.getresponse()
         body = response.read()
     except (OSError, http.client.HTTPException) as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.consul import ConsulCluster
-from tests.support.consul_api import ConsulApi
+from tests.support.consul_api import ConsulApi, HttpAnswer
 from tests.support.ports import free_port
 from tests.support.process import Finished, Process, run, wait_until
 from tests.support.running import Running
@@ -103,3 +103,13 @@ class RealConsul(Subject):
 
     async def _has_its_services(self) -> bool:
         return bool(await self.api("GET", "/v1/catalog/services"))
+
+
+def index_of(answer: HttpAnswer) -> int:
+    """What a blocking query's answer says its index is."""
+    return int(answer.headers["X-Consul-Index"])
+
+
+def head_of(answer: HttpAnswer) -> dict[str, str]:
+    """The headers by their names in small letters: Go writes some otherwise than Consul's documents."""
+    return {name.lower(): value for name, value in answer.headers.items()}

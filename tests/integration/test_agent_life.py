@@ -145,17 +145,17 @@ async def test_a_start_without_consul_serves_what_was_in_force(
         assert (await status_of(node))["digest"] == before["digest"]
 
 
-async def test_stop_ends_both_and_leave_takes_the_node_out(
+async def test_stop_ends_both_and_the_node_stays_registered(
     consul: ConsulCluster, tmp_path: Path
 ) -> None:
     async with edge_node(consul, tmp_path) as node:
         pid = await node.proxy_pid()
         await wait_until(lambda: has_services(consul, {"consul", "edge", "meshnode", "shop"}))
-        stopped = await command(node, "stop", "--leave")
-        assert stopped.stdout == "stopped: agent, proxy, registration\n", stopped
+        stopped = await command(node, "stop")
+        assert stopped.stdout == "stopped: agent, proxy\n", stopped
         assert await node.agent.wait() == 0
         assert not is_running(pid)
-        assert await has_services(consul, {"consul", "shop"})
+        assert await has_services(consul, {"consul", "edge", "meshnode", "shop"})
         assert "nothing runs in" in (await command(node, "stop")).stdout
 
 

@@ -37,7 +37,8 @@ SHOP = Trace(
             "edge",
             took=6000,
             name="GET shop.test/",
-            http__response__status_code=200,
+            http__response__status_code=403,
+            mesh__direction="edge",
             mesh__node="node-1",
             mesh__config__key="mesh/routes/shop",
             mesh__config__index=4711,
@@ -52,6 +53,9 @@ SHOP = Trace(
             error__type="intention_denied",
             mesh__reason="intention_denied",
             mesh__intention="front => cart",
+            mesh__source="front",
+            mesh__destination="cart",
+            mesh__direction="outbound",
         ),
         span("stock", "front", 5000, 800, http__response__status_code=200),
     ),
@@ -62,6 +66,7 @@ def test_the_tree_shows_who_called_whom_when_and_why() -> None:
     lines = shown(SHOP).splitlines()
     assert "trace 4bf92f3577b34da6a3ce929d0e0e4736" in lines[0]
     assert "2027-01-15 08:00:00 UTC   6.0 ms   4 spans, 4 services" in lines[0]
+    assert lines[1] == "cart refused front: intention front => cart (deny)"
     edge, front, cart, stock = lines[2:6]
     assert edge.startswith("edge  GET shop.test/")
     assert front.startswith("└─ front  GET /front")
@@ -70,16 +75,35 @@ def test_the_tree_shows_who_called_whom_when_and_why() -> None:
     assert "6.0 ms" in edge
     assert "mesh/routes/shop @ 4711" in edge
     assert "node-1 → front-1" in front
-    assert "403 intention_denied" in cart
+    assert "403  intention_denied" in cart
     assert "intention front => cart" in cart
-    assert edge.count("━") == 24
-    assert 10 < cart.count("━") < 14
+    bar = edge.count("━")
+    assert bar > 30
+    assert abs(cart.count("━") - bar / 2) <= 1
     assert cart.index("━") > front.index("━")
+
+
+def test_a_narrow_terminal_has_the_details_below() -> None:
+    lines = shown(SHOP, 60).splitlines()
+    edge = next(at for at, line in enumerate(lines) if line.startswith("edge  GET shop.test/"))
+    assert "━━━" in lines[edge]
+    assert "mesh/routes/shop" not in lines[edge]
+    assert lines[edge + 1] == "│  node-1  mesh/routes/shop @ 4711"
+    cart = next(at for at, line in enumerate(lines) if line.startswith("   ├─ cart"))
+    assert lines[cart + 1] == "   │     intention_denied  intention front => cart"
+
+
+@given(st.integers(1, 400))
+def test_no_width_breaks_a_line(width: int) -> None:
+    lines = shown(SHOP, width).splitlines()
+    assert all(len(line) <= width for line in lines)
+    if width >= 40:
+        assert sum(any(mark in line for mark in "━╸╺") for line in lines) == len(SHOP.spans)
 
 
 def test_a_span_that_took_no_time_has_a_bar() -> None:
     trace = Trace("t" * 32, (span("a", took=1000), span("b", "a", 1000, 0)))
-    assert "╺" in shown(trace).splitlines()[3]
+    assert "╺" in shown(trace).splitlines()[2]
 
 
 def test_branches_without_their_parent_are_told() -> None:

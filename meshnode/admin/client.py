@@ -1,0 +1,97 @@
+"""Asks nodes for their last spans by their admin APIs. Believes nothing it can not read, and changes nothing there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from observability import Trace
+
+from ..errors import AdminError
+
+# An admin API is on this machine or on a private network: one that takes longer to connect to is behind a firewall.
+CONNECT_S = 1.0
+# For an answer, beside what it was asked to wait for news.
+ANSWER_S = 4.0
+# A whole ring is 16 MiB of spans, some three times that as JSON.
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTraces:
+    """What a node knows: its name (empty while it does not know itself) and its part of the traces, newest first.
+
+    `sequence` is what to ask after for the next; `is_gapless` False: some that came before were left out.
+    """
+
+    node: str
+    traces: tuple[Trace, ...]
+    sequence: int = 0
+    is_gapless: bool = True
+
+
+class AdminClient:
+    """`async with AdminClient() as nodes:`. Every call names the node by the `ip:port` of its admin API, and raises AdminError."""
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_S)
+        self._session = aiohttp.ClientSession(timeout=timeout)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def newest(self, address: str, limit: int) -> NodeTraces:
+        """The newest traces, each as whole as this node has it."""
+        return await self._get(address, "/traces", {"limit": limit})
+
+    async def after(
+        self, address: str, sequence: int, *, wait_ms: int = 0, limit: int = 100
+    ) -> NodeTraces:
+        """The spans that came after `sequence`, by trace; waits for some as long as `wait_ms`."""
+        query = {"after": sequence, "wait_ms": wait_ms, "limit": limit}
+        return await self._get(address, "/traces", query, wait_ms / 1000)
+
+    async def by_id(self, address: str, start: str) -> NodeTraces:
+        """The traces whose id begins so; none where the node has none."""
+        return await self._get(address, f"/traces/{start}", {})
+
+    async def _get(
+        self, address: str, path: str, query: Mapping[str, int], wait_s: float = 0.0
+    ) -> NodeTraces:
+        timeout = aiohttp.ClientTimeout(total=ANSWER_S + wait_s, sock_connect=CONNECT_S)
+        try:
+            async with self._session.get(
+                f"http://{address}{path}", params=query, timeout=timeout, allow_redirects=False
+            ) as response:
+                if (response.content_length or 0) > MAX_ANSWER_BYTES:
+                    raise AdminError(address, "its answer is too long")
+                return _read(address, orjson.loads(await response.read()))
+        except TimeoutError as error:
+            raise AdminError(address, "no answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise AdminError(address, cause) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise AdminError(address, "what answers there is no meshnode of ours") from error
+
+
+def _read(address: str, document: Any) -> NodeTraces:
+    if "traces" not in document:
+        raise AdminError(address, str(document.get("error", "it does not keep traces")))
+    return NodeTraces(
+        node=str(document["node"]),
+        traces=tuple(map(Trace.from_json, document["traces"])),
+        sequence=int(document.get("sequence", 0)),
+        is_gapless=bool(document.get("is_gapless", True)),
+    )

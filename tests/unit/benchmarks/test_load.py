@@ -1,0 +1,31 @@
+"""wrk's output is understood, whatever unit it chooses."""
+
+import pytest
+
+from benchmarks.load import LoadError, parse_quantile
+
+OUTPUT = """\
+Running 3s test @ http://127.0.0.1:20001/
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.02ms  410.00us  12.03ms   91.20%
+    Req/Sec    61.21k     2.10k   64.00k    70.00%
+  Latency Distribution
+     50%    0.98ms
+     75%    1.10ms
+     90%  812.00us
+     99%    1.25s
+  182731 requests in 3.00s, 214.01MB read
+Requests/sec:  60899.11
+Transfer/sec:     71.32MB
+"""
+
+
+@pytest.mark.parametrize(("percent", "us"), [(50, 980.0), (90, 812.0), (99, 1_250_000.0)])
+def test_a_quantile_is_in_microseconds(percent: int, us: float) -> None:
+    assert parse_quantile(OUTPUT, percent) == pytest.approx(us)
+
+
+def test_output_without_latencies_is_an_error_that_shows_it() -> None:
+    with pytest.raises(LoadError, match="unable to connect"):
+        parse_quantile("unable to connect to 127.0.0.1:1", 50)

@@ -64,7 +64,8 @@ pub async fn acquire(
             if let Some(upstream) = keys.find_map(|key| pooled(key, limits.pool_idle_timeout)) {
                 return Ok(upstream);
             }
-            let (tcp, address) = connect_first(addresses, limits).await?;
+            // In a box, as below: most requests find a connection, and need not make room for a handshake.
+            let (tcp, address) = Box::pin(connect_first(addresses, limits)).await?;
             (Side::new(Stream::Plain(tcp)), PoolKey::Clear(address))
         }
         Destination::Mesh(_, address) => {
@@ -81,7 +82,8 @@ pub async fn acquire(
             if let Some(upstream) = pooled(key.clone(), idle_timeout) {
                 return Ok(upstream);
             }
-            let side = connect_mesh(worker, snapshot, &identity, service, *address).await?;
+            let connecting = connect_mesh(worker, snapshot, &identity, service, *address);
+            let side = Box::pin(connecting).await?;
             (side, key)
         }
     };

@@ -91,11 +91,21 @@ pub fn address(out: &mut Vec<u8>, address: IpAddr) {
                 if place > 0 {
                     out.push(b'.');
                 }
-                decimal(out, u64::from(part));
+                octet(out, part);
             }
         }
         IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
     }
+}
+
+fn octet(out: &mut Vec<u8>, octet: u8) {
+    if octet >= 100 {
+        out.push(b'0' + octet / 100);
+    }
+    if octet >= 10 {
+        out.push(b'0' + octet / 10 % 10);
+    }
+    out.push(b'0' + octet % 10);
 }
 
 /// The line before a chunk's data.

@@ -12,7 +12,6 @@ from .errors import Refused
 from .filter import Filter, FilterError
 from .filter_fields import Fields
 
-
 # What a read carries that a server refused: nothing was read, so there is no index to wait from.
 _NOTHING_READ = (
     ("X-Consul-Index", "1"),

@@ -13,9 +13,8 @@ from .call import Call, Route
 from .entries import Entry
 from .errors import Refused, bad_request
 from .intention_form import KIND, normal
-from .lists import DONE, need_datacenter
+from .lists import DONE
 from .service_form import texts_by_name
-from .shared import DATACENTER
 from .store import Reader, Writer
 
 EMPTY_KINDS = frozenset(
@@ -63,7 +62,6 @@ _ENTERPRISE = {"namespace": "namespaces", "partition": "partitions"}
 def _get(call: Call, reader: Reader) -> Reading:
     """One entry, or all of a kind."""
     kind, slash, name = call.rest.partition("/")
-    need_datacenter(call, DATACENTER)
     if kind and kind not in {KIND, *EMPTY_KINDS}:
         raise Refused(500, f"invalid config entry kind: {kind}")
     if "filter" in call.query and call.query.get("filter"):

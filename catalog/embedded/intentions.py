@@ -15,9 +15,8 @@ from .entries import Entry
 from .errors import Refused, bad_request
 from .filter_fields import INTENTION
 from .intention_form import ACTIONS, intentions, normal, without_legacy
-from .lists import DONE, chosen, need_datacenter
+from .lists import DONE, chosen
 from .service_form import refuse_unknown, texts_by_name
-from .shared import DATACENTER
 from .store import Reader, Writer
 
 NOT_FOUND = "Intention not found"
@@ -52,14 +51,12 @@ _MOST_SLASHES = 2
 
 
 def _list(call: Call, reader: Reader) -> Reading:
-    need_datacenter(call, DATACENTER)
     found = chosen(call, INTENTION, intention_entries.all_intentions(reader))
     return Reading(found, reader.index_of(intention_entries.INDEX), (intention_entries.TOPIC,))
 
 
 def _match(call: Call, reader: Reader) -> Reading:
     """What speaks of each `name`, by name."""
-    need_datacenter(call, DATACENTER)
     side, names = call.query.get("by"), call.query.all("name")
     if "by" not in call.query:
         raise Refused(500, "required query parameter 'by' not set")
@@ -76,7 +73,6 @@ def _match(call: Call, reader: Reader) -> Reading:
 
 async def _check(call: Call) -> Answer:
     """Whether the source may call the destination; where nothing is said, it may."""
-    need_datacenter(call, DATACENTER)
     source, destination = _pair(call.query)
     found = call.store.read(
         lambda reader: intention_entries.matching(reader, "destination", destination)
@@ -90,7 +86,6 @@ async def _check(call: Call) -> Answer:
 
 
 async def _get_exact(call: Call) -> Answer:
-    need_datacenter(call, DATACENTER)
     source, destination = _pair(call.query, is_peer_taken=True)
     peer, _, name = source.rpartition("/")
     found = call.store.read(

@@ -85,11 +85,5 @@ def service_node(node: Mapping[str, Any], service: Mapping[str, Any]) -> Entry:
     }
 
 
-def need_datacenter(call: Call, own: str) -> None:
-    """Refused for another datacenter than ours: there is no way to it."""
-    if call.query.get("dc", own) not in ("", own):
-        raise Refused(500, "No path to datacenter", _NOTHING_READ)
-
-
 DONE = Answer(True)  # noqa: FBT003  (the JSON document)
 """What Consul answers to a change of the catalog."""

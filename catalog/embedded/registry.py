@@ -13,7 +13,9 @@ from . import (
     agent,
     agent_health,
     catalog,
+    config_entries,
     health,
+    intentions,
     kv,
     maintenance,
     meta,
@@ -39,6 +41,8 @@ ROUTES: tuple[Route, ...] = (
     *agent.ROUTES,
     *agent_health.ROUTES,
     *maintenance.ROUTES,
+    *config_entries.ROUTES,
+    *intentions.ROUTES,
 )
 
 

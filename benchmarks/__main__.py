@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -18,8 +19,9 @@ from benchmarks.bench import Bench, Scenario
 from benchmarks.cores import CoresError
 from benchmarks.figures import Figure, rows
 from benchmarks.goals import last_line
+from benchmarks.load import LoadError
 from benchmarks.scenarios import SCENARIOS
-from tests.support import no_leftovers, program_path
+from tests.support import ProcessError, no_leftovers, program_path
 
 HERE = Path(__file__).parent
 LAST = HERE / "last.json"
@@ -27,6 +29,8 @@ RESULTS = HERE / "RESULTS.md"
 
 
 def main() -> None:
+    # Whoever ends it, programs and folder go with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options()
     chosen = _chosen(options.only)
     if options.record and len(chosen) < len(SCENARIOS):
@@ -47,7 +51,7 @@ def main() -> None:
             figures = asyncio.run(_run(bench, chosen))
     except KeyboardInterrupt:
         sys.exit(130)
-    except CoresError as error:
+    except (CoresError, LoadError, ProcessError) as error:
         sys.exit(str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -117,7 +117,9 @@ async def _put(call: Call) -> Answer:
 
     def change(writer: Writer) -> bool:
         there = intention_entries.find(writer, entry["Name"])
-        if cas is not None and cas != (there["ModifyIndex"] if there else 0):
+        is_same = there is not None and there["Hash"] == entry["Hash"]
+        # One that stands there so is put whatever was seen, as Consul says.
+        if not is_same and cas is not None and cas != (there["ModifyIndex"] if there else 0):
             return False
         intention_entries.put(writer, entry, is_moved_always=False)
         return True

@@ -18,6 +18,8 @@ use crate::clock::{self, Instant};
 #[derive(Debug, Default)]
 pub struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whether the runtime knows whom to wake when it rings.
+    is_set: bool,
 }
 
 impl Alarm {
@@ -28,10 +30,14 @@ impl Alarm {
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if deadline < sleep.deadline() {
             sleep.as_mut().reset(deadline);
+        } else if self.is_set && !sleep.is_elapsed() {
+            return Poll::Pending;
         }
         loop {
             // What is waited for may have used up the task's turn; its limit holds all the same.
-            ready!(pin!(unconstrained(sleep.as_mut())).poll(cx));
+            let rings = pin!(unconstrained(sleep.as_mut())).poll(cx);
+            self.is_set = rings.is_pending();
+            ready!(rings);
             if clock::now() >= deadline {
                 return Poll::Ready(());
             }

@@ -15,7 +15,7 @@ use crate::http1::{
 use crate::plan::{self, Caller, Plan, Target};
 use crate::rewrite::{self, Client, Forwarding};
 use crate::router::Action;
-use crate::snapshot::{ListenerKind, Snapshot};
+use crate::snapshot::{Limits, ListenerKind, Snapshot};
 use crate::trace::TraceContext;
 use crate::worker::Worker;
 
@@ -137,7 +137,7 @@ pub fn read(
     input: &[u8],
 ) -> Result<Option<(Request, usize)>, BadMessage> {
     let snapshot = worker.snapshot();
-    let limits = head_limits(&snapshot);
+    let limits = head_limits(&snapshot.settings.limits);
     let mut store = worker.headers.borrow_mut();
     match parse_request(input, &limits, &mut store)? {
         Parsed::Complete(head) => {
@@ -151,9 +151,8 @@ pub fn read(
     }
 }
 
-/// The codec's limits under a snapshot.
-pub fn head_limits(snapshot: &Snapshot) -> HeadLimits {
-    let limits = &snapshot.settings.limits;
+/// The codec's part of the limits.
+pub fn head_limits(limits: &Limits) -> HeadLimits {
     HeadLimits {
         head_bytes: limits.head_bytes,
         headers: limits.headers,
@@ -175,7 +174,10 @@ fn understand(
         &mut worker.random.borrow_mut(),
     );
     let (path, _) = split_query(head.path_and_query);
-    let instance = head.headers.find_named("mesh-instance").next();
+    let is_told = head.headers.has(Known::MeshHeader);
+    let instance = is_told
+        .then(|| head.headers.find_named("mesh-instance").next())
+        .flatten();
     let forwards_left = max_forwards(head);
     let plan = match refusal(origin, head) {
         Some(error) => Plan::of(Target::Refused(error)),

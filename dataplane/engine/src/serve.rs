@@ -113,7 +113,7 @@ impl Connection {
                 )
             }
             ListenerKind::Inbound => {
-                let head_timeout = worker.snapshot().settings.limits.head_timeout;
+                let head_timeout = worker.limits().head_timeout;
                 // In a box: a handshake takes some kilobytes, which the connection need not keep.
                 let handshake = tls::accept(&worker.shared.identities, tcp, head_timeout);
                 let accepted = Box::pin(handshake).await;
@@ -157,7 +157,7 @@ impl Connection {
     /// Waits for the first byte of a request, holding no buffer. False: the connection is over.
     async fn wait(&mut self) -> bool {
         let worker = Rc::clone(&self.worker);
-        let limits = worker.snapshot().settings.limits;
+        let limits = worker.limits();
         let (mut patience, grace) = if self.is_new {
             (limits.head_timeout, FIRST_REQUEST)
         } else {
@@ -264,8 +264,8 @@ impl Connection {
 
     /// Reads until a request's head is whole. `None`: the client went away, or was too slow and told so.
     async fn read(&mut self) -> Result<Option<Request>, BadMessage> {
-        let limits = self.worker.snapshot().settings.limits;
-        let head_limits = request::head_limits(&self.worker.snapshot());
+        let limits = self.worker.limits();
+        let head_limits = request::head_limits(&limits);
         let mut watch = HeadWatch::default();
         let origin = Origin {
             caller: &self.caller,

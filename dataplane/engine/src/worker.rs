@@ -15,7 +15,7 @@ use crate::idle::IdleConnections;
 use crate::pool::Pool;
 use crate::random::Random;
 use crate::shared::Shared;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Limits, Snapshot};
 use crate::span::SpanBuffer;
 use crate::stats::Recorder;
 
@@ -83,6 +83,11 @@ impl Worker {
     /// The snapshot in force, of which one request takes one.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(self.snapshot.borrow_mut().load())
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.snapshot.borrow_mut().load().settings.limits
     }
 
     /// A copy of what was counted.

@@ -24,7 +24,6 @@ from .entries import (
 from .filter_fields import NODE, SERVICE, SERVICE_NODE
 from .lists import DONE, chosen, filter_of, has_node_meta, has_tags, service_node
 from .node_entries import put_alive as put_node
-from .shared import DATACENTER
 from .store import Reader
 
 __all__ = ["ROUTES", "put_node"]
@@ -40,10 +39,6 @@ async def _deregister(call: Call) -> Answer:
     deregistration = Deregistration.of(call.body)
     await call.store.write(deregistration.apply)
     return DONE
-
-
-async def _datacenters(_call: Call) -> Answer:
-    return Answer([DATACENTER])
 
 
 def _nodes(call: Call, reader: Reader) -> Reading:
@@ -109,7 +104,6 @@ def _node_reading(call: Call, reader: Reader, *, is_list: bool) -> Reading:
 ROUTES = (
     Route("/v1/catalog/register", {"PUT": _register}),
     Route("/v1/catalog/deregister", {"PUT": _deregister}),
-    Route("/v1/catalog/datacenters", {"GET": _datacenters}),
     Route("/v1/catalog/nodes", {"GET": blocking(_nodes)}),
     Route("/v1/catalog/services", {"GET": blocking(_services)}),
     Route("/v1/catalog/service/", {"GET": blocking(_service)}),

@@ -38,6 +38,14 @@ def matching(reader: Reader, side: str, name: str) -> list[Entry]:
     return [one for one in all_intentions(reader) if one[field] in (name, ANY)]
 
 
+def decisive(reader: Reader, source: str, destination: str) -> Entry | None:
+    """The one that decides whether this source may call that destination; None where nothing is said."""
+    for one in matching(reader, "destination", destination):
+        if one["SourceName"] in (source, ANY) and "SourcePeer" not in one:
+            return one
+    return None
+
+
 def exact(reader: Reader, source: str, destination: str, peer: str = "") -> Entry | None:
     entry = find(reader, destination)
     for one in intentions(entry) if entry else ():

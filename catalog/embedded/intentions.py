@@ -74,15 +74,10 @@ def _match(call: Call, reader: Reader) -> Reading:
 async def _check(call: Call) -> Answer:
     """Whether the source may call the destination; where nothing is said, it may."""
     source, destination = _pair(call.query)
-    found = call.store.read(
-        lambda reader: intention_entries.matching(reader, "destination", destination)
+    decisive = call.store.read(
+        lambda reader: intention_entries.decisive(reader, source, destination)
     )
-    decisive = (
-        one["Action"] == "allow"
-        for one in found
-        if one["SourceName"] in (source, "*") and "SourcePeer" not in one
-    )
-    return Answer({"Allowed": next(decisive, True)})
+    return Answer({"Allowed": decisive is None or decisive["Action"] == "allow"})
 
 
 async def _get_exact(call: Call) -> Answer:

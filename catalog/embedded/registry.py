@@ -12,6 +12,7 @@ from typing import Self
 from . import (
     agent,
     agent_health,
+    authorize,
     catalog,
     config_entries,
     health,
@@ -43,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *maintenance.ROUTES,
     *config_entries.ROUTES,
     *intentions.ROUTES,
+    *authorize.ROUTES,
 )
 
 

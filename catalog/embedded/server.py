@@ -22,8 +22,9 @@ from .shared import DATACENTER, Shared
 
 logger = logging.getLogger(__name__)
 # What comes in and is no HTTP is answered with 400 and no news: a stranger must not fill the log.
-_silent = logging.Logger("http")
+_silent = logging.getLogger(f"{__name__}.http")
 _silent.addHandler(logging.NullHandler())
+_silent.propagate = False
 
 # How long a client may take to send a body, or to take an answer, before it is dropped.
 TRANSFER_SECONDS = 60.0

@@ -9,6 +9,8 @@ import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
 COMMAND = "meshnode"
+# As a file of $fpath, zsh runs the script at the first tab: that one is to be answered too.
+AT_ONCE = 'if [ "$funcstack[1]" = "_meshnode" ]; then _meshnode_completion "$@"; fi'
 
 
 class Shell(StrEnum):
@@ -25,8 +27,7 @@ def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")
     """Print the script that makes a shell complete meshnode's commands, flags, settings and keys."""
     from .app import COMPLETION_VARIABLE
 
-    typer.echo(
-        get_completion_script(
-            prog_name=COMMAND, complete_var=COMPLETION_VARIABLE, shell=shell.value
-        )
+    script = get_completion_script(
+        prog_name=COMMAND, complete_var=COMPLETION_VARIABLE, shell=shell.value
     )
+    typer.echo(f"{script}\n{AT_ONCE}" if shell is Shell.ZSH else script)

@@ -238,3 +238,32 @@ async def test_one_that_goes_wakes_who_waits(consul: Subject) -> None:
             woken = await task
         assert index_of(woken) > index
         assert woken.text.strip() == "[]"
+
+
+async def test_a_caller_is_decided_on_by_its_certificates_name(consul: Subject) -> None:
+    await put(consul, "web", "db")
+    await put(consul, "*", "db", "deny")
+
+    async def decided(caller: str, target: str) -> tuple[bool, str]:
+        uri = f"spiffe://made-up.consul/ns/default/dc/dc1/svc/{caller}"
+        body = {"Target": target, "ClientCertURI": uri, "ClientCertSerial": "0"}
+        found = await consul.api("POST", "/v1/agent/connect/authorize", body=body)
+        return found["Authorized"], found["Reason"]
+
+    told = "Matched L4 intention: default/{} => default/db (Precedence: {}, Action: {})"
+    assert await decided("web", "db") == (True, told.format("web", 9, "ALLOW"))
+    assert await decided("api", "db") == (False, told.format("*", 8, "DENY"))
+    assert await decided("api", "other") == (True, "Default behavior configured by ACLs")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"ClientCertURI": "x"}, "Target service must be specified"),
+        ({"Target": "db", "ClientCertURI": "x"}, "ClientCertURI not a valid Connect identifier"),
+        ("{", "Request decode failed: unexpected EOF"),
+    ],
+)
+async def test_what_is_no_caller(consul: Subject, body: object, text: str) -> None:
+    answer = await consul.call("POST", "/v1/agent/connect/authorize", body=body)
+    assert (answer.status, answer.text) == (400, text)

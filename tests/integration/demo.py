@@ -16,6 +16,8 @@ from tests.support.mesh import COMMANDS
 ROOT = COMMANDS.parents[1]
 # Far more than a start takes; the machine may be busy.
 PATIENCE_S = 120.0
+# `make demo` builds first, where `make integration` has not done so already.
+BUILD_S = 900.0
 # Every program of it has one of these in its command line.
 OURS = ("meshnode dev", "meshnode agent", "meshnode-proxy", "meshnode.dev")
 _SUGGESTION = re.compile(
@@ -36,6 +38,7 @@ class Demo:
     ) -> None:
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
+        self._start_s = BUILD_S if command else PATIENCE_S
         words = [*(command or [COMMANDS / "meshnode", "dev"]), *arguments]
         kept = {
             name: os.environ[name] for name in ("CARGO_HOME", "RUSTUP_HOME") if name in os.environ
@@ -58,7 +61,9 @@ class Demo:
     async def screen(self) -> str:
         """All that was written until the last suggestion is there."""
         await self.program.until(
-            lambda: re.search(r"\n    4  meshnode .*\n", self.output), PATIENCE_S, what="the screen"
+            lambda: re.search(r"\n    4  meshnode .*\n", self.output),
+            self._start_s,
+            what="the screen",
         )
         return self.output
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.consul
 SHELLS = {
     "bash": (["bash", "--norc", "--noprofile", "-i"], "source <(meshnode completion bash)"),
     "zsh": (["zsh", "-f", "-i"], 'autoload -Uz compinit; compinit -D -u; eval "$(meshnode completion zsh)"'),
+    "zsh by a file of fpath": (["zsh", "-f", "-i"], "meshnode completion zsh > _meshnode; fpath+=$PWD; autoload -Uz compinit; compinit -D -u"),
     "fish": (["fish", "--no-config", "-i"], "meshnode completion fish | source"),
 }  # fmt: skip
 

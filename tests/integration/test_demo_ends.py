@@ -101,7 +101,7 @@ async def test_taken_ports_move_and_the_suggestions_with_them(tmp_path: Path) ->
             except OSError:
                 continue  # somebody else has it, which does as well
         async with Demo(tmp_path) as demo:
-            assert "Ports that were taken: the registry 8500 → " in demo.output
+            assert "Taken by others, so moved: the registry 8500 → " in demo.output
             shop, split, carts, trace, deny = demo.suggestions()
             assert "stock on node-3" in (await demo.paste(shop)).stdout
             assert "accepted by 3 of 3 nodes" in (await demo.paste(split)).stdout

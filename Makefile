@@ -13,7 +13,7 @@ CARGO := cd dataplane && cargo
 PROXY := dataplane/target/release/meshnode-proxy
 
 # command=package: what the tests run and Debian has.
-PACKAGES := wrk=wrk nginx=nginx-light tcpdump=tcpdump nft=nftables ip=iproute2 curl=curl promtool=prometheus
+PACKAGES := wrk=wrk nginx=nginx-light tcpdump=tcpdump nft=nftables ip=iproute2 curl=curl zsh=zsh fish=fish systemd-analyze=systemd promtool=prometheus
 
 FUZZ_SECONDS ?= 600
 # All targets together, in `make test`.
@@ -42,7 +42,7 @@ define check_machine
 @$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/tools/packages.sh ensurepip=python3-venv
 endef
 
-.PHONY: help setup demo build fmt lint test integration fuzz bench check mainjob tools packages unit fuzz-short clean
+.PHONY: help setup demo build docs fmt lint test integration fuzz bench check mainjob tools packages unit fuzz-short clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ demo: ## a mesh of three nodes on this machine with a small shop to try it on; C
 	@$(PYTHON) meshnode/dev/building.py $(MAKE)
 	@exec setpriv --pdeathsig TERM -- $(BIN)/meshnode dev $(DEMO)
 
+docs: setup ## write what is made from code: docs/settings.md, docs/commands/, packaging/meshnode.toml
+	@$(BIN)/python -m meshnode.cli.generated
+
 fmt: setup ## format Python and Rust
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
@@ -85,7 +88,7 @@ unit: setup ## the tests that need no other program: cargo test, and pytest with
 bench: build .venv/.bench ## measure beside nginx, HAProxy, Envoy and Caddy: ONLY=plain ROUNDS=3 RECORD=1
 	@tests/tools/packages.sh $(PEERS)
 	@tests/tools/build.py consul >/dev/null
-	@$(CARGO) build --release --locked --quiet --example relay
+	@$(CARGO) build --release --locked --quiet --example relay --example origin
 ifdef PROFILE
 	@tests/tools/packages.sh perf=linux-perf strace=strace
 	@$(BIN)/python -m benchmarks.profile '$(or $(ONLY),plain)' '$(PROFILE)'

@@ -7,20 +7,21 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import certificates, report
+from benchmarks import certificates, machine, report
 from benchmarks.bench import Bench, Scenario
 from benchmarks.cores import CoresError
 from benchmarks.figures import Figure, rows
 from benchmarks.goals import last_line
+from benchmarks.load import LoadError
 from benchmarks.scenarios import SCENARIOS
-from tests.support import no_leftovers, program_path
+from tests.support import ProcessError, no_leftovers, program_path
 
 HERE = Path(__file__).parent
 LAST = HERE / "last.json"
@@ -28,8 +29,13 @@ RESULTS = HERE / "RESULTS.md"
 
 
 def main() -> None:
+    # Whoever ends it, programs and folder go with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options()
     chosen = _chosen(options.only)
+    if options.record and len(chosen) < len(SCENARIOS):
+        sys.exit("RESULTS.md has one run of all scenarios: record without naming some")
+    measured_on = machine.describe()
     folder = Path(tempfile.mkdtemp(prefix="meshnode-bench-"))
     folder.chmod(0o755)
     try:
@@ -45,14 +51,15 @@ def main() -> None:
             figures = asyncio.run(_run(bench, chosen))
     except KeyboardInterrupt:
         sys.exit(130)
-    except CoresError as error:
+    except (CoresError, LoadError, ProcessError) as error:
         sys.exit(str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    LAST.write_text(json.dumps(report.document(figures, _machine()), indent=1) + "\n")
+    LAST.write_text(json.dumps(report.document(figures, measured_on), indent=1) + "\n")
     table = rows(figures)
     if options.record:
-        RESULTS.write_text(report.recorded(RESULTS.read_text(), report.markdown(table)))
+        measured = f"{report.conditions(measured_on)}\n\n{report.markdown(table)}"
+        RESULTS.write_text(report.recorded(RESULTS.read_text(), measured))
     names = [scenario.name for scenario in SCENARIOS]
     verdict = last_line(table, [scenario.name for scenario in chosen], names)
     sys.stdout.write(f"\n{report.terminal(table)}\n\n{verdict}\n")
@@ -98,23 +105,6 @@ def _program(path: str) -> Path:
     if not os.access(path, os.X_OK):
         raise argparse.ArgumentTypeError(f"{path} is no program")
     return Path(path).resolve()
-
-
-def _machine() -> dict[str, str]:
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
-    return {
-        "cpu": cpu,
-        "cores": str(os.cpu_count()),
-        "kernel": platform.release(),
-        "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-    }
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 OURS = "meshnode"
 BEFORE = "before"
+# Ours, with its spans fetched.
+TRACED = "traced"
 # The bare wake of a blocking query on one key, and on as many keys as there are routes.
-WAKE, WAKE_OF_ALL = "Consul's wake", "wake, all keys"
+WAKE, WAKE_OF_ALL = "wake", "wake of all"
 # What is no peer: how far down one can go, and where we come from. Never the one a ratio is to.
-NO_PEERS = frozenset({"relay", WAKE, WAKE_OF_ALL, BEFORE})
+NO_PEERS = frozenset({"relay", WAKE, WAKE_OF_ALL, BEFORE, TRACED})
 
 
 @dataclass(frozen=True, slots=True)

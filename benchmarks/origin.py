@@ -1,15 +1,17 @@
-"""What answers behind every proxy: nginx with 1 KiB from its configuration. It shares wrk's core; its cost is not counted."""
+"""What answers behind every proxy: a small native program (dataplane/engine/examples/origin.rs), 1 KiB an answer.
 
-import os
+It shares wrk's core and its cost is not counted; it is as cheap as can be, so that the core of the load is not full
+before the proxy's is.
+"""
+
 from pathlib import Path
 from typing import Self
 
-from benchmarks.peers.subject import answers, local_address
+from benchmarks.peers.subject import EXAMPLES, answers, local_address, require
 from tests.support import Process
-from tests.support.nginx import PROGRAM
 from tests.support.running import Running
 
-BODY_BYTES = 1024
+PROGRAM = EXAMPLES / "origin"
 READY_SECONDS = 20.0
 
 
@@ -18,12 +20,8 @@ class Origin(Running):
 
     def __init__(self, folder: Path) -> None:
         self.address = local_address()
-        place = folder / "origin"
-        place.mkdir()
-        settings = place / "nginx.conf"
-        settings.write_text(_settings(self.address))
-        command: list[str | Path] = [PROGRAM, "-p", place, "-c", settings, "-e", "stderr"]
-        self._process = Process("origin", command, folder=folder)
+        binary = require(PROGRAM, "run make bench")
+        self._process = Process("origin", [binary, self.address], folder=folder)
 
     async def start(self) -> Self:
         self._process.start()
@@ -35,24 +33,3 @@ class Origin(Running):
 
     async def _answers(self) -> bool:
         return await answers(self.address)
-
-
-def _settings(listen: str) -> str:
-    return f"""\
-{"user www-data;" if os.geteuid() == 0 else ""}
-daemon off;
-worker_processes 1;
-worker_rlimit_nofile 20000;
-pid nginx.pid;
-error_log stderr;
-events {{ worker_connections 16000; }}
-http {{
-    access_log off;
-    keepalive_requests 1000000000;
-    keepalive_timeout 300s;
-    server {{
-        listen {listen};
-        location / {{ default_type text/plain; return 200 "{"x" * BODY_BYTES}"; }}
-    }}
-}}
-"""

@@ -32,6 +32,11 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines))
 
 
+def conditions(machine: Mapping[str, str]) -> str:
+    """What it was measured on, in a line of RESULTS.md."""
+    return " · ".join(f"{name} {value}" for name, value in machine.items())
+
+
 def recorded(document: str, table: str) -> str:
     """RESULTS.md with `table` between its markers."""
     before, begin, rest = document.partition(BEGIN)
@@ -41,7 +46,7 @@ def recorded(document: str, table: str) -> str:
     return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
 
-def document(figures: Iterable[Figure], machine: Mapping[str, Any]) -> dict[str, Any]:
+def document(figures: Iterable[Figure], machine: Mapping[str, str]) -> dict[str, Any]:
     """The whole run, every sample of it."""
     return {
         "machine": dict(machine),

@@ -172,7 +172,7 @@ def _instance(service: Mapping[str, Any], node: Mapping[str, Any], status: Statu
         node=_text(node["Node"]),
         node_address=_text(node["Address"]),
         address=service.get("Address") or "",
-        port=_number(service["Port"]),
+        port=_number(service.get("Port", 0)),  # Consul leaves a port of 0 out
         tags=tuple(service.get("Tags") or ()),
         meta=tuple(sorted((service.get("Meta") or {}).items())),
         weight_passing=_number(weights.get("Passing", 1)),

@@ -1,23 +1,21 @@
 """Keys and certificates: who a service is."""
 
-from .builtin import Builtin
-from .errors import CertificateError, PrivateFileError, StoreError
-from .identity import Identity, renew_at
-from .joining import (
-    OWN_FILES,
-    MeshCa,
-    check_key,
-    keep_key,
-    key_file,
-    pinned_ca,
-    standing_ca,
-)
-from .keys import CA_PREFIX
-from .node_key import NodeKey, fingerprint_of, session_name_of, verify_signature
-from .provider import CertificateProblem, Provider
-from .settings import CertificateSettings
-from .spiffe import service_id
-from .store import Entry, SessionInfo, Store
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .builtin import Builtin
+    from .errors import CertificateError, PrivateFileError, StoreError
+    from .identity import Identity, renew_at
+    from .joining import OWN_FILES, MeshCa, check_key, keep_key, key_file, pinned_ca, standing_ca
+    from .keys import CA_PREFIX
+    from .node_key import NodeKey, fingerprint_of, session_name_of, verify_signature
+    from .provider import CertificateProblem, Provider
+    from .settings import CertificateSettings
+    from .spiffe import service_id
+    from .store import Entry, SessionInfo, Store
 
 __all__ = [
     "CA_PREFIX",
@@ -46,3 +44,40 @@ __all__ = [
     "standing_ca",
     "verify_signature",
 ]
+
+# Each name is loaded from its file when somebody first asks for it, so that a command starts with what it needs alone.
+_FILES = {
+    "Builtin": "builtin",
+    "CA_PREFIX": "keys",
+    "CertificateError": "errors",
+    "CertificateProblem": "provider",
+    "CertificateSettings": "settings",
+    "Entry": "store",
+    "Identity": "identity",
+    "MeshCa": "joining",
+    "NodeKey": "node_key",
+    "OWN_FILES": "joining",
+    "PrivateFileError": "errors",
+    "Provider": "provider",
+    "SessionInfo": "store",
+    "Store": "store",
+    "StoreError": "errors",
+    "check_key": "joining",
+    "fingerprint_of": "node_key",
+    "keep_key": "joining",
+    "key_file": "joining",
+    "pinned_ca": "joining",
+    "renew_at": "identity",
+    "service_id": "spiffe",
+    "session_name_of": "node_key",
+    "standing_ca": "joining",
+    "verify_signature": "node_key",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """A name from its file (PEP 562)."""
+        if name not in _FILES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f".{_FILES[name]}", __name__), name)

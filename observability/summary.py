@@ -34,7 +34,7 @@ _SENTENCES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One who was called, or (depth 0) who called first. `node` is empty where it is not known, as of a stranger's."""
+    """One who was called, or (depth 0) who called first. `node` is empty where nothing tells it."""
 
     service: str
     node: str
@@ -74,8 +74,8 @@ class Summary:
 def summarize(trace: Trace) -> Summary | None:
     """None while no span of a proxy has arrived.
 
-    A call that stays on one node is one span, so a call whose inbound span is not there counts as one on its caller's
-    node: summarize a trace once all of it can have arrived (`LiveTraces`).
+    A call that stays on its node is one span, as is one to a machine without a node, so the node of who was called
+    last is not always known.
     """
     rows = [row for row in trace.rows() if row.span.text("mesh.direction")]
     if not rows:
@@ -124,7 +124,7 @@ def _refusal(trace: Trace, code: object) -> str:
 def _hops(trace: Trace, root: Span) -> Iterator[Hop]:
     """The caller, then each call. A call is told by the caller's proxy, and by the other node's if it went there."""
     callers = {one.span_id for one in trace.spans if _direction(one) in ("edge", "outbound")}
-    inbound = {one.parent_id: one for one in trace.spans if _direction(one) == "inbound"}
+    places = _places(trace)
     yield Hop(
         root.text("mesh.source"),
         root.text("mesh.node") if _direction(root) == "outbound" else "",
@@ -139,16 +139,27 @@ def _hops(trace: Trace, root: Span) -> Iterator[Hop]:
         is_answering = _direction(span) == "inbound" and span.parent_id in callers
         if destination and not is_answering:
             depth += 1
-            yield Hop(destination, _node_reached(span, inbound.get(span.span_id)), depth)
+            own = span.text("mesh.node") if _direction(span) == "inbound" else ""
+            yield Hop(destination, own or places.get((span.span_id, destination), ""), depth)
         above.append(depth)
 
 
-def _node_reached(span: Span, inbound: Span | None) -> str:
-    """Where the call arrived: the other proxy says so, or it stayed on this node; one that was not sent has none."""
-    if inbound is not None:
-        return inbound.text("mesh.node")
-    is_sent = span.text("mesh.endpoint") or _direction(span) == "inbound"
-    return span.text("mesh.node") if is_sent else ""
+def _places(trace: Trace) -> dict[tuple[str | None, str], str]:
+    """Span of a call and who was called → the node where that runs, by what came of the call.
+
+    The other node's proxy tells it; so does a call that the called service then made itself.
+    """
+    made = {
+        (one.parent_id, one.text("mesh.source")): one.text("mesh.node")
+        for one in trace.spans
+        if _direction(one) == "outbound"
+    }
+    taken = {
+        (one.parent_id, one.text("mesh.destination")): one.text("mesh.node")
+        for one in trace.spans
+        if _direction(one) == "inbound"
+    }
+    return {**made, **taken}
 
 
 def _direction(span: Span) -> str:

@@ -1,8 +1,8 @@
 """meshnode-proxy as shipped, run alone with a snapshot as the agent would send it. Changes no default.
 
 Everything is on that a node without a receiver of traces has on: routes, intentions decided for each request, counters
-and histograms, trace context made and passed on, and spans made for every request (trace ratio 1, the default), which
-the node drops once its ring is full, as nobody fetches them. One thread, as every peer.
+and histograms, trace context made and passed on, and a span made for every request (trace ratio 1, the default). Nobody
+fetches them, so that the oldest are dropped once the ring is full; traced.py has the rest. One thread, as every peer.
 """
 
 import json
@@ -17,8 +17,8 @@ from tests.support import Process
 SERVICE = "web"
 
 
-def plain(site: Site) -> Subject:
-    """The edge of a node that runs the service itself."""
+def plain(site: Site, *flags: str | Path) -> Subject:
+    """The edge of a node that runs the service itself; `flags` are further ones of the proxy."""
     address = local_address()
     resources = {
         **_settings("node-1"),
@@ -26,7 +26,7 @@ def plain(site: Site) -> Subject:
         **_route(_local_endpoint(site.origin)),
         **_service(site.origin),
     }
-    return Subject(address, (_proxy(site, "node-1", resources),))
+    return Subject(address, (_proxy(site, "node-1", resources, flags=flags),))
 
 
 def hop(site: Site) -> Subject:
@@ -60,7 +60,13 @@ def hop(site: Site) -> Subject:
     )
 
 
-def _proxy(site: Site, node: str, resources: dict[str, Any], leaf: Leaf | None = None) -> Process:
+def _proxy(
+    site: Site,
+    node: str,
+    resources: dict[str, Any],
+    leaf: Leaf | None = None,
+    flags: tuple[str | Path, ...] = (),
+) -> Process:
     document = {
         "schema": 1,
         "kind": "full",
@@ -75,6 +81,7 @@ def _proxy(site: Site, node: str, resources: dict[str, Any], leaf: Leaf | None =
         snapshot,
         "--threads",
         "1",
+        *flags,
     ]
     if leaf is not None:
         identities = [_identity(site, leaf)]
@@ -110,7 +117,7 @@ def _settings(node: str) -> dict[str, Any]:
 
 def _route(endpoint: dict[str, Any]) -> dict[str, Any]:
     action = {"split": [{"cluster": SERVICE, "weight": 1}]}
-    route = {"key": "mesh/routes/bench", "index": 1, "host": HOST, "path": {"prefix": "/"}}
+    route = {"key": "mesh/routes/bench", "index": 1, "hosts": [HOST], "path": {"prefix": "/"}}
     cluster = {"service": SERVICE, "exists": True, "instances": 1, "endpoints": [endpoint]}
     return {"routes": {"bench": {**route, "action": action}}, "clusters": {SERVICE: cluster}}
 

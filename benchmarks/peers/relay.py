@@ -1,11 +1,9 @@
 """The floor: a program that copies bytes and knows nothing of HTTP or TLS (dataplane/engine/examples/relay.rs)."""
 
-from pathlib import Path
-
-from benchmarks.peers.subject import Site, Subject, local_address, program, require
+from benchmarks.peers.subject import EXAMPLES, Site, Subject, local_address, program, require
 from tests.support import Process
 
-PROGRAM = Path(__file__).parents[2] / "dataplane" / "target" / "release" / "examples" / "relay"
+PROGRAM = EXAMPLES / "relay"
 
 
 def plain(site: Site) -> Subject:

@@ -14,6 +14,8 @@ from benchmarks.usage import Memory, cpu_ns, memory, tree
 from tests.support import Process, ProcessError, free_port, wait_until
 from tests.support.running import Running
 
+# Where the bench's own native programs are built.
+EXAMPLES = Path(__file__).parents[2] / "dataplane" / "target" / "release" / "examples"
 READY_SECONDS = 60.0
 # How exactly a start is timed; a refused connection costs next to nothing.
 POLL_SECONDS = 0.001

@@ -1,12 +1,13 @@
 """Plain HTTP/1.1 through one proxy: 64 kept connections, answers of 1 KiB, the proxy alone on one core."""
 
 from benchmarks.bench import Bench, Scenario, Setup
-from benchmarks.figures import OURS, Figure
-from benchmarks.peers import caddy, envoy, haproxy, meshnode, nginx, relay
+from benchmarks.figures import OURS, TRACED, Figure
+from benchmarks.peers import caddy, envoy, haproxy, meshnode, nginx, relay, traced
 from benchmarks.scenarios import requests
 
 SETUPS: dict[str, Setup] = {
     OURS: meshnode.plain,
+    TRACED: traced.plain,
     "relay": relay.plain,
     "nginx": nginx.plain,
     "HAProxy": haproxy.plain,

@@ -22,9 +22,8 @@ from .entries import (
     services_on,
 )
 from .filter_fields import NODE, SERVICE, SERVICE_NODE
-from .lists import DONE, chosen, filter_of, has_node_meta, has_tags, need_datacenter, service_node
+from .lists import DONE, chosen, filter_of, has_node_meta, has_tags, service_node
 from .node_entries import put_alive as put_node
-from .shared import DATACENTER
 from .store import Reader
 
 __all__ = ["ROUTES", "put_node"]
@@ -42,19 +41,13 @@ async def _deregister(call: Call) -> Answer:
     return DONE
 
 
-async def _datacenters(_call: Call) -> Answer:
-    return Answer([DATACENTER])
-
-
 def _nodes(call: Call, reader: Reader) -> Reading:
-    need_datacenter(call, DATACENTER)
     found = [one for one in nodes(reader) if has_node_meta(call, one)]
     return Reading(chosen(call, NODE, found), reader.index_of("nodes"), (NODE_ROWS,))
 
 
 def _services(call: Call, reader: Reader) -> Reading:
     """The names, each with all the tags its instances have."""
-    need_datacenter(call, DATACENTER)
     wanted = filter_of(call, SERVICE_NODE)
     has_meta = "node-meta" in call.query
     by_name = {one["Node"].lower(): one for one in nodes(reader)}
@@ -70,7 +63,6 @@ def _services(call: Call, reader: Reader) -> Reading:
 
 def _service(call: Call, reader: Reader) -> Reading:
     """The instances of a service, each with its node; what its checks say is not in it."""
-    need_datacenter(call, DATACENTER)
     name = call.named("service name")
     there = instances(reader, name)
     found: list[Entry] = []
@@ -93,7 +85,6 @@ def _node_services(call: Call, reader: Reader) -> Reading:
 
 
 def _node_reading(call: Call, reader: Reader, *, is_list: bool) -> Reading:
-    need_datacenter(call, DATACENTER)
     name = call.named("node name")
     wanted = filter_of(call, SERVICE)
     owner = node(reader, name)
@@ -113,7 +104,6 @@ def _node_reading(call: Call, reader: Reader, *, is_list: bool) -> Reading:
 ROUTES = (
     Route("/v1/catalog/register", {"PUT": _register}),
     Route("/v1/catalog/deregister", {"PUT": _deregister}),
-    Route("/v1/catalog/datacenters", {"GET": _datacenters}),
     Route("/v1/catalog/nodes", {"GET": blocking(_nodes)}),
     Route("/v1/catalog/services", {"GET": blocking(_services)}),
     Route("/v1/catalog/service/", {"GET": blocking(_service)}),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 Operator = Literal["Equal", "Not Equal", "In", "Not In", "Is Empty", "Is Not Empty", "Matches"]
@@ -55,8 +56,7 @@ _DOTTED_NAME = re.compile(r"\.([a-zA-Z][a-zA-Z0-9_]*)")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?=[ \t\r\n)]|$)")
 _STRING = re.compile(r'`([^`]*)`|"([^"]*)"')
 _INDEX_OPEN, _INDEX_CLOSE = re.compile(r"\[[ \t\r\n]*"), re.compile(r"[ \t\r\n]*\]")
-_AND, _OR = re.compile(r"[ \t\r\n]+and[ \t\r\n]+"), re.compile(r"[ \t\r\n]+or[ \t\r\n]+")
-_NOT = re.compile(r"not[ \t\r\n]+")
+_GAP = re.compile(r"[ \t\r\n]+")
 _OPEN, _CLOSE = re.compile(r"\([ \t\r\n]*"), re.compile(r"[ \t\r\n]*\)")
 _ESCAPE = re.compile(r"\\(?:([abfnrtv\\])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.?))", re.DOTALL)
 _ESCAPED = {
@@ -71,28 +71,21 @@ _ESCAPED = {
 }
 
 
-def _words(text: str) -> re.Pattern[str]:
-    """An operator, with the spaces Consul wants around its words."""
-    space = r"[ \t\r\n]+"
-    return re.compile(space + space.join(text.split()) + space)
-
-
-_WITH_VALUE: tuple[tuple[re.Pattern[str], Operator, bool], ...] = (
-    (re.compile(r"[ \t\r\n]*==[ \t\r\n]*"), "Equal", False),
-    (re.compile(r"[ \t\r\n]*!=[ \t\r\n]*"), "Not Equal", False),
-    (_words("contains"), "In", False),
-    (_words("not contains"), "Not In", False),
-    (_words("matches"), "Matches", False),
-    (_words("not matches"), "Matches", True),
+_SIGNS: tuple[tuple[re.Pattern[str], Operator], ...] = (
+    (re.compile(r"[ \t\r\n]*==[ \t\r\n]*"), "Equal"),
+    (re.compile(r"[ \t\r\n]*!=[ \t\r\n]*"), "Not Equal"),
 )
-_ALONE: tuple[tuple[re.Pattern[str], Operator], ...] = (
-    (re.compile(r"[ \t\r\n]+is[ \t\r\n]+empty"), "Is Empty"),
-    (re.compile(r"[ \t\r\n]+is[ \t\r\n]+not[ \t\r\n]+empty"), "Is Not Empty"),
+_WITH_VALUE: tuple[tuple[str, Operator, bool], ...] = (
+    ("contains", "In", False),
+    ("not contains", "Not In", False),
+    ("matches", "Matches", False),
+    ("not matches", "Matches", True),
 )
-_VALUE_FIRST: tuple[tuple[re.Pattern[str], Operator], ...] = (
-    (_words("in"), "In"),
-    (_words("not in"), "Not In"),
+_ALONE: tuple[tuple[str, Operator], ...] = (
+    ("is empty", "Is Empty"),
+    ("is not empty", "Is Not Empty"),
 )
+_VALUE_FIRST: tuple[tuple[str, Operator], ...] = (("in", "In"), ("not in", "Not In"))
 
 
 def parse(text: str) -> Expression:
@@ -120,7 +113,7 @@ class _Parser:
     def _either(self) -> Expression | None:
         left = self._both()
         start = self._at
-        if left is not None and self._take(_OR):
+        if left is not None and self._take_words("or"):
             right = self._either()
             if right is not None:
                 return Either(left, right)
@@ -130,7 +123,7 @@ class _Parser:
     def _both(self) -> Expression | None:
         left = self._negation()
         start = self._at
-        if left is not None and self._take(_AND):
+        if left is not None and self._take_words("and"):
             right = self._both()
             if right is not None:
                 return Both(left, right)
@@ -139,11 +132,11 @@ class _Parser:
 
     def _negation(self) -> Expression | None:
         start = self._at
-        if self._take(_NOT):
+        if self._take(_word("not")) and self._take(_GAP):
             operand = self._deeper(self._negation)
             if operand is not None:
                 return Not(operand)
-            self._at = start
+        self._at = start
         return self._group()
 
     def _group(self) -> Expression | None:
@@ -169,19 +162,23 @@ class _Parser:
         selector = self._selector()
         if selector is not None:
             after = self._at
-            for pattern, operator, is_negated in _WITH_VALUE:
-                if self._take(pattern) and (value := self._value()) is not None:
+            for sign, operator in _SIGNS:
+                if self._take(sign) and (value := self._value()) is not None:
+                    return Match(selector, operator, value)
+                self._at = after
+            for words, operator, is_negated in _WITH_VALUE:
+                if self._take_words(words) and (value := self._value()) is not None:
                     found = Match(selector, operator, value)
                     return Not(found) if is_negated else found
                 self._at = after
-            for pattern, operator in _ALONE:
-                if self._take(pattern):
+            for words, operator in _ALONE:
+                if self._take_words(words, is_last=True):
                     return Match(selector, operator)
         self._at = start
         value = self._value()
         after = self._at
-        for pattern, operator in _VALUE_FIRST if value is not None else ():
-            if self._take(pattern) and (selector := self._selector()) is not None:
+        for words, operator in _VALUE_FIRST if value is not None else ():
+            if self._take_words(words) and (selector := self._selector()) is not None:
                 return Match(selector, operator, value)
             self._at = after
         self._at = start
@@ -227,11 +224,23 @@ class _Parser:
             self._farthest = max(self._farthest, self._at)
         return found
 
+    def _take_words(self, words: str, *, is_last: bool = False) -> bool:
+        """An operator of words: each has space before it, and after it unless nothing need follow."""
+        start = self._at
+        if all(self._take(_GAP) and self._take(_word(word)) for word in words.split()) and (
+            is_last or self._take(_GAP)
+        ):
+            return True
+        self._at = start
+        return False
+
     def _error(self) -> FilterError:
-        before = self._text[: self._farthest]
+        before, rest = self._text[: self._farthest], self._text[self._farthest :]
+        is_open = rest.startswith(('"', "`")) and rest.count(rest[0]) == 1
+        if is_open:
+            before = self._text
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        rest = self._text[self._farthest :]
-        if rest.count('"') % 2 and rest.startswith('"'):
+        if is_open:
             what = 'rule "string": Unterminated string literal'
         elif before.count("(") > before.count(")") and not rest:
             what = 'rule "grouping": Unmatched parentheses'
@@ -245,3 +254,8 @@ def _unescaped(found: re.Match[str]) -> str:
     if other is not None:
         raise FilterError("invalid syntax")
     return _ESCAPED[simple] if simple else chr(int(two or four, 16))
+
+
+@cache
+def _word(text: str) -> re.Pattern[str]:
+    return re.compile(text)

@@ -22,8 +22,7 @@ from .entries import (
 )
 from .errors import bad_request
 from .filter_fields import CHECK, HEALTH
-from .lists import chosen, has_node_meta, has_tags, need_datacenter
-from .shared import DATACENTER
+from .lists import chosen, has_node_meta, has_tags
 from .store import Reader
 
 _TRUE = ("", "1", "t", "T", "TRUE", "true", "True")
@@ -32,7 +31,6 @@ _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 def _service(call: Call, reader: Reader) -> Reading:
     """The instances of a service with their nodes and checks; with `?passing` the healthy ones."""
-    need_datacenter(call, DATACENTER)
     name, is_passing_only = call.named("service name"), _is_passing_only(call)
     there = instances(reader, name)
     found: list[Entry] = []
@@ -80,7 +78,6 @@ def _checks_in_state(call: Call, reader: Reader) -> Reading:
 
 
 def _checks(call: Call, reader: Reader, found: list[Entry], topic: str) -> Reading:
-    need_datacenter(call, DATACENTER)
     if "node-meta" in call.query:
         found = [one for one in found if has_node_meta(call, node(reader, one["Node"]))]
     return Reading(chosen(call, CHECK, found), reader.index_of("checks"), (topic,))

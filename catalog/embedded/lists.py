@@ -12,7 +12,6 @@ from .errors import Refused
 from .filter import Filter, FilterError
 from .filter_fields import Fields
 
-
 # What a read carries that a server refused: nothing was read, so there is no index to wait from.
 _NOTHING_READ = (
     ("X-Consul-Index", "1"),
@@ -84,12 +83,6 @@ def service_node(node: Mapping[str, Any], service: Mapping[str, Any]) -> Entry:
         "CreateIndex": service["CreateIndex"],
         "ModifyIndex": service["ModifyIndex"],
     }
-
-
-def need_datacenter(call: Call, own: str) -> None:
-    """Refused for another datacenter than ours: there is no way to it."""
-    if call.query.get("dc", own) not in ("", own):
-        raise Refused(500, "No path to datacenter", _NOTHING_READ)
 
 
 DONE = Answer(True)  # noqa: FBT003  (the JSON document)

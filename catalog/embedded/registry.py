@@ -12,8 +12,11 @@ from typing import Self
 from . import (
     agent,
     agent_health,
+    authorize,
     catalog,
+    config_entries,
     health,
+    intentions,
     kv,
     maintenance,
     meta,
@@ -39,6 +42,9 @@ ROUTES: tuple[Route, ...] = (
     *agent.ROUTES,
     *agent_health.ROUTES,
     *maintenance.ROUTES,
+    *config_entries.ROUTES,
+    *intentions.ROUTES,
+    *authorize.ROUTES,
 )
 
 

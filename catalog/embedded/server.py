@@ -21,6 +21,10 @@ from .errors import Redirected, Refused, RegistryError
 from .shared import DATACENTER, Shared
 
 logger = logging.getLogger(__name__)
+# What comes in and is no HTTP is answered with 400 and no news: a stranger must not fill the log.
+_silent = logging.getLogger(f"{__name__}.http")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
 
 # How long a client may take to send a body, or to take an answer, before it is dropped.
 TRANSFER_SECONDS = 60.0
@@ -48,6 +52,7 @@ class Listeners:
             partial(self._serve, node),
             handler_cancellation=True,
             access_log=None,
+            logger=_silent,
             keepalive_timeout=IDLE_SECONDS,
             max_line_size=MAX_LINE_BYTES,
             max_field_size=MAX_LINE_BYTES,

@@ -117,8 +117,10 @@ class Store:
 
     def open(self) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _lock(self._path)
+            # Made by us, so that nobody else reads it: what stands in KV is nobody else's business.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._writing = self._connect()
             _migrate(self._writing, self._path)
             self._reading = self._connect()

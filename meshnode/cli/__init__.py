@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from .. import VERSION
+
 
 def main() -> None:
     """The console script. Ends the process with one of the codes of errors.py."""
+    if sys.argv[1:] in (["version"], ["--version"]):
+        # What scripts ask again and again: nothing is loaded for it.
+        sys.stdout.write(f"meshnode {VERSION}\n")
+        return
     from ..errors import MeshnodeError
     from ..rooms import check_rooms
 

@@ -1,8 +1,10 @@
-"""All commands put together, and the one place where an error becomes a sentence and an exit code."""
+"""The program around the table of commands, and the one place where an error becomes a sentence and an exit code."""
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -10,29 +12,16 @@ from catalog import CatalogError
 from certs import CertificateError
 from observability import ObservabilityError
 
-from .. import VERSION
-from ..errors import EXIT_DONE, MeshnodeError
-from . import (
-    acl,
-    agent,
-    config,
-    dev,
-    intentions,
-    join,
-    kv,
-    leave,
-    registry,
-    routes,
-    services,
-    status,
-    stop,
-    trace,
-)
-from .options import Json
-from .output import complain, exit_code_of, say, say_json
+from ..errors import EXIT_DONE, MeshnodeError, UsageError
+from .commands import Commands
+from .output import complain, exit_code_of
+
+# Set by the scripts of `meshnode completion`; typer answers what the shell asks.
+COMPLETION_VARIABLE = "_MESHNODE_COMPLETE"
 
 app = typer.Typer(
     name="meshnode",
+    cls=Commands,
     help="A service mesh whose whole configuration is Consul.",
     no_args_is_help=True,
     add_completion=False,
@@ -40,34 +29,39 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Ends with 0: done, 1: refused or not well, 2: used wrongly, 3: not reached.",
 )
-for module in (agent, join, leave, dev, registry, stop, status, routes, services, trace):
-    module.add_to(app)
-app.add_typer(kv.app, name="kv")
-app.add_typer(intentions.app, name="intentions")
-app.add_typer(acl.app, name="acl")
-app.add_typer(config.app, name="config")
 
 
-@app.command()
-def version(*, as_json: Json = False) -> None:
-    """Print the version."""
-    if as_json:
-        say_json({"version": VERSION})
-    else:
-        say(f"meshnode {VERSION}")
+@app.callback()
+def _group() -> None:
+    """A service mesh whose whole configuration is Consul."""
 
 
 def run() -> None:
     """Runs the command of sys.argv and ends the process."""
     as_json = "--json" in sys.argv
+    if COMPLETION_VARIABLE in os.environ:
+        # Not exported by name, but what --show-completion of any typer program calls.
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
     try:
-        app()
+        # Typer's own way with wrong use is a box for people; a program gets a document.
+        sys.exit(app(standalone_mode=not as_json) or EXIT_DONE)
     except (MeshnodeError, CatalogError, CertificateError, ObservabilityError) as error:
-        complain(error, as_json=as_json)
-        sys.exit(exit_code_of(error))
+        _end(error, as_json=as_json)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         # `meshnode status | head`: whoever read has enough.
         sys.stderr.close()
         sys.exit(EXIT_DONE)
+    except Exception as error:
+        # Typer keeps a copy of click under a private name, so its error is known by what it can do.
+        if not hasattr(error, "format_message"):
+            raise
+        _end(UsageError(error.format_message()), as_json=as_json)
+
+
+def _end(error: Exception, *, as_json: bool) -> NoReturn:
+    complain(error, as_json=as_json)
+    sys.exit(exit_code_of(error))

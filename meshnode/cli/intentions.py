@@ -11,6 +11,7 @@ import typer
 from catalog import ConsulClient, ConsulDenied, Intentions, did_you_mean, nearest
 
 from ..errors import MeshnodeError, UsageError
+from .completing import complete_service
 from .options import Asked, with_consul
 from .output import say, say_json
 from .reach import consul_client, run
@@ -20,8 +21,13 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Source = Annotated[str, typer.Argument(help="The calling service; * is every one.")]
-Destination = Annotated[str, typer.Argument(help="The called service; * is every one.")]
+Source = Annotated[
+    str,
+    typer.Argument(help="The calling service; * is every one.", autocompletion=complete_service),
+]
+Destination = Annotated[
+    str, typer.Argument(help="The called service; * is every one.", autocompletion=complete_service)
+]
 
 # Consul's names of services; anything else can only be a slip.
 _NAME = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")

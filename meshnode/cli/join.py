@@ -41,7 +41,7 @@ def join(
     given: Given,
     *,
     show: Annotated[bool, typer.Option("--print", help="On a node that stands: print what a new machine needs. Never the token or a key.")] = False,
-    key: Annotated[Path | None, typer.Option("--key-encryption-key", help="A copy of a signer's ca-key-encryption-key.json; - reads it from standard input.", show_default=False)] = None,
+    key: Annotated[Path | None, typer.Option("--key-encryption-key", metavar="FILE", help="A copy of a signer's ca-key-encryption-key.json; - reads it from standard input.", show_default=False)] = None,
     user: Annotated[str | None, typer.Option("--user", help="The user the node will run as, who gets the secrets' files; left out: meshnode, if root asks and there is such a user.", show_default=False)] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Write over a settings file that is there.")] = False,
     as_json: Json = False,

@@ -11,6 +11,7 @@ import typer
 from catalog import KvEntry, key_problem, route_name
 
 from ..errors import MeshnodeError, UsageError
+from .completing import complete_key
 from .options import Asked, with_consul
 from .output import printable, say, say_json
 from .reach import consul_client, run
@@ -27,7 +28,10 @@ MACHINES = "meshnode/"
 WAIT_S = 4.0
 EXAMPLE = "meshnode kv put mesh/routes/shop 'shop.example/ -> shop'"
 
-Key = Annotated[str, typer.Argument(help="The key, such as mesh/routes/shop.")]
+Key = Annotated[
+    str,
+    typer.Argument(help="The key, such as mesh/routes/shop.", autocompletion=complete_key),
+]
 Wait = Annotated[
     float,
     typer.Option(

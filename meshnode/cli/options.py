@@ -15,22 +15,39 @@ from ..config import TABLE, Given, Setting, Settings, read_settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
 Config = Annotated[
-    Path | None, typer.Option("--config", help="The settings file.", show_default=False)
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The settings file.", show_default=False),
 ]
 Consul = Annotated[
     str | None,
-    typer.Option("--consul", "--consul-address", help="Where Consul's API is.", show_default=False),
+    typer.Option(
+        "--consul",
+        "--consul-address",
+        metavar="HOST:PORT",
+        help="Where Consul's API is.",
+        show_default=False,
+    ),
 ]
 TokenFile = Annotated[
     str | None,
-    typer.Option("--consul-token-file", help="A file with Consul's token.", show_default=False),
+    typer.Option(
+        "--consul-token-file",
+        metavar="FILE",
+        help="A file with Consul's token.",
+        show_default=False,
+    ),
 ]
 StateFolder = Annotated[
     str | None,
-    typer.Option("--state-folder", help="The agent's state folder.", show_default=False),
+    typer.Option(
+        "--state-folder", metavar="FOLDER", help="The agent's state folder.", show_default=False
+    ),
 ]
 RunFolder = Annotated[
-    str | None, typer.Option("--run-folder", help="The agent's run folder.", show_default=False)
+    str | None,
+    typer.Option(
+        "--run-folder", metavar="FOLDER", help="The agent's run folder.", show_default=False
+    ),
 ]
 PANELS = {"": "The node", "consul": "Consul", "proxy": "The proxy", "certificates": "Certificates"}
 

@@ -7,10 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from catalog import CatalogError, ConsulUnreachable
 from observability import JaegerError, OtlpSettingError, TraceIdError
@@ -35,6 +33,8 @@ def say(text: str) -> None:
 
 def say_json(document: Any) -> None:
     """A document for programs, indented: people read it too."""
+    import orjson
+
     sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     sys.stdout.buffer.flush()
 
@@ -89,6 +89,8 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 def say_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns under their names; plain text, so that it can be cut and searched."""
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
     for head in heads:
         table.add_column(head, no_wrap=True)

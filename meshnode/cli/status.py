@@ -22,6 +22,7 @@ from catalog import (
 )
 
 from ..errors import EXIT_REFUSED, MeshnodeError, UsageError
+from .completing import complete_key
 from .nodes import Nodes, read_nodes
 from .options import Asked, with_consul
 from .output import ago, count, printable, say, say_json, say_table
@@ -71,7 +72,10 @@ def status(
     asked: Asked,
     key: Annotated[
         str | None,
-        typer.Argument(help="A key, such as mesh/routes/shop; left out: the whole mesh."),
+        typer.Argument(
+            help="A key, such as mesh/routes/shop; left out: the whole mesh.",
+            autocompletion=complete_key,
+        ),
     ] = None,
 ) -> None:
     """Say what the nodes think of a key, or how they all are."""

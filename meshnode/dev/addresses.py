@@ -15,22 +15,33 @@ TRIES = 100
 CLAIM = "\0meshnode-dev-port-{address}-{port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A port that is not the usual one. `is_typed`: people type it, so they are told."""
+
+    what: str
+    usual: int
+    port: int
+    is_typed: bool
+
+
 @dataclass(slots=True)
 class Ports:
     """Chooses ports, and remembers which of them are not the usual ones."""
 
-    moved: list[tuple[str, int, int]] = field(default_factory=list)
-    """What for, the usual port, and the one taken in its place."""
+    moved: list[Moved] = field(default_factory=list)
     _claims: list[socket.socket] = field(default_factory=list)
 
-    def choose(self, what: str, usual: int, addresses: Sequence[str]) -> int:
+    def choose(
+        self, what: str, usual: int, addresses: Sequence[str], *, is_typed: bool = False
+    ) -> int:
         """A port that is free on each of these addresses. Raises StartError with what to do."""
         for port in range(usual, usual + TRIES):
             if all(is_free(address, port) for address in addresses) and self._claim(
                 addresses, port
             ):
                 if port != usual:
-                    self.moved.append((what, usual, port))
+                    self.moved.append(Moved(what, usual, port, is_typed))
                 return port
         raise StartError(
             f"no port from {usual} to {usual + TRIES - 1} is free on {' and '.join(addresses)} for "

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from catalog import ConsulClient
 
+from ..log import set_up
 from ..proxy import stop_proxy
 from .activate import activate
 from .addresses import Ports
@@ -50,7 +51,7 @@ async def run_demo(wanted: Wanted, folder: Folder, say: Callable[[str], None]) -
     work.cancel()
     await asyncio.wait({work})
     if not work.cancelled() and (error := work.exception()) is not None:
-        raise error
+        raise _single(error)
 
 
 class _Demo:
@@ -83,9 +84,12 @@ class _Demo:
         """What an earlier demo may have left that was killed together with its keeper."""
         for socket in self._folder.run.glob("*/proxy.sock"):
             await stop_proxy(socket, 0)
-        if not self._wanted.is_kept:
+        # A Consul that was there before keeps nothing of ours, so no key to it either.
+        if self._wanted.consul or not self._wanted.is_kept:
             self._folder.clear()
         self._folder.make()
+        # What the registry and we ourselves have to say; never closed, since the last word may come late.
+        set_up("info", is_journal=False, stream=self._folder.log("dev").open("a"))
 
     @asynccontextmanager
     async def _planned(self) -> AsyncIterator[Plan]:
@@ -107,11 +111,15 @@ class _Demo:
                 self._say(f"  {sentence}")
 
     async def _start(self, plan: Plan, of: dict[str, ConsulClient], crew: Crew) -> None:
+        _hint("  starting …")
         given_to_all = {"token": self._wanted.token, "otlp": self._wanted.otlp}
         for program in programs(plan, self._folder, **given_to_all):
             crew.start(program)
-        await fill(plan, of)
-        await until_ready(plan, crew.check)
+        try:
+            await fill(plan, of)
+            await until_ready(plan, crew.check)
+        finally:
+            _hint("")
 
     def _shown(self) -> Shown:
         return Shown(
@@ -123,3 +131,17 @@ class _Demo:
             environment=os.environ,
             otlp=self._wanted.otlp,
         )
+
+
+def _hint(text: str) -> None:
+    """A line that is written over, on a terminal alone."""
+    if sys.stdout.isatty():
+        sys.stdout.write(f"\r{text}\033[K")
+        sys.stdout.flush()
+
+
+def _single(error: BaseException) -> BaseException:
+    """The one error in a group, such as a screen that nobody reads any more; a fault of ours stays whole."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -19,8 +19,6 @@ OUTBOUND_PORT = 15000
 # What people type goes here: edge, registry and admin API of the first node.
 FRONT_DOOR = "127.0.0.1"
 FIRST_ADDRESS = 11
-MAX_NODES = 9
-"""127.0.0.11 to .19; more would say nothing new and need more memory than a laptop should spend."""
 
 HOST = "shop.test"
 ROUTE_KEY = "mesh/routes/shop"
@@ -117,7 +115,7 @@ class Plan:
 def embedded_places(count: int, ports: Ports) -> tuple[str, tuple[Place, ...]]:
     """The registry's own address, and nodes that have it on theirs too, at the same port."""
     addresses = [f"127.0.0.{FIRST_ADDRESS + number}" for number in range(count)]
-    port = ports.choose("the registry", REGISTRY_PORT, [FRONT_DOOR, *addresses])
+    port = ports.choose("the registry", REGISTRY_PORT, [FRONT_DOOR, *addresses], is_typed=True)
     places = (
         Place(f"node-{number}", address, f"{address}:{port}")
         for number, address in enumerate(addresses, start=1)
@@ -128,13 +126,15 @@ def embedded_places(count: int, ports: Ports) -> tuple[str, tuple[Place, ...]]:
 def plan_of(registry: str, places: Sequence[Place], ports: Ports) -> Plan:
     """The demo on these nodes. Raises StartError where there are no ports."""
     addresses = sorted({place.address for place in places})
-    edge = ports.choose("the edge", EDGE_PORT, [FRONT_DOOR])
+    edge = ports.choose("the edge", EDGE_PORT, [FRONT_DOOR], is_typed=True)
     is_shared = len(addresses) < len(places)
     mesh = 0 if is_shared else ports.choose("the mesh", MESH_PORT, addresses)
     nodes = []
     for number, place in enumerate(places, start=1):
         admin_host = FRONT_DOOR if number == 1 else place.host
-        admin = ports.choose(f"{place.name}'s admin API", ADMIN_PORT, [admin_host])
+        admin = ports.choose(
+            f"{place.name}'s admin API", ADMIN_PORT, [admin_host], is_typed=number == 1
+        )
         mesh_port = mesh or ports.choose(f"{place.name}'s mesh port", MESH_PORT, [place.address])
         nodes.append(
             Node(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .addresses import Moved
 from .plan import FRONT_DOOR, HOST, REGISTRY_PORT, ROUTE, Plan
 
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
@@ -19,8 +20,7 @@ class Shown:
     """What the screen has to know beside the plan."""
 
     is_embedded: bool
-    moved: Sequence[tuple[str, int, int]]
-    """What for, the usual port, the one taken."""
+    moved: Sequence[Moved]
     kept_in: Path | None
     """The folder that outlives the demo; None: it starts afresh each time."""
     logs: Path
@@ -70,8 +70,7 @@ def _registry(plan: Plan, shown: Shown) -> str:
 def _notes(plan: Plan, shown: Shown) -> list[str]:
     lines = []
     if shown.moved:
-        moves = ", ".join(f"{what} {usual} → {port}" for what, usual, port in shown.moved)
-        lines.append(f"  Ports that were taken: {moves}.")
+        lines.append(f"  Taken by others, so moved: {_moves(shown.moved)}.")
     if not shown.is_embedded and len(plan.nodes) == 1:
         lines.append(
             "  One Consul agent is one node: name --consul once for each agent to have more."
@@ -87,6 +86,15 @@ def _notes(plan: Plan, shown: Shown) -> list[str]:
             f"  It starts afresh each time; --data DIR keeps keys and intentions. Logs: {shown.logs}."
         )
     return lines
+
+
+def _moves(moved: Sequence[Moved]) -> str:
+    """Those that people type; the others are found by who uses them."""
+    told = [f"{one.what} {one.usual} → {one.port}" for one in moved if one.is_typed]
+    rest = len(moved) - len(told)
+    if rest:
+        told.append(f"{rest} port{'s' if rest > 1 else ''} inside the mesh")
+    return ", ".join(told)
 
 
 def _suggestions(plan: Plan, shown: Shown) -> list[str]:

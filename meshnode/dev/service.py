@@ -96,6 +96,8 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "meshnode-demo"
     sys_version = ""
     timeout = IDLE_TIMEOUT_S
+    # Head and body are two writes: the second would wait 40 ms for the other side's delayed acknowledgement.
+    disable_nagle_algorithm = True
     server: Server
 
     def do_GET(self) -> None:  # the library's name

@@ -9,10 +9,14 @@ from pathlib import Path
 from ..errors import ProxyError
 from .control import ControlClient
 
-# The proxy answers as soon as it has spans; this bounds how long an idle question stays open.
-WAIT_MS = 1000
+# The proxy answers as soon as it has spans, and a dead one closes: an idle node need not ask more often.
+WAIT_MS = 10_000
 # The proxy is away or refuses: the supervisor sees to it, here is only waited.
 RETRY_S = 0.25
+# A call costs as much as some hundred spans in it, and the proxy hands its threads' spans over ten times a second: so
+# often is enough. A batch of this many is one of several that wait.
+PACE_S = 0.1
+MANY_SPANS = 1024
 
 
 class SpanCollector:
@@ -33,3 +37,5 @@ class SpanCollector:
                     continue
                 if batch is not None:
                     self._offer(batch.body, batch.spans)
+                    if batch.spans < MANY_SPANS:
+                        await asyncio.sleep(PACE_S)

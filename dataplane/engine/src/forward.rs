@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use crate::alarm::Alarm;
 use crate::clock::Instant;
 use crate::error::{Error, Reason};
 use crate::exchange::{Begun, Exchange};
-use crate::http1::{BodyLength, ResponseHead};
+use crate::http1::{BodyLength, Known, ResponseHead};
 use crate::patience::{Patience, watched, within};
 use crate::plan::{self, Caller, Destination};
 use crate::request::{self, Request};
@@ -51,13 +52,23 @@ pub enum Ending {
     Reset,
 }
 
+/// The client's connection while its request is forwarded.
+#[derive(Debug)]
+pub struct Down<'a> {
+    /// Where the request's body comes from and the answer goes.
+    pub side: &'a mut Side,
+    /// What ends the waits.
+    pub alarm: &'a mut Alarm,
+    /// Whether it may go on afterwards.
+    pub keeps_client: bool,
+}
+
 /// Sends `request` on, whose body follows in `down`, and writes the answer there.
 pub async fn forward(
     worker: &Worker,
     caller: &Caller,
     request: &mut Request,
-    down: &mut Side,
-    keeps_client: bool,
+    mut down: Down<'_>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let mut tries = Tries {
@@ -65,18 +76,18 @@ pub async fn forward(
         ..Tries::default()
     };
     for left in (0..MOST_TRIES).rev() {
-        let connected = connect(worker, caller, request, &mut tries, &mut outcome).await;
-        let failed = match connected {
+        let (alarm, outcome_so_far) = (&mut *down.alarm, &mut outcome);
+        let failed = match connect(worker, caller, request, &mut tries, alarm, outcome_so_far).await
+        {
             Err(error) => Failed { error, begun: None },
             Ok((destination, upstream)) => {
                 outcome.has_taken_body = request.body != BodyLength::None;
                 let is_reused = upstream.is_reused;
                 let way = Way {
                     destination,
-                    keeps_client,
                     deadline: tries.deadline,
                 };
-                match exchange(worker, request, &way, down, upstream).await {
+                match exchange(worker, request, &way, &mut down, upstream).await {
                     Ok(done) => return outcome.succeed(&done),
                     Err(failed) => {
                         tries.note(worker, request, way.destination, &failed, is_reused);
@@ -160,6 +171,7 @@ async fn connect(
     caller: &Caller,
     request: &mut Request,
     tries: &mut Tries,
+    alarm: &mut Alarm,
     outcome: &mut Outcome,
 ) -> Result<(Destination, Upstream), Error> {
     let may_reuse = tries.again.is_none();
@@ -172,15 +184,19 @@ async fn connect(
     };
     outcome.endpoint = Some(Arc::clone(destination.id()));
     let service = &request.plan.destination;
-    let connecting = upstream::acquire(
-        worker,
-        &request.snapshot,
-        caller,
-        service,
-        &destination,
-        may_reuse,
-    );
-    let connected = within(tries.deadline, connecting).await;
+    let snapshot = &request.snapshot;
+    let pooled = if may_reuse {
+        upstream::pooled(worker, snapshot, caller, service, &destination)
+    } else {
+        Ok(None)
+    };
+    let connected = if let Some(found) = pooled.transpose() {
+        found
+    } else {
+        let opening = upstream::open(worker, snapshot, caller, service, &destination);
+        // In a box: most requests find a connection, and need not make room for a handshake.
+        Box::pin(within(alarm, tries.deadline, opening)).await
+    };
     note_connected(worker, service, &destination, connected.as_ref().ok());
     connected.map(|upstream| (destination, upstream))
 }
@@ -189,7 +205,6 @@ async fn connect(
 #[derive(Debug)]
 struct Way {
     destination: Destination,
-    keeps_client: bool,
     deadline: Option<Instant>,
 }
 
@@ -223,7 +238,7 @@ async fn exchange(
     worker: &Worker,
     request: &Request,
     way: &Way,
-    down: &mut Side,
+    down: &mut Down<'_>,
     mut upstream: Upstream,
 ) -> Result<Done, Failed> {
     let limits = &request.snapshot.settings.limits;
@@ -234,9 +249,9 @@ async fn exchange(
     rewrite::end_request(out, is_from_mesh.then(|| &**way.destination.id()));
 
     let mut exchange = Exchange::new(
-        down,
+        down.side,
         &mut upstream.side,
-        request::head_limits(&request.snapshot),
+        request::head_limits(limits),
         &worker.headers,
         &request.method,
         request.version,
@@ -244,32 +259,32 @@ async fn exchange(
     );
     let mut remote_reason = None;
     let mut write_head = |head: &ResponseHead<'_>, out: &mut Vec<u8>| {
-        remote_reason = reason_of(head).filter(|_| is_from_mesh);
-        begin(worker, request, head, out, way.keeps_client, is_from_mesh)
+        remote_reason = is_from_mesh.then(|| reason_of(head)).flatten();
+        begin(worker, request, head, out, down.keeps_client, is_from_mesh)
     };
     let patience = Patience {
         idle: limits.idle_timeout,
         head: limits.head_timeout,
         deadline: way.deadline,
     };
-    let waited = watched(&mut exchange, patience, |exchange, cx| {
+    // Each wait where it stands: a future that has a name is kept twice.
+    let begun = watched(&mut exchange, down.alarm, patience, |exchange, cx| {
         exchange.poll_head(cx, &mut write_head)
-    });
-    let begun = waited.await.map_err(|mut error| {
+    })
+    .await
+    .map_err(|mut error| {
         error.is_retryable = is_harmless(&error, request, upstream.is_reused);
         Failed { error, begun: None }
     })?;
-    // The closure picks the lifetime that a path to the method would not.
-    #[expect(clippy::redundant_closure_for_method_calls)]
-    let moved = watched(
-        &mut exchange,
-        Patience {
-            idle: limits.body_idle_timeout,
-            ..patience
-        },
-        |exchange, cx| exchange.poll_body(cx),
-    );
-    moved.await.map_err(|error| Failed {
+    let patience = Patience {
+        idle: limits.body_idle_timeout,
+        ..patience
+    };
+    watched(&mut exchange, down.alarm, patience, |exchange, cx| {
+        exchange.poll_body(cx)
+    })
+    .await
+    .map_err(|error| Failed {
         error,
         begun: Some(begun),
     })?;
@@ -286,6 +301,9 @@ async fn exchange(
 
 /// Why another node of the mesh answered itself, if it did.
 fn reason_of(head: &ResponseHead<'_>) -> Option<Reason> {
+    if !head.headers.has(Known::MeshHeader) {
+        return None;
+    }
     let code = head.headers.find_named("mesh-reason").next()?;
     Reason::ALL
         .iter()

@@ -3,6 +3,7 @@
 //! The order of the modules is the order of the arrows: a module may use those above it, never one below.
 
 pub mod clock;
+pub mod alarm;
 pub mod error;
 pub mod http1;
 pub mod network;

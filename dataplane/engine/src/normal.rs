@@ -60,13 +60,14 @@ pub fn path(path: &str, is_strict: bool) -> Result<Cow<'_, str>, Unclear> {
 /// Whether nothing in it can need a change or a refusal: no `%`, `\`, `;`, and no `/` before a `/` or a dot.
 fn is_plain(path: &[u8]) -> bool {
     // No early end, so that the compiler takes many bytes at once.
-    let special = |foul, &byte: &u8| foul | (byte == b'%') | (byte == b'\\') | (byte == b';');
-    if path.iter().fold(false, special) {
+    let special = |byte: u8| u8::from(matches!(byte, b'%' | b'\\' | b';'));
+    if path.iter().fold(0, |foul, &byte| foul | special(byte)) != 0 {
         return false;
     }
     let suspect =
-        |foul, pair: (&u8, &u8)| foul | ((*pair.0 == b'/') & matches!(*pair.1, b'/' | b'.'));
-    !path.iter().zip(path.iter().skip(1)).fold(false, suspect)
+        |pair: (&u8, &u8)| u8::from(*pair.0 == b'/') & u8::from(matches!(*pair.1, b'/' | b'.'));
+    let pairs = path.iter().zip(path.iter().skip(1));
+    pairs.fold(0, |foul, pair| foul | suspect(pair)) == 0
 }
 
 fn decode(rest: &mut std::str::Bytes<'_>) -> Result<u8, Unclear> {

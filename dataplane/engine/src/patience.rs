@@ -1,26 +1,27 @@
 //! How long a request may take, and what is said when it takes longer. It may not move a byte itself.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::timeout_at;
-
+use crate::alarm::Alarm;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::exchange::Exchange;
 
 /// Runs `work` until the request's deadline.
 pub async fn within<T>(
+    alarm: &mut Alarm,
     deadline: Option<Instant>,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    match deadline {
-        None => work.await,
-        Some(deadline) => timeout_at(deadline, work)
-            .await
-            .unwrap_or_else(|_| Err(too_long())),
-    }
+    let Some(deadline) = deadline else {
+        return work.await;
+    };
+    let mut work = pin!(work);
+    let done = alarm.until(deadline, |cx| work.as_mut().poll(cx)).await;
+    done.unwrap_or_else(|| Err(too_long()))
 }
 
 /// How long an exchange may take.
@@ -34,32 +35,53 @@ pub struct Patience {
     pub deadline: Option<Instant>,
 }
 
+impl Patience {
+    /// Until when nothing need move, from now on.
+    fn until(&self) -> Instant {
+        let until = clock::now() + self.idle;
+        self.deadline.map_or(until, |deadline| deadline.min(until))
+    }
+
+    /// Why an exchange that has moved `before` bytes at the last look may not go on, if so.
+    fn over(&self, exchange: &Exchange<'_>, before: u64) -> Option<Error> {
+        if (self.deadline).is_some_and(|deadline| clock::now() >= deadline) {
+            return Some(too_long());
+        }
+        if exchange.progress() == before {
+            return Some(exchange.stalled(self.idle));
+        }
+        exchange.is_head_late(self.head).then(|| {
+            let detail = "the head of the upstream's answer did not come in time";
+            Error::upstream(Reason::UpstreamTimeout, detail)
+        })
+    }
+}
+
 /// Polls an exchange until it is done or out of patience.
 pub async fn watched<T>(
     exchange: &mut Exchange<'_>,
+    alarm: &mut Alarm,
     patience: Patience,
     mut poll: impl FnMut(&mut Exchange<'_>, &mut Context<'_>) -> Poll<Result<T, Error>>,
 ) -> Result<T, Error> {
-    loop {
-        let before = exchange.progress();
-        let until = clock::now() + patience.idle;
-        let until = patience
-            .deadline
-            .map_or(until, |deadline| deadline.min(until));
-        if let Ok(done) = timeout_at(until, poll_fn(|cx| poll(exchange, cx))).await {
-            return done;
+    let mut before = exchange.progress();
+    // The clock is asked once there is a wait: most answers' bodies have none.
+    let mut until = None;
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(done) = poll(exchange, cx) {
+                return Poll::Ready(done);
+            }
+            let deadline = *until.get_or_insert_with(|| patience.until());
+            ready!(alarm.poll(cx, deadline));
+            if let Some(error) = patience.over(exchange, before) {
+                return Poll::Ready(Err(error));
+            }
+            before = exchange.progress();
+            until = None;
         }
-        if (patience.deadline).is_some_and(|deadline| clock::now() >= deadline) {
-            return Err(too_long());
-        }
-        if exchange.progress() == before {
-            return Err(exchange.stalled(patience.idle));
-        }
-        if exchange.is_head_late(patience.head) {
-            let detail = "the head of the upstream's answer did not come in time";
-            return Err(Error::upstream(Reason::UpstreamTimeout, detail));
-        }
-    }
+    })
+    .await
 }
 
 fn too_long() -> Error {

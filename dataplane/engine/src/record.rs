@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::error::Reason;
 use crate::forward::Outcome;
 use crate::http1::Version;
@@ -14,7 +14,7 @@ use crate::span::{SpanRecord, text};
 use crate::stats::RequestLabels;
 use crate::worker::Worker;
 
-/// Notes a request that is over.
+/// Notes a request that is over: now, which is given back.
 pub fn request(
     worker: &Worker,
     listener: &ListenerConfig,
@@ -22,7 +22,8 @@ pub fn request(
     peer: SocketAddr,
     request: &Request,
     outcome: &Outcome,
-) {
+) -> Instant {
+    let now = clock::now();
     let reason = outcome
         .error
         .as_ref()
@@ -39,7 +40,7 @@ pub fn request(
     worker
         .stats
         .borrow_mut()
-        .record_request(&labels, request.started.elapsed());
+        .record_request(&labels, now - request.started);
     worker.spans.borrow_mut().record(&request.trace, || {
         span(caller, peer, request, outcome, reason)
     });
@@ -50,6 +51,7 @@ pub fn request(
             "request failed",
         );
     }
+    now
 }
 
 fn span(

@@ -16,7 +16,7 @@ use crate::normal::{self, Host, Unclear};
 use crate::plan::{self, Caller, Plan, Target};
 use crate::rewrite::{self, Client, Forwarding};
 use crate::router::{self, Action, Changes};
-use crate::snapshot::{ListenerKind, Network, Snapshot};
+use crate::snapshot::{Limits, ListenerKind, Network, Snapshot};
 use crate::trace::TraceContext;
 use crate::worker::Worker;
 
@@ -145,7 +145,7 @@ pub fn read(
     input: &[u8],
 ) -> Result<Option<(Request, usize)>, BadMessage> {
     let snapshot = worker.snapshot();
-    let limits = head_limits(&snapshot);
+    let limits = head_limits(&snapshot.settings.limits);
     let mut store = worker.headers.borrow_mut();
     match parse_request(input, &limits, &mut store)? {
         Parsed::Complete(head) => {
@@ -159,9 +159,8 @@ pub fn read(
     }
 }
 
-/// The codec's limits under a snapshot.
-pub fn head_limits(snapshot: &Snapshot) -> HeadLimits {
-    let limits = &snapshot.settings.limits;
+/// The codec's part of the limits.
+pub fn head_limits(limits: &Limits) -> HeadLimits {
     HeadLimits {
         head_bytes: limits.head_bytes,
         headers: limits.headers,
@@ -196,7 +195,10 @@ fn understand(
         trusted: trusted(&snapshot, origin),
         source: &origin.caller.source,
     };
-    let instance = head.headers.find_named("mesh-instance").next();
+    let is_told = head.headers.has(Known::MeshHeader);
+    let instance = is_told
+        .then(|| head.headers.find_named("mesh-instance").next())
+        .flatten();
     let forwards_left = max_forwards(head);
     let mut plan = match refusal(origin, head, normal.as_ref().err()) {
         Some(error) => Plan::of(Target::Refused(error)),

@@ -1,7 +1,6 @@
 //! Heads as they are sent on: what is kept, what is removed, what is ours. Pure; it may not decide
 //! where a request goes.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use crate::http1::{BodyLength, Known, RequestHead, ResponseHead, Version, syntax, write};
@@ -129,7 +128,7 @@ fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client, hos
         out.extend_from_slice(earlier);
         out.extend_from_slice(b", ");
     }
-    display(out, &client.address);
+    write::address(out, client.address);
     out.extend_from_slice(b"\r\n");
     let first = |known| told(known).next();
     let told_proto = first(Known::XForwardedProto).unwrap_or(proto.as_bytes());
@@ -142,11 +141,17 @@ fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client, hos
         out.extend_from_slice(earlier);
         out.extend_from_slice(b", ");
     }
-    match client.address {
-        IpAddr::V4(address) => display(out, &format_args!("for={address}")),
-        IpAddr::V6(address) => display(out, &format_args!("for=\"[{address}]\"")),
-    }
-    display(out, &format_args!(";host=\"{host}\";proto={proto}\r\n"));
+    let (before, behind): (&[u8], &[u8]) = match client.address {
+        IpAddr::V4(_) => (b"for=", b";host=\""),
+        IpAddr::V6(_) => (b"for=\"[", b"]\";host=\""),
+    };
+    out.extend_from_slice(before);
+    write::address(out, client.address);
+    out.extend_from_slice(behind);
+    out.extend_from_slice(host.as_bytes());
+    out.extend_from_slice(b"\";proto=");
+    out.extend_from_slice(proto.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 fn via(out: &mut Vec<u8>, version: Version, node: &str) {
@@ -255,16 +260,4 @@ pub const fn framing(body: BodyLength, client: Version) -> BodyLength {
         (BodyLength::Chunked | BodyLength::UntilClose, Version::Http10) => BodyLength::UntilClose,
         (BodyLength::None | BodyLength::Length(_), _) => body,
     }
-}
-
-fn display(out: &mut Vec<u8>, value: &impl std::fmt::Display) {
-    struct Bytes<'a>(&'a mut Vec<u8>);
-    impl std::fmt::Write for Bytes<'_> {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            self.0.extend_from_slice(text.as_bytes());
-            Ok(())
-        }
-    }
-    // A vector takes whatever is written to it.
-    let _ = write!(Bytes(out), "{value}");
 }

@@ -1,23 +1,21 @@
 //! The life of one downstream connection: who it is, its requests one after the other, its end. It may not choose
 //! where they go.
 
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::{timeout, timeout_at};
 
+use crate::alarm::Alarm;
 use crate::answer::{self, Asked};
 use crate::buffers::BULK_BYTES;
 use crate::callers::Claim;
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
-use crate::forward::{self, Ending, Outcome};
+use crate::forward::{self, Down, Ending, Outcome};
 use crate::http1::{BadMessage, BodyLength, HeadWatch, Version};
 use crate::plan::Caller;
 use crate::record;
@@ -72,6 +70,20 @@ struct Connection {
     standing: Option<Standing>,
     /// Whether nothing was asked over it yet.
     is_new: bool,
+    /// When it was taken, or had its last answer.
+    since: Instant,
+    /// What ends its waits.
+    alarm: Alarm,
+    /// Where its waker is noted.
+    place: Option<usize>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.worker.idle.borrow_mut().remove(place);
+        }
+    }
 }
 
 impl Connection {
@@ -101,7 +113,7 @@ impl Connection {
                 )
             }
             ListenerKind::Inbound => {
-                let head_timeout = worker.snapshot().settings.limits.head_timeout;
+                let head_timeout = worker.limits().head_timeout;
                 // In a box: a handshake takes some kilobytes, which the connection need not keep.
                 let handshake = tls::accept(&worker.shared.identities, tcp, head_timeout);
                 let accepted = Box::pin(handshake).await;
@@ -136,13 +148,16 @@ impl Connection {
             side: Side::new(stream),
             standing,
             is_new: true,
+            since: clock::now(),
+            alarm: Alarm::default(),
+            place: None,
         })
     }
 
     /// Waits for the first byte of a request, holding no buffer. False: the connection is over.
     async fn wait(&mut self) -> bool {
         let worker = Rc::clone(&self.worker);
-        let limits = worker.snapshot().settings.limits;
+        let limits = worker.limits();
         let (mut patience, grace) = if self.is_new {
             (limits.head_timeout, FIRST_REQUEST)
         } else {
@@ -152,34 +167,27 @@ impl Connection {
             patience = patience.min(standing.rest());
         }
         let (standing, stream) = (&mut self.standing, &mut self.side.stream);
-        let mut place = None;
-        let first = {
-            let mut first = pin!(stream.first_byte(self.is_new));
-            let waiting = poll_fn(|cx| {
-                if let Poll::Ready(first) = first.as_mut().poll(cx) {
-                    return Poll::Ready(Some(first));
-                }
-                if worker.is_draining() || !is_standing(standing, &worker) {
-                    return Poll::Ready(None);
-                }
-                let mut idle = worker.idle.borrow_mut();
-                match place {
-                    Some(place) => idle.renew(place, cx.waker()),
-                    None => place = Some(idle.insert(cx.waker().clone())),
-                }
-                Poll::Pending
-            });
-            match timeout(patience, waiting).await {
-                Ok(Some(first)) => first.ok(),
-                // What was sent before the other side could know is still served.
-                Ok(None) => timeout(grace, first).await.ok().and_then(Result::ok),
-                Err(_) => None,
+        let (place, is_new) = (&mut self.place, self.is_new);
+        let waiting = |cx: &mut Context<'_>| {
+            if let Poll::Ready(first) = stream.poll_first_byte(cx, is_new) {
+                return Poll::Ready(Some(first));
             }
+            if worker.is_draining() || !is_standing(standing, &worker) {
+                return Poll::Ready(None);
+            }
+            worker.idle.borrow_mut().note(place, cx.waker());
+            Poll::Pending
         };
-        if let Some(place) = place {
-            worker.idle.borrow_mut().remove(place);
-        }
-        let Some(first) = first else { return false };
+        let first = match self.alarm.until(self.since + patience, waiting).await {
+            Some(Some(first)) => Some(first),
+            // What was sent before the other side could know is still served.
+            Some(None) => {
+                let first = |cx: &mut Context<'_>| stream.poll_first_byte(cx, is_new);
+                self.alarm.within(grace, first).await
+            }
+            None => None,
+        };
+        let Some(Ok(first)) = first else { return false };
         self.is_new = false;
         self.side.lend(&mut worker.buffers.borrow_mut());
         if let Some(byte) = first {
@@ -221,7 +229,12 @@ impl Connection {
         let keeps_client = request.keeps_client && !worker.is_draining();
         let mut outcome = if request.plan.is_forwarded() {
             let caller = &self.caller;
-            forward::forward(&worker, caller, &mut request, &mut self.side, keeps_client).await
+            let down = Down {
+                side: &mut self.side,
+                alarm: &mut self.alarm,
+                keeps_client,
+            };
+            forward::forward(&worker, caller, &mut request, down).await
         } else {
             Outcome {
                 error: request.plan.refusal().cloned(),
@@ -231,7 +244,7 @@ impl Connection {
         if !outcome.has_begun && outcome.status == 0 {
             self.answer(&request, &mut outcome, keeps_client).await;
         }
-        record::request(
+        self.since = record::request(
             &worker,
             &self.listener,
             &self.caller,
@@ -251,38 +264,44 @@ impl Connection {
 
     /// Reads until a request's head is whole. `None`: the client went away, or was too slow and told so.
     async fn read(&mut self) -> Result<Option<Request>, BadMessage> {
-        let limits = self.worker.snapshot().settings.limits;
-        let deadline = clock::now() + limits.head_timeout;
-        let head_limits = request::head_limits(&self.worker.snapshot());
+        let limits = self.worker.limits();
+        let head_limits = request::head_limits(&limits);
         let mut watch = HeadWatch::default();
-        loop {
-            let input = self.side.input.filled();
-            if !input.is_empty() && watch.is_worth_parsing(input, &head_limits) {
-                let origin = Origin {
-                    caller: &self.caller,
-                    address: self.peer.ip(),
-                    refusal: self.refusal.as_ref(),
-                };
-                if let Some((request, head_bytes)) = request::read(&self.worker, &origin, input)? {
-                    self.side.input.consume(head_bytes);
-                    return Ok(Some(request));
+        let origin = Origin {
+            caller: &self.caller,
+            address: self.peer.ip(),
+            refusal: self.refusal.as_ref(),
+        };
+        let (worker, side) = (&self.worker, &mut self.side);
+        let reading = |cx: &mut Context<'_>| {
+            loop {
+                let input = side.input.filled();
+                if !input.is_empty()
+                    && watch.is_worth_parsing(input, &head_limits)
+                    && let Some((request, head_bytes)) = request::read(worker, &origin, input)?
+                {
+                    side.input.consume(head_bytes);
+                    return Poll::Ready(Ok(Some(request)));
+                }
+                if !matches!(ready!(side.poll_fill(cx)), Ok(1..)) {
+                    return Poll::Ready(Ok(None));
                 }
             }
-            match timeout_at(deadline, self.side.fill()).await {
-                Ok(Ok(0) | Err(_)) => return Ok(None),
-                Ok(Ok(_)) => {}
-                // Nothing was asked, so nothing is answered.
-                Err(_) if self.side.input.is_empty() => return Ok(None),
-                Err(_) => {
-                    let reason = Reason::RequestTimeout.code();
-                    self.worker.stats.borrow_mut().record_bad_request(reason);
-                    let detail = "the request's head did not come in time";
-                    self.last_words(&Error::downstream(Reason::RequestTimeout, detail))
-                        .await;
-                    return Ok(None);
-                }
-            }
+        };
+        if let Some(read) = self.alarm.within(limits.head_timeout, reading).await {
+            return read;
         }
+        // Where nothing was asked, nothing is answered.
+        if !self.side.input.is_empty() {
+            let reason = Reason::RequestTimeout;
+            self.worker
+                .stats
+                .borrow_mut()
+                .record_bad_request(reason.code());
+            let detail = "the request's head did not come in time";
+            self.last_words(&Error::downstream(reason, detail)).await;
+        }
+        Ok(None)
     }
 
     /// Answers a request itself: an error, a redirect, or as its last recipient.
@@ -307,7 +326,7 @@ impl Connection {
             request.write_answer(out, outcome.error.as_ref(), &asked)
         });
         let limit = request.snapshot.settings.limits.body_idle_timeout;
-        let is_written = matches!(timeout(limit, self.side.drain()).await, Ok(Ok(())));
+        let is_written = self.drain(limit).await;
         outcome.ending = match (is_written, keeps_client) {
             (false, _) => Ending::Close,
             (true, false) => Ending::Linger,
@@ -350,27 +369,36 @@ impl Connection {
             };
             answer::error(out, error, &asked);
         });
-        if matches!(timeout(LINGER, self.side.drain()).await, Ok(Ok(()))) {
+        if self.drain(LINGER).await {
             self.linger().await;
         }
     }
 
+    /// Writes all there is to write, in this time. True: it is written.
+    async fn drain(&mut self, most: Duration) -> bool {
+        let side = &mut self.side;
+        let drained = self.alarm.within(most, |cx| side.poll_drain(cx)).await;
+        matches!(drained, Some(Ok(())))
+    }
+
     /// Says that the last answer was the last, and reads on for a moment.
     async fn linger(&mut self) {
-        let side = &mut self.side;
+        let (side, deadline) = (&mut self.side, clock::now() + LINGER);
         let most = side.received + LINGER_BYTES;
-        let reading = async {
-            if side.shutdown().await.is_err() {
+        let down = self
+            .alarm
+            .until(deadline, |cx| side.poll_shutdown(cx))
+            .await;
+        if !matches!(down, Some(Ok(()))) {
+            return;
+        }
+        while side.received < most {
+            side.input.consume(BULK_BYTES);
+            let read = self.alarm.until(deadline, |cx| side.poll_fill(cx)).await;
+            if !matches!(read, Some(Ok(1..))) {
                 return;
             }
-            while side.received < most {
-                side.input.consume(BULK_BYTES);
-                if !matches!(side.fill().await, Ok(1..)) {
-                    return;
-                }
-            }
-        };
-        let _ = timeout(LINGER, reading).await;
+        }
     }
 }
 

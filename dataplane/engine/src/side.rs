@@ -110,18 +110,8 @@ impl Side {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads once, as a future.
-    pub async fn fill(&mut self) -> io::Result<usize> {
-        std::future::poll_fn(|cx| self.poll_fill(cx)).await
-    }
-
-    /// Writes all, as a future.
-    pub async fn drain(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|cx| self.poll_drain(cx)).await
-    }
-
     /// Says that no more will be written.
-    pub async fn shutdown(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -21,34 +21,34 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Waits until a byte can be read, without a buffer being held. Gives the byte where it had to be
+    /// Whether a byte can be read, without a buffer being held. Gives the byte where it had to be
     /// taken to know (TLS), `None` where it waits in the socket, and an error at the stream's end.
     /// `is_new`: nothing was read of it yet.
-    pub async fn first_byte(&mut self, is_new: bool) -> io::Result<Option<u8>> {
+    pub fn poll_first_byte(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_new: bool,
+    ) -> Poll<io::Result<Option<u8>>> {
         let mut byte = [0];
-        if let Self::Plain(tcp) = self {
+        let mut slot = ReadBuf::new(&mut byte);
+        let first = match self {
             // The runtime takes an accepted socket for readable until it was tried once, which would
             // lend buffers to all who only connect. Later its word is good, and costs no system call.
-            if !is_new {
-                return tcp.readable().await.map(|()| None);
-            }
-            return match tcp.peek(&mut byte).await? {
+            Self::Plain(tcp) if !is_new => return tcp.poll_read_ready(cx).map_ok(|()| None),
+            Self::Plain(tcp) => match ready!(tcp.poll_peek(cx, &mut slot))? {
                 0 => Err(io::ErrorKind::UnexpectedEof.into()),
                 _ => Ok(None),
-            };
-        }
-        let count = std::future::poll_fn(|cx| {
-            let mut slot = ReadBuf::new(&mut byte);
-            Pin::new(&mut *self)
-                .poll_read(cx, &mut slot)
-                .map_ok(|()| slot.filled().len())
-        })
-        .await?;
-        if count == 0 {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        } else {
-            Ok(Some(byte[0]))
-        }
+            },
+            Self::Server(_) | Self::Client(_) => {
+                ready!(Pin::new(&mut *self).poll_read(cx, &mut slot))?;
+                let byte = slot.filled().first().copied();
+                byte.map_or_else(
+                    || Err(io::ErrorKind::UnexpectedEof.into()),
+                    |byte| Ok(Some(byte)),
+                )
+            }
+        };
+        Poll::Ready(first)
     }
 
     /// Whether nothing came since the last message: neither bytes nor the end. A connection that is

@@ -5,11 +5,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::listener::{Admission, Door, accept_all};
@@ -66,18 +67,26 @@ impl Threads {
         for id in 0..count.clamp(1, THREADS) {
             let (commands, inbox) = mpsc::unbounded_channel();
             let load = Arc::new(AtomicUsize::new(0));
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
             let (shared, own_load) = (Arc::clone(shared), Arc::clone(&load));
+            let (tell, told) = sync_channel(1);
             let handle = std::thread::Builder::new()
                 .name(format!("worker-{id}"))
                 .spawn(move || {
-                    let worker = Worker::new(id, shared);
-                    LocalSet::new().block_on(&runtime, work(worker, own_load, inbox));
+                    // Here, since it stays on its thread: so its tasks may share the worker without a lock.
+                    let built = Builder::new_current_thread()
+                        .enable_all()
+                        .build_local(LocalOptions::default());
+                    match built {
+                        Err(error) => drop(tell.send(Err(error))),
+                        Ok(runtime) => {
+                            drop(tell.send(Ok(())));
+                            runtime.block_on(work(Worker::new(id, shared), own_load, inbox));
+                        }
+                    }
                 })?;
             started.threads.push(Thread { commands, load });
             started.handles.push(handle);
+            told.recv().map_err(io::Error::other)??;
         }
         Ok(started)
     }

@@ -34,53 +34,55 @@ pub struct Upstream {
     pub is_reused: bool,
 }
 
-/// Takes a connection to `destination` from the pool (where `may_reuse`) or opens one.
-pub async fn acquire(
+/// A connection to `destination` that idles, if there is one.
+pub fn pooled(
     worker: &Worker,
     snapshot: &Snapshot,
     caller: &Caller,
     service: &Arc<str>,
     destination: &Destination,
-    may_reuse: bool,
-) -> Result<Upstream, Error> {
+) -> Result<Option<Upstream>, Error> {
     let limits = &snapshot.settings.limits;
-    let pooled = |key, idle_timeout| {
-        if !may_reuse {
-            return None;
-        }
-        let side = worker
-            .pool
-            .borrow_mut()
-            .take(&key, clock::now(), idle_timeout)?;
+    let take = |key, idle_timeout| {
+        let mut pool = worker.pool.borrow_mut();
+        let side = pool.take(&key, clock::now(), idle_timeout)?;
         Some(Upstream {
             side,
             key,
             is_reused: true,
         })
     };
-    let (side, key) = match destination {
+    Ok(match destination {
         Destination::Instance { addresses, .. } => {
             let mut keys = addresses.iter().copied().map(PoolKey::Clear);
-            if let Some(upstream) = keys.find_map(|key| pooled(key, limits.pool_idle_timeout)) {
-                return Ok(upstream);
-            }
-            let (tcp, address) = connect_first(addresses, limits).await?;
-            (Side::new(Stream::Plain(tcp)), PoolKey::Clear(address))
+            keys.find_map(|key| take(key, limits.pool_idle_timeout))
         }
         Destination::Mesh(_, address) => {
             // Before the pool: without a certificate nobody uses a connection that was proven by one.
             let identity = own_identity(worker, caller)?;
-            let key = PoolKey::Mesh {
-                address: *address,
-                identity: Arc::clone(&caller.source),
-                serial: identity.serial,
-                service: Arc::clone(service),
-            };
             // The other node, by the same settings, closes what idles for `idle_timeout`: long before that it is used.
             let idle_timeout = limits.pool_idle_timeout.min(limits.idle_timeout / 2);
-            if let Some(upstream) = pooled(key.clone(), idle_timeout) {
-                return Ok(upstream);
-            }
+            take(mesh_key(caller, &identity, service, *address), idle_timeout)
+        }
+    })
+}
+
+/// Opens a connection to `destination`.
+pub async fn open(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    caller: &Caller,
+    service: &Arc<str>,
+    destination: &Destination,
+) -> Result<Upstream, Error> {
+    let (side, key) = match destination {
+        Destination::Instance { addresses, .. } => {
+            let (tcp, address) = connect_first(addresses, &snapshot.settings.limits).await?;
+            (Side::new(Stream::Plain(tcp)), PoolKey::Clear(address))
+        }
+        Destination::Mesh(_, address) => {
+            let identity = own_identity(worker, caller)?;
+            let key = mesh_key(caller, &identity, service, *address);
             let side = connect_mesh(worker, snapshot, &identity, service, *address).await?;
             (side, key)
         }
@@ -90,6 +92,20 @@ pub async fn acquire(
         key,
         is_reused: false,
     })
+}
+
+fn mesh_key(
+    caller: &Caller,
+    identity: &Identity,
+    service: &Arc<str>,
+    address: SocketAddr,
+) -> PoolKey {
+    PoolKey::Mesh {
+        address,
+        identity: Arc::clone(&caller.source),
+        serial: identity.serial,
+        service: Arc::clone(service),
+    }
 }
 
 /// Opens a connection to the first address that does not refuse it.

@@ -4,19 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Cache};
 
 use crate::balancer::Balancer;
 use crate::buffers::BufferPool;
-use crate::clock::{self, Instant};
 use crate::http1::HeaderStore;
 use crate::idle::IdleConnections;
 use crate::pool::Pool;
 use crate::random::Random;
 use crate::shared::Shared;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Limits, Snapshot};
 use crate::span::SpanBuffer;
 use crate::stats::Recorder;
 
@@ -43,7 +42,7 @@ pub struct Worker {
     /// Room to read heads in: of requests and of answers, one at a time.
     pub headers: RefCell<HeaderStore>,
     snapshot: RefCell<Cache<SnapshotCell, Arc<Snapshot>>>,
-    date: RefCell<Date>,
+    date: RefCell<String>,
     is_draining: Cell<bool>,
     /// The snapshot and the state of the identities at the last tick.
     seen: RefCell<(Arc<Snapshot>, u64)>,
@@ -73,7 +72,7 @@ impl Worker {
             random: RefCell::new(Random::from_os()),
             headers: RefCell::default(),
             snapshot: RefCell::new(Cache::new(SnapshotCell(Arc::clone(&shared)))),
-            date: RefCell::default(),
+            date: RefCell::new(date()),
             idle: RefCell::default(),
             is_draining: Cell::new(false),
             seen: RefCell::new((shared.snapshot.load_full(), 0)),
@@ -84,6 +83,11 @@ impl Worker {
     /// The snapshot in force, of which one request takes one.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(self.snapshot.borrow_mut().load())
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.snapshot.borrow_mut().load().settings.limits
     }
 
     /// A copy of what was counted.
@@ -103,11 +107,9 @@ impl Worker {
         }
     }
 
-    /// Calls `use_it` with the time as `Date` wants it (RFC 9110 §5.6.7), made once a second.
+    /// Calls `use_it` with the time as `Date` wants it (RFC 9110 §5.6.7), made anew with each tick.
     pub fn with_date<T>(&self, use_it: impl FnOnce(&[u8]) -> T) -> T {
-        let mut date = self.date.borrow_mut();
-        date.refresh(clock::now());
-        use_it(date.text.as_bytes())
+        use_it(self.date.borrow().as_bytes())
     }
 
     /// Whether connections are to end with their next answer.
@@ -123,7 +125,7 @@ impl Worker {
     }
 
     /// Does what is due now and then: closes pooled connections that idled too long, forgets what is configured no
-    /// more, lets idle connections see that identities changed, hands spans over.
+    /// more, lets idle connections see that identities changed, hands spans over, reads the clock for `Date`.
     pub fn tick(&self) {
         let snapshot = self.snapshot();
         let identities = self.shared.identities.version();
@@ -138,21 +140,10 @@ impl Worker {
         *seen = (snapshot, identities);
         self.pool.borrow_mut().sweep(idle_timeout);
         self.spans.borrow_mut().flush();
+        *self.date.borrow_mut() = date();
     }
 }
 
-/// The time in words, and until when it holds.
-#[derive(Debug, Default)]
-struct Date {
-    text: String,
-    until: Option<Instant>,
-}
-
-impl Date {
-    fn refresh(&mut self, now: Instant) {
-        if self.until.is_none_or(|until| now >= until) {
-            self.text = httpdate::fmt_http_date(SystemTime::now());
-            self.until = Some(now + Duration::from_millis(500));
-        }
-    }
+fn date() -> String {
+    httpdate::fmt_http_date(SystemTime::now())
 }

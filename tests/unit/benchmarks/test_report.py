@@ -9,6 +9,7 @@ from benchmarks.report import (
     BEGIN,
     END,
     ReportError,
+    conditions,
     document,
     markdown,
     number,
@@ -49,6 +50,10 @@ def test_the_table_is_written_between_its_marks_alone(table: tuple[Row, ...]) ->
 def test_a_document_without_its_marks_is_refused(text: str) -> None:
     with pytest.raises(ReportError, match="lacks the lines"):
         recorded(text, "table")
+
+
+def test_the_conditions_are_a_line() -> None:
+    assert conditions({"nginx": "1.22.1", "load before": "0.1"}) == "nginx 1.22.1 · load before 0.1"
 
 
 def test_the_document_has_every_sample() -> None:

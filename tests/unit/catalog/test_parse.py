@@ -127,3 +127,9 @@ def test_a_node_the_catalog_does_not_know_has_no_services() -> None:
     assert parse.node_services(None) == ()
     [found] = parse.node_services({"Node": NODE, "Services": {"web-1": SERVICE}})
     assert (found.service, found.node_address) == ("web", "10.0.0.1")
+
+
+def test_a_service_without_a_port_is_one() -> None:
+    service = {name: value for name, value in SERVICE.items() if name != "Port"}
+    (instance,) = parse.instances([{"Node": NODE, "Service": service, "Checks": []}])
+    assert instance.port == 0

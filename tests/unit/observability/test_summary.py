@@ -36,12 +36,19 @@ def test_a_call_through_three_nodes_is_one_line() -> None:
     ]  # fmt: skip
 
 
+def test_a_node_that_nothing_tells_is_not_guessed() -> None:
+    """A service on the caller's node and one on a machine without a node look the same: one span."""
+    found = summarize(trace(EDGE))
+    assert found is not None
+    assert found.chain == "edge → front"
+
+
 def test_calls_beside_one_another_stand_in_brackets() -> None:
     call_pay = ProxySpan("outbound", "front", "pay", "node-1", 8, 1, 5, 1, endpoint="pay-1")
     again = [ProxySpan("outbound", "front", "pay", "node-1", at, 1, 5, 1, endpoint="p") for at in (9, 10)]  # fmt: skip
     found = summarize(trace(EDGE, CALL_CART, CART, call_pay, *again))
     assert found is not None
-    assert found.chain == "edge → front@node-1 → (cart@node-2, 3 × pay@node-1)"
+    assert found.chain == "edge → front@node-1 → (cart@node-2, 3 × pay)"
 
 
 def test_a_service_that_calls_by_itself_begins_its_line() -> None:

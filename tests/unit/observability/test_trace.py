@@ -83,8 +83,20 @@ def test_the_tree_shows_who_called_whom_when_and_why() -> None:
     assert cart.index("━") > front.index("━")
 
 
+def test_at_the_edge_what_was_asked_for_is_shown_not_the_route_s_pattern() -> None:
+    more: dict[str, Any] = {
+        "http__request__method": "GET",
+        "server__address": "a.test",
+        "url__path": "/cart/7",
+    }
+    one = span("edge", name="GET a.test/cart", mesh__direction="edge", **more)
+    assert "edge  GET a.test/cart/7  " in shown(Trace("t" * 32, (one,)))
+
+
 def test_a_narrow_terminal_has_the_details_below() -> None:
     lines = shown(SHOP, 60).splitlines()
+    assert lines[0] == "trace 4bf92f3577b34da6a3ce929d0e0e4736"
+    assert lines[1].startswith("2027-01-15 08:00:00 UTC   6.0 ms")
     edge = next(at for at, line in enumerate(lines) if line.startswith("edge  GET shop.test/"))
     assert "━━━" in lines[edge]
     assert "mesh/routes/shop" not in lines[edge]

@@ -48,15 +48,18 @@ enum Part {
     Group(usize),
 }
 
+/// A header field: its name in lower case, and its value.
+pub type Field = (Box<str>, Box<str>);
+
 /// Header fields taken away, put in place and put beside, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeaderEdits {
     /// Names, in lower case.
     pub remove: Vec<Box<str>>,
     /// Fields that take the place of all of their name.
-    pub set: Vec<(Box<str>, Box<str>)>,
+    pub set: Vec<Field>,
     /// Fields put beside those there are.
-    pub add: Vec<(Box<str>, Box<str>)>,
+    pub add: Vec<Field>,
 }
 
 impl PathChange {
@@ -178,7 +181,7 @@ impl HeaderEdits {
     }
 
     /// The fields that are put there.
-    pub fn added(&self) -> impl Iterator<Item = &(Box<str>, Box<str>)> {
+    pub fn added(&self) -> impl Iterator<Item = &Field> {
         self.set.iter().chain(&self.add)
     }
 }

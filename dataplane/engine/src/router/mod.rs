@@ -19,7 +19,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 pub use self::asked::Asked;
-pub use self::change::{Changes, HeaderEdits, PathChange, Template};
+pub use self::change::{Changes, Field, HeaderEdits, PathChange, Template};
 pub use self::condition::{Condition, Conditions, Missed, ValueMatch};
 pub use self::pattern::Pattern;
 pub use self::retry::{RetryBudget, RetryOn, RetryPolicy};

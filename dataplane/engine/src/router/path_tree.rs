@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::asked::Asked;
+use super::condition::Conditions;
 use super::route::{PathMatch, Route};
 
 /// One segment's place in the tree; the root is the place before the first `/`.
@@ -141,7 +142,7 @@ pub(super) fn rank(route: &Route) -> impl Ord + '_ {
     let (has_methods, head, query) = route
         .conditions
         .as_deref()
-        .map_or((false, 0, 0), |conditions| conditions.rank());
+        .map_or((false, 0, 0), Conditions::rank);
     let pattern_bytes = match &route.path {
         PathMatch::Pattern(pattern) => pattern.as_str().len(),
         PathMatch::Prefix(_) | PathMatch::Exact(_) => 0,

@@ -1,5 +1,6 @@
 //! When a request is sent again. It may not send one; `forward` does.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -32,16 +33,14 @@ pub struct RetryOn {
     pub reset: bool,
     /// The try took too long.
     pub timeout: bool,
-    /// Every status from 500 on.
-    pub server_errors: bool,
-    /// These statuses.
-    pub statuses: Vec<u16>,
+    /// Statuses in one of these ranges.
+    pub statuses: Vec<RangeInclusive<u16>>,
 }
 
 impl RetryOn {
     /// Whether an answer of this status is not good enough.
     pub fn takes_status(&self, status: u16) -> bool {
-        (self.server_errors && status >= 500) || self.statuses.contains(&status)
+        self.statuses.iter().any(|range| range.contains(&status))
     }
 }
 

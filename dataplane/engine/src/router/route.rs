@@ -172,7 +172,7 @@ impl HostMatch {
 
 /// Whether a host is under `.mesh`, where services call each other.
 pub fn is_mesh_host(host: &str) -> bool {
-    host.ends_with(".mesh")
+    host.strip_suffix(".mesh").is_some()
 }
 
 impl PathMatch {

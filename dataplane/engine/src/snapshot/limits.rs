@@ -48,7 +48,7 @@ pub const HOSTS: usize = 64;
 /// How far a priority is from 0: each one used is a table of its own, looked into for every request that none above took.
 pub const PRIORITY: i64 = 10;
 
-/// Methods of one route: there are nine, and some of WebDAV.
+/// Methods of one route: there are nine, and some of `WebDAV`.
 pub const METHODS: usize = 16;
 
 /// Conditions of one route, each looked at for a request.

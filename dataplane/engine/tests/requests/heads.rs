@@ -126,7 +126,7 @@ fn absolute_form_names_the_host() {
             .await;
         let seen = origin.request().await;
         assert!(
-            seen.starts_with("GET /x HTTP/1.1\r\nHost: SHOP.test:80\r\n"),
+            seen.starts_with("GET /x HTTP/1.1\r\nHost: shop.test:80\r\n"),
             "{seen}"
         );
     });

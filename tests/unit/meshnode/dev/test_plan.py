@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from meshnode.dev.addresses import Ports, check_address, is_free
-from meshnode.dev.plan import MAX_NODES, Place, Plan, embedded_places, plan_of
+from meshnode.dev import MAX_NODES
+from meshnode.dev.addresses import Moved, Ports, check_address, is_free
+from meshnode.dev.plan import Place, Plan, embedded_places, plan_of
 from meshnode.dev.programs import telemetry
 from meshnode.errors import StartError
 from tests.support import free_port
@@ -71,7 +72,7 @@ def test_a_taken_port_moves_and_is_told(ports: Ports) -> None:
         assert not is_free("127.0.0.1", wanted)
         port = ports.choose("the edge", wanted, ["127.0.0.1"])
     assert port > wanted
-    assert ports.moved == [("the edge", wanted, port)]
+    assert ports.moved == [Moved("the edge", wanted, port, is_typed=False)]
 
 
 def test_two_demos_never_choose_one_port(ports: Ports) -> None:

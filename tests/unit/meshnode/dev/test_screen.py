@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from meshnode.dev.activate import activate
+from meshnode.dev.addresses import Moved
 from meshnode.dev.plan import Node, Place, Plan, Service
 from meshnode.dev.screen import Shown, screen, where
 
@@ -87,9 +88,14 @@ def test_each_suggestion_is_one_command_with_its_note_behind_a_comment_sign() ->
     )
 
 
-def test_moved_ports_are_named() -> None:
-    text = "\n".join(screen(plan(edge="127.0.0.1:8081"), shown(moved=[("the edge", 8080, 8081)])))
-    assert "Ports that were taken: the edge 8080 → 8081." in text
+def test_moved_ports_are_named_where_people_type_them() -> None:
+    moved = [
+        Moved("the edge", 8080, 8081, is_typed=True),
+        Moved("the mesh", 7443, 7444, is_typed=False),
+        Moved("cart", 9001, 9005, is_typed=False),
+    ]
+    text = "\n".join(screen(plan(edge="127.0.0.1:8081"), shown(moved=moved)))
+    assert "Taken by others, so moved: the edge 8080 → 8081, 2 ports inside the mesh." in text
     assert "curl -H 'Host: shop.test' http://127.0.0.1:8081/" in text
 
 

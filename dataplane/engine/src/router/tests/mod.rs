@@ -249,11 +249,11 @@ fn with_headers<T>(
     use_it: impl FnOnce(crate::http1::Headers<'_>) -> T,
 ) -> T {
     use crate::http1::{HeadLimits, HeaderStore, Parsed, parse_request};
-    let mut head = String::from("GET / HTTP/1.1\r\nHost: h\r\n");
-    for (name, value) in lines {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", lines.concat());
     let mut store = HeaderStore::new();
     match parse_request(head.as_bytes(), &HeadLimits::default(), &mut store).unwrap() {
         Parsed::Complete(head) => use_it(head.headers),

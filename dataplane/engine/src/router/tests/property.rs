@@ -155,7 +155,7 @@ fn host_rank(hosts: &[String], host: &str) -> Option<(u8, usize)> {
             .strip_suffix(suffix)
             .filter(|labels| labels.len() > 1 && labels.ends_with('.'))
             .map(|_| (1, suffix.len())),
-        None if written == "*" => (!host.ends_with(".mesh")).then_some((0, 0)),
+        None if written == "*" => (!is_mesh_host(host)).then_some((0, 0)),
         None => (written == host).then_some((2, 0)),
     };
     hosts.iter().filter_map(rank).max()
@@ -197,15 +197,13 @@ fn path_rank(written: &str, path: &str) -> Option<(bool, usize, u8, usize)> {
         return Some((false, 0, 0, 0));
     }
     let segments = written.matches('/').count();
-    match written.strip_suffix('/') {
-        Some(_) => path
+    if written.ends_with('/') {
+        return path
             .starts_with(written)
-            .then_some((false, segments - 1, 2, 0)),
-        None => {
-            let rest = path.strip_prefix(written)?;
-            (rest.is_empty() || rest.starts_with('/')).then_some((false, segments, 0, 0))
-        }
+            .then_some((false, segments - 1, 2, 0));
     }
+    let rest = path.strip_prefix(written)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some((false, segments, 0, 0))
 }
 
 fn holds(written: &Written, sent: &Sent) -> bool {
@@ -265,7 +263,9 @@ proptest! {
             routes.into_iter().enumerate().map(|(at, route)| (format!("r{at}"), route)).collect();
         let all: Vec<Arc<Route>> =
             named.iter().map(|(name, route)| Arc::new(compiled(name, route))).collect();
-        all.iter().for_each(|route| router.insert(route));
+        for route in &all {
+            router.insert(route);
+        }
         for (route, (_, written)) in all.iter().zip(&named) {
             if !written.is_kept {
                 router.remove(route);

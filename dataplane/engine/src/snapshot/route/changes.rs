@@ -10,7 +10,7 @@ use super::document::{
 };
 use crate::http1::{Known, host, syntax};
 use crate::router::{
-    Changes, HeaderEdits, PathChange, Pattern, RetryBudget, RetryOn, RetryPolicy, Template,
+    Changes, Field, HeaderEdits, PathChange, Pattern, RetryBudget, RetryOn, RetryPolicy, Template,
 };
 use crate::snapshot::refusal::Refusal;
 use crate::snapshot::{check, limits};
@@ -105,10 +105,7 @@ fn edits(label: &str, document: Option<HeaderEditsDocument>) -> Result<HeaderEdi
     })
 }
 
-fn fields(
-    label: &str,
-    documents: Vec<FieldDocument>,
-) -> Result<Vec<(Box<str>, Box<str>)>, Refusal> {
+fn fields(label: &str, documents: Vec<FieldDocument>) -> Result<Vec<Field>, Refusal> {
     check::count(label, documents.len(), limits::HEADER_EDITS)?;
     let fields = documents.into_iter().enumerate().map(|(at, FieldDocument { name, value })| {
         field_name(&format!("{label}[{at}].name"), &name)?;
@@ -189,16 +186,20 @@ fn retry_on(names: Option<Vec<Box<str>>>) -> Result<RetryOn, Refusal> {
             "connect" => on.connect = true,
             "reset" => on.reset = true,
             "timeout" => on.timeout = true,
-            "5xx" => on.server_errors = true,
-            status => match status.parse::<u16>() {
-                Ok(status @ 400..=599) => on.statuses.push(status),
-                _ => {
+            "5xx" => on.statuses.push(500..=599),
+            status => {
+                let status = status
+                    .parse::<u16>()
+                    .ok()
+                    .filter(|status| (400..=599).contains(status));
+                let Some(status) = status else {
                     let sentence = format!(
-                        "is `{status}`, not `connect`, `reset`, `timeout`, `5xx` or a status from 400 to 599"
+                        "is `{name}`, not `connect`, `reset`, `timeout`, `5xx` or a status from 400 to 599"
                     );
                     return Err(Refusal::at(format!("on[{at}]"), sentence));
-                }
-            },
+                };
+                on.statuses.push(status..=status);
+            }
         }
     }
     Ok(on)

@@ -1,0 +1,82 @@
+"""One table of examples for help and docs/commands; tests/integration/test_examples.py runs each line in a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """`line` is typed as it stands. `is_long` runs until it is told to end."""
+
+    line: str
+    says: str
+    is_long: bool = False
+
+
+EXAMPLES: Mapping[str, tuple[Example, ...]] = {
+    "agent": (
+        Example("meshnode agent", "run this machine's node", is_long=True),
+    ),
+    "config": (
+        Example("meshnode config show", "each setting, and where its value comes from"),
+        Example("meshnode config check", "every mistake at once, before a start finds the first"),
+        Example("MESHNODE_TRACE_RATIO=0.1 meshnode config show --json", "the same for a program, with a variable tried out"),
+    ),
+    "join": (
+        Example("meshnode join --print", "on a node that stands: the command for the new machine"),
+        Example("meshnode join --print --signer", "for a machine that may also sign certificates"),
+    ),
+    "kv": (
+        Example("meshnode kv put mesh/routes/shop 'shop.example/ -> shop timeout=2s'", "write a route, and hear what the nodes think of it"),
+        Example("echo 'shop.example/ -> shop' | meshnode kv put mesh/routes/shop", "the value from standard input"),
+        Example("meshnode kv get mesh/routes/shop", "the value as it is"),
+        Example("meshnode kv ls", "all keys people wrote, with their index"),
+        Example("meshnode kv delete mesh/routes/shop", "gone; says when the nodes have left it"),
+    ),
+    "status": (
+        Example("meshnode status", "all nodes, and every problem there is"),
+        Example("meshnode status mesh/routes/shop", "what each node thinks of one key"),
+        Example("meshnode status --json", "the same for a program; ends with 1 when something is not well"),
+    ),
+    "routes": (
+        Example("meshnode routes", "every route in one line, with what the nodes say"),
+    ),
+    "services": (
+        Example("meshnode services", "what is registered, how healthy, how it is reached"),
+    ),
+    "intentions": (
+        Example("meshnode intentions deny edge shop", "requests from outside get 403 intention_denied"),
+        Example("meshnode intentions ls", "in the order they are asked"),
+        Example("meshnode intentions allow edge shop", "and are let through again"),
+        Example("meshnode intentions delete edge shop", "what is more general decides"),
+    ),
+    "trace": (
+        Example("meshnode trace last", "the last request as a tree"),
+    ),
+    "acl": (
+        Example("meshnode acl policy --node node-2 --service shop", "for consul acl policy create -rules -"),
+    ),
+    "dev": (
+        Example("meshnode dev", "three nodes and a small shop on this machine", is_long=True),
+    ),
+    "registry": (
+        Example("meshnode registry", "the store of a mesh on one machine, without Consul", is_long=True),
+    ),
+    "completion": (
+        Example("source <(meshnode completion bash)", "in ~/.bashrc"),
+        Example("meshnode completion zsh", "into a folder of $fpath, as _meshnode"),
+        Example("meshnode completion fish | cat", "into ~/.config/fish/completions/meshnode.fish"),
+    ),
+    "version": (
+        Example("meshnode version", "which one this is"),
+    ),
+    "stop": (
+        Example("meshnode stop", "end agent and proxy; the node stays in the mesh"),
+    ),
+    "leave": (
+        Example("meshnode leave --yes", "out of the mesh for good, nothing left behind"),
+    ),
+}  # fmt: skip
+"""By command. Those that end a node stand last: the test runs them in this order."""

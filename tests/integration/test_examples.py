@@ -1,0 +1,88 @@
+"""Each example of help and docs/commands, typed as it stands in the shells people have, on a real node."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from meshnode.cli.examples import EXAMPLES, Example
+from tests.support import ConsulCluster, EchoServer, Finished, run
+from tests.support.mesh import COMMANDS, MeshNode
+from tests.support.process import Process
+
+pytestmark = pytest.mark.consul
+
+# `meshnode agent` is what every node of the tests runs.
+LONG = [
+    one
+    for command, examples in EXAMPLES.items()
+    for one in examples
+    if one.is_long and command != "agent"
+]
+# What each says once it does what it is for.
+SIGNS = {"meshnode registry": "Ctrl-C ends it", "meshnode dev": "Try in another terminal"}
+READY_SECONDS = 90.0
+BASH_ONLY = "source <("
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[MeshNode]:
+    """A node that runs shop, and has answered one request for it."""
+    async with (
+        ConsulCluster(tmp_path / "consul", nodes=1) as consul,
+        EchoServer("shop-1", tmp_path) as server,
+    ):
+        shop = {"Name": "shop", "ID": "shop-1", "Port": server.port, "Address": server.address}
+        await consul.register(shop, node="node-1")
+        await consul.put("mesh/routes/shop", "shop.example/ -> shop")
+        async with MeshNode(consul, "node-1", tmp_path, is_edge=True) as made:
+            await made.serves("shop.example")
+            yield made
+
+
+async def typed(node: MeshNode, shell: str, line: str) -> Finished:
+    path = f"{COMMANDS}:{os.environ['PATH']}"
+    return await run(shell, "-c", line, env={**node.environment, "PATH": path}, check=False)
+
+
+def shells_for(example: Example) -> tuple[str, ...]:
+    """What is gone after the first time is typed once; a redirection of bash's in bash alone."""
+    is_once = " delete " in example.line or "leave" in example.line
+    return ("bash",) if is_once or example.line.startswith(BASH_ONLY) else ("bash", "zsh", "dash")
+
+
+async def test_every_example_does_what_it_says(node: MeshNode) -> None:
+    """In the order of the table: those that end the node stand last."""
+    for command, examples in EXAMPLES.items():
+        if command not in ("stop", "leave"):
+            await node.cluster.put("mesh/routes/shop", "shop.example/ -> shop")
+        for example in examples:
+            if example.is_long:
+                continue
+            for shell in shells_for(example):
+                said = await typed(node, shell, example.line)
+                allowed = (0, 1) if "status --json" in example.line else (0,)
+                assert said.code in allowed, (shell, said)
+    assert not node.state_folder.exists()
+
+
+@pytest.mark.parametrize("example", LONG, ids=lambda one: one.line)
+async def test_what_runs_until_it_is_told_to_end(example: Example, tmp_path: Path) -> None:
+    """In a network of its own, where its usual ports are free; Ctrl-C is a clean end."""
+    program, *words = shlex.split(example.line)
+    alone = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    command = [*alone, str(COMMANDS / program), *words]
+    process = Process("long", command, folder=tmp_path, env={"HOME": str(tmp_path)})
+    process.start()
+    try:
+        sign = SIGNS[example.line]
+        await process.until(lambda: sign in process.output(), READY_SECONDS, what=f"it says {sign}")
+        process.signal(signal.SIGINT)
+        assert await process.wait() == 0, process.tail()
+    finally:
+        process.kill()

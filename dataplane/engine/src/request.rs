@@ -16,6 +16,7 @@ use crate::plan::{self, Caller, Plan, Target};
 use crate::rewrite::{self, Client, Forwarding};
 use crate::router::Action;
 use crate::snapshot::{Limits, ListenerKind, Snapshot};
+use crate::span::text;
 use crate::trace::TraceContext;
 use crate::worker::Worker;
 
@@ -54,14 +55,14 @@ pub struct Request {
 }
 
 /// What a span tells of a request's head.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Told {
     /// The path, without the query: that may hold secrets.
-    pub path: String,
+    pub path: Box<str>,
     /// The host asked for.
-    pub host: String,
+    pub host: Box<str>,
     /// The client's program.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Box<str>>,
 }
 
 impl Request {
@@ -287,9 +288,9 @@ fn max_forwards(head: &RequestHead<'_>) -> Option<u64> {
 fn tell(head: &RequestHead<'_>, path: &str) -> Told {
     let user_agent = head.headers.find(Known::UserAgent);
     Told {
-        path: path.to_owned(),
-        host: plan::canonical_host(head.host).into_owned(),
-        user_agent: user_agent.map(|agent| String::from_utf8_lossy(agent).into_owned()),
+        path: text(path.as_bytes()),
+        host: text(plan::canonical_host(head.host).as_bytes()),
+        user_agent: user_agent.map(text),
     }
 }
 

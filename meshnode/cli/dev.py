@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..dev import MAX_NODES, USUAL_NODES
 from ..errors import UsageError
 from .options import TokenFile, given_by
-from .output import say
+from .output import printable
 from .reach import run, token_of
-
-USUAL_NODES = 3
-MAX_NODES = 9
 
 
 def add_to(app: typer.Typer) -> None:
@@ -87,7 +86,13 @@ def dev(
         otlp=otlp,
         is_kept=data is not None,
     )
-    run(run_demo(wanted, folder, say))
+    run(run_demo(wanted, folder, tell))
+
+
+def tell(line: str) -> None:
+    """A line as it is. A reader who went away is a BrokenPipeError, which ends the demo in order."""
+    sys.stdout.write(f"{printable(line)}\n")
+    sys.stdout.flush()
 
 
 def _token(addresses: tuple[str, ...], token_file: str | None) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
+import re
 import resource
 import signal
 from pathlib import Path
@@ -17,16 +19,30 @@ from .reach import run
 
 DEFAULT_LISTEN = "127.0.0.1:8500"
 DEFAULT_NODE = "node-1"
+LOOPBACK = ("localhost", "::1")
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command()(registry)
+    app.command(epilog=EPILOG)(registry)
+
+
+EPILOG = (
+    "It has KV, transactions, sessions, the catalog, checks, health and intentions as Consul 1.22 has them, for its "
+    "nodes and for the consul command; what it lacks it answers with 501 by name. It has no ACLs: whoever reaches "
+    "its address may change everything. A write is answered once it is on the disk."
+)
+_NODE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 def registry(
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="The file everything is kept in.", show_default=False),
+        typer.Option(
+            "--data",
+            help="The file everything is kept in: by default ~/.local/state/meshnode/registry.db, "
+            "root's in /var/lib/meshnode.",
+            show_default=False,
+        ),
     ] = None,
     listen: Annotated[
         str, typer.Option("--listen", help="Where Consul's API is to be answered.")
@@ -39,7 +55,11 @@ def registry(
     ] = "127.0.0.1",
 ) -> None:
     """Run the embedded registry: the part of Consul one machine needs, kept in one file."""
+    from ..log import set_up
+
     host, port = _address(listen)
+    _check_node(node, node_address)
+    set_up("info", is_journal="JOURNAL_STREAM" in os.environ)
     run(_serve(data or default_data(), host, port, node, node_address))
 
 
@@ -58,8 +78,21 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _check_node(node: str, address: str) -> None:
+    if not _NODE_NAME.fullmatch(node):
+        raise UsageError(
+            f'--node "{node}" is no name of a node: letters, digits, "-", "_" and "." are'
+        )
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        raise UsageError(f'--node-address "{address}" is no IP address') from None
+
+
 async def _serve(data: Path, host: str, port: int, node: str, node_address: str) -> None:
     from catalog.embedded import Registry
+
+    from ..agent.notify import VARIABLE, Notifier
 
     _take_all_handles()
     ended = asyncio.Event()
@@ -68,7 +101,11 @@ async def _serve(data: Path, host: str, port: int, node: str, node_address: str)
     async with Registry(data) as running:
         await running.add_node(node, node_address)
         taken = await running.listen(host, port, node)
-        _tell(f"[{host}]:{taken}" if ":" in host else f"{host}:{taken}", data, node, node_address)
+        where = f"[{host}]:{taken}" if ":" in host else f"{host}:{taken}"
+        _tell(where, data, node, node_address)
+        if host not in LOOPBACK and not host.startswith("127."):
+            say(f"whoever reaches {where} may change everything: there are no ACLs here")
+        Notifier(os.environ.get(VARIABLE)).ready(f"answers at {where}")
         await ended.wait()
 
 

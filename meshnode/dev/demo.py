@@ -51,7 +51,7 @@ async def run_demo(wanted: Wanted, folder: Folder, say: Callable[[str], None]) -
     work.cancel()
     await asyncio.wait({work})
     if not work.cancelled() and (error := work.exception()) is not None:
-        raise error
+        raise _single(error)
 
 
 class _Demo:
@@ -138,3 +138,10 @@ def _hint(text: str) -> None:
     if sys.stdout.isatty():
         sys.stdout.write(f"\r{text}\033[K")
         sys.stdout.flush()
+
+
+def _single(error: BaseException) -> BaseException:
+    """The one error in a group, such as a screen that nobody reads any more; a fault of ours stays whole."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -19,8 +19,6 @@ OUTBOUND_PORT = 15000
 # What people type goes here: edge, registry and admin API of the first node.
 FRONT_DOOR = "127.0.0.1"
 FIRST_ADDRESS = 11
-MAX_NODES = 9
-"""127.0.0.11 to .19; more would say nothing new and need more memory than a laptop should spend."""
 
 HOST = "shop.test"
 ROUTE_KEY = "mesh/routes/shop"

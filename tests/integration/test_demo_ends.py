@@ -66,6 +66,15 @@ async def test_an_interrupted_start_ends_quietly(tmp_path: Path) -> None:
     assert "Traceback" not in demo.output
 
 
+async def test_one_whose_screen_went_away_ends(tmp_path: Path) -> None:
+    # As `meshnode dev | head -3` has it.
+    words = f"{COMMANDS / 'meshnode'} dev | head -3"
+    seen = await run("bash", "-c", words, env={"HOME": str(tmp_path)}, timeout=PATIENCE_S)
+    assert "node-1" in seen.stdout
+    assert seen.stderr == ""
+    await nothing_is_left()
+
+
 async def test_a_second_one_says_in_a_sentence_that_one_runs(tmp_path: Path) -> None:
     async with Demo(tmp_path) as first:
         second = await run(COMMANDS / "meshnode", "dev", env={"HOME": str(first.home)}, check=False)

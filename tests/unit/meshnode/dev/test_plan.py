@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from meshnode.dev import MAX_NODES
 from meshnode.dev.addresses import Moved, Ports, check_address, is_free
-from meshnode.dev.plan import MAX_NODES, Place, Plan, embedded_places, plan_of
+from meshnode.dev.plan import Place, Plan, embedded_places, plan_of
 from meshnode.dev.programs import telemetry
 from meshnode.errors import StartError
 from tests.support import free_port

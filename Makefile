@@ -90,7 +90,7 @@ bench: build .venv/.bench ## measure beside nginx, HAProxy, Envoy and Caddy: ONL
 	@tests/tools/build.py consul >/dev/null
 	@$(CARGO) build --release --locked --quiet --example relay --example origin
 ifdef PROFILE
-	@tests/tools/packages.sh perf=linux-perf strace=strace
+	@tests/tools/packages.sh perf=linux-perf
 	@$(BIN)/python -m benchmarks.profile '$(or $(ONLY),plain)' '$(PROFILE)'
 else
 	@$(BIN)/python -m benchmarks --only '$(ONLY)' --rounds $(ROUNDS) --seconds $(SECONDS_A_ROUND) $(if $(BEFORE),--before '$(BEFORE)') $(if $(RECORD),--record)

@@ -84,11 +84,11 @@ def _one(call: Call, reader: Reader) -> Reading:
 
 def _tree(call: Call, reader: Reader) -> Reading:
     prefix = _key(call)
-    found, index = entries.under(reader, prefix), entries.index_under(reader, prefix)
+    found, index = entries.listed(reader, prefix), entries.index_under(reader, prefix)
     topics = (entries.prefix_topic(prefix),)
     if not found:
         return _nothing(index, topics)
-    return Reading([entry.to_json() for entry in found], index, topics)
+    return Reading(found, index, topics)
 
 
 def _names(call: Call, reader: Reader) -> Reading:
@@ -97,9 +97,9 @@ def _names(call: Call, reader: Reader) -> Reading:
     separator = query.get("separator" if "separator" in query else "seperator")  # Consul takes both
     mark = separator.encode(errors="surrogateescape")
     names: dict[bytes, None] = {}
-    for entry in entries.under(reader, prefix):
-        cut = entry.key.find(mark, len(prefix)) if mark else -1
-        names[entry.key if cut < 0 else entry.key[: cut + len(mark)]] = None
+    for key in entries.keys_under(reader, prefix):
+        cut = key.find(mark, len(prefix)) if mark else -1
+        names[key if cut < 0 else key[: cut + len(mark)]] = None
     index, topics = entries.index_under(reader, prefix), (entries.prefix_topic(prefix),)
     if not names and prefix:
         return _nothing(index, topics)

@@ -38,19 +38,15 @@ class Entry:
         return self.key.decode(errors="replace")
 
     def to_json(self, *, with_value: bool = True) -> dict[str, Any]:
-        document: dict[str, Any] = {
-            "LockIndex": self.lock_index,
-            "Key": self.name,
-            "Flags": self.flags,
-            "Value": base64.b64encode(self.value).decode() if with_value and self.value else None,
-        }
-        if self.session:
-            document["Session"] = self.session
-        return {
-            **document,
-            "CreateIndex": self.create_index,
-            "ModifyIndex": self.modify_index,
-        }
+        return _document(
+            self.key,
+            self.value if with_value else b"",
+            self.flags,
+            self.session,
+            self.lock_index,
+            self.create_index,
+            self.modify_index,
+        )
 
 
 # Reading
@@ -61,11 +57,21 @@ def get(reader: Reader, key: bytes) -> Entry | None:
     return _entry(row) if row else None
 
 
-def under(reader: Reader, prefix: bytes) -> list[Entry]:
-    """All keys that begin so, sorted by their bytes."""
+def listed(reader: Reader, prefix: bytes) -> list[dict[str, Any]]:
+    """All keys that begin so in the API's form, sorted by their bytes.
+
+    Straight from the rows: every watch of a prefix reads it whole at each change, and an Entry a key doubles the time.
+    """
     where, values = _range(prefix)
     rows = reader.rows(f"SELECT * FROM kv WHERE {where} ORDER BY key", *values)  # noqa: S608  (_range's)
-    return [_entry(row) for row in rows]
+    return [_document(*row) for row in rows]
+
+
+def keys_under(reader: Reader, prefix: bytes) -> list[bytes]:
+    """Sorted by their bytes."""
+    where, values = _range(prefix)
+    rows = reader.rows(f"SELECT key FROM kv WHERE {where} ORDER BY key", *values)  # noqa: S608  (_range's)
+    return [row[0] for row in rows]
 
 
 def table_index(reader: Reader) -> int:
@@ -158,10 +164,10 @@ def delete_cas(writer: Writer, key: bytes, index: int) -> bool:
 
 
 def delete_under(writer: Writer, prefix: bytes) -> None:
-    where, values = _range(prefix)
-    keys = [row[0] for row in writer.rows(f"SELECT key FROM kv WHERE {where}", *values)]  # noqa: S608  (_range's)
+    keys = keys_under(writer, prefix)
     if not keys:
         return
+    where, values = _range(prefix)
     writer.execute(f"DELETE FROM kv WHERE {where}", *values)  # noqa: S608  (_range's)
     if prefix:
         _bury(writer, prefix)
@@ -241,3 +247,26 @@ def _entry(row: Any) -> Entry:
         row["create_index"],
         row["modify_index"],
     )
+
+
+def _document(
+    key: bytes,
+    value: bytes,
+    flags: int | str,
+    session: str | None,
+    lock_index: int,
+    create_index: int,
+    modify_index: int,
+) -> dict[str, Any]:
+    """The API's form of a row of `kv`, column by column."""
+    document: dict[str, Any] = {
+        "LockIndex": lock_index,
+        "Key": key.decode(errors="replace"),
+        "Flags": int(flags),
+        "Value": base64.b64encode(value).decode() if value else None,
+    }
+    if session:
+        document["Session"] = session
+    document["CreateIndex"] = create_index
+    document["ModifyIndex"] = modify_index
+    return document

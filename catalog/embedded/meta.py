@@ -8,11 +8,9 @@ import orjson
 
 from .answer import Answer
 from .call import Call, Route
-from .shared import DATACENTER
+from .shared import DATACENTER, VERSION
 from .store import Reader
 
-VERSION = "1.22.0"
-"""Consul's, whose behaviour this is."""
 SERF_PORT, SERVER_PORT = 8301, 8300
 """Where a Consul would gossip and be spoken to by other servers: nobody listens there."""
 BUILD = {"SHA": "", "BuildDate": "1970-01-01T00:00:01Z", "HumanVersion": VERSION, "FIPS": ""}

@@ -14,7 +14,7 @@ import orjson
 
 from . import check_entries, entries, service_entries, session_entries
 from .errors import Refused
-from .shared import DATACENTER
+from .shared import DATACENTER, VERSION
 from .store import Writer
 
 # A node has the same id in every registry of its name, so that one that is made anew is the same node.
@@ -33,7 +33,7 @@ def put_alive(writer: Writer, name: str, address: str) -> None:
         "Address": address,
         "Datacenter": DATACENTER,
         "TaggedAddresses": dict.fromkeys(places, address),
-        "Meta": {"consul-network-segment": ""},
+        "Meta": {"consul-network-segment": "", "consul-version": VERSION},
     }
     put(writer, node)
     if not entries.instances(writer, "consul"):

@@ -19,7 +19,7 @@ def put(writer: Writer, node: str, document: Mapping[str, Any]) -> None:
     """Makes or changes a service; one that stands there so is left alone. Refused without its node."""
     service_id, service = document["ID"], document["Service"]
     there = entries.service(writer, node, service_id)
-    if there is not None and {**there, **document} == there:
+    if there is not None and _without_indexes(there) == document:
         return
     if entries.node(writer, node) is None:
         raise Refused(500, "failed inserting service: Missing node registration")
@@ -59,6 +59,10 @@ def forget_index(writer: Writer, name: str) -> None:
     writer.execute("DELETE FROM indexes WHERE name = ?", name)
     writer.bumped.discard(name)
     writer.wake(name)
+
+
+def _without_indexes(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry[name] for name in entry if name not in ("CreateIndex", "ModifyIndex")}
 
 
 def _touched(writer: Writer, node: str, service: str) -> None:

@@ -11,6 +11,8 @@ from .store import Store
 
 DATACENTER = "dc1"
 """There is one, and this is its name, as Consul's own default is."""
+VERSION = "1.22.0"
+"""Consul's, whose behaviour this is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def _get_or_empty(tx: Reader, entry: Entry) -> Results:
 
 
 def _get_tree(tx: Reader, entry: Entry) -> Results:
-    return [{"KV": found.to_json()} for found in kv_entries.under(tx, entry.key)]
+    return [{"KV": found} for found in kv_entries.listed(tx, entry.key)]
 
 
 def _check_index(tx: Reader, entry: Entry) -> Results:

@@ -209,7 +209,8 @@ class Agent:
     def _show(self, view: View) -> None:
         self._admin.view = view
         if view.is_ready:
-            self._notifier.ready(f"serves as {view.node}")
+            # Before Consul is reached the node serves what was saved, and has no name yet.
+            self._notifier.ready(f"serves as {view.node}" if view.node else "serves what was saved")
 
     def _saved(self, name: str, error: Exception | None) -> None:
         """The node goes on without its disk, and says so: a start without Consul would serve what is old."""

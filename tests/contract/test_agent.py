@@ -48,6 +48,15 @@ async def test_an_address_of_its_own_is_tagged(consul: Subject) -> None:
     assert found["Node"]["Node"] == NODE
 
 
+async def test_what_is_said_no_more_is_gone(consul: Subject) -> None:
+    await consul.register({**WEB, "Address": "10.1.1.1", "Meta": {"k": "v"}})
+    await consul.register({"Name": "web", "ID": "web-1"})
+    service = (await consul.api("GET", "/v1/health/service/web"))[0]["Service"]
+    assert (service["Tags"], service["Address"], service["Meta"]) == ([], "", None)
+    assert "Port" not in service
+    assert "TaggedAddresses" not in service
+
+
 async def test_names_may_be_written_as_in_files(consul: Subject) -> None:
     body = {"name": "web", "port": 5, "enable_tag_override": True, "check": {"ttl": "60s"}}
     await consul.register(body)

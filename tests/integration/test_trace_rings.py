@@ -38,6 +38,18 @@ class World:
         return await wait_until(is_so, 60, what=f"{HOST} answers {status}")
 
 
+async def is_in_mesh(edge: MeshNode) -> None:
+    """Returns once the edge reaches shop through its node: before, it is called in clear, and no other proxy tells of it."""
+
+    async def is_so() -> bool:
+        clusters = (await edge.proxy("/v1/snapshot"))["resources"].get("clusters", {})
+        endpoints = clusters.get("shop", {}).get("endpoints", [])
+        return [one["via"] for one in endpoints] == ["mesh"]
+
+    await wait_until(is_so, 60, what="shop is reached through the mesh")
+    await edge.serves(HOST)
+
+
 @pytest.fixture
 async def consul(tmp_path: Path) -> AsyncIterator[ConsulCluster]:
     async with (
@@ -59,7 +71,7 @@ async def world(consul: ConsulCluster, tmp_path: Path) -> AsyncIterator[World]:
         MeshNode(consul, "node-1", tmp_path, is_edge=True, jaeger_url=away) as edge,
         MeshNode(consul, "node-2", tmp_path, jaeger_url=away) as shop,
     ):
-        await edge.serves(HOST)
+        await is_in_mesh(edge)
         yield World(edge, shop)
 
 
@@ -142,7 +154,7 @@ async def test_parts_in_jaeger_and_in_a_ring_are_one_tree(
         MeshNode(consul, "node-1", tmp_path, is_edge=True, otlp_http=jaeger.otlp_http) as edge,
         MeshNode(consul, "node-2", tmp_path, jaeger_url=jaeger.query_url) as shop,
     ):
-        await edge.serves(HOST)
+        await is_in_mesh(edge)
         trace_id = await World(edge, shop).traced()
         await jaeger.wait_for_trace(trace_id, 1)
         edge.agent.kill()

@@ -185,7 +185,7 @@ fn measure_spans() {
         end_unix_ns: 1_700_000_000_001_000_000,
         service: Arc::clone(&names[0]),
         instance: None,
-        method: text(b"GET"),
+        method: "GET".into(),
         path: text(b"/cart/items/42"),
         scheme: "http",
         server_address: text(b"shop.example"),

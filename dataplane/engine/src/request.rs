@@ -17,6 +17,7 @@ use crate::plan::{self, Caller, Plan, Target};
 use crate::rewrite::{self, Client, Forwarding};
 use crate::router::{self, Action, Changes};
 use crate::snapshot::{Limits, ListenerKind, Network, Snapshot};
+use crate::span::text;
 use crate::trace::TraceContext;
 use crate::worker::Worker;
 
@@ -55,14 +56,14 @@ pub struct Request {
 }
 
 /// What a span tells of a request's head.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Told {
     /// The path, without the query: that may hold secrets.
-    pub path: String,
+    pub path: Box<str>,
     /// The host asked for.
-    pub host: String,
+    pub host: Box<str>,
     /// The client's program.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Box<str>>,
 }
 
 impl Request {
@@ -332,9 +333,9 @@ fn normal_path(path: &str, is_strict: bool) -> Result<Cow<'_, str>, Unclear> {
 fn tell(head: &RequestHead<'_>, path: &str, host: &Host<'_>) -> Told {
     let user_agent = head.headers.find(Known::UserAgent);
     Told {
-        path: path.to_owned(),
-        host: host.name.clone().into_owned(),
-        user_agent: user_agent.map(|agent| String::from_utf8_lossy(agent).into_owned()),
+        path: text(path.as_bytes()),
+        host: text(host.name.as_bytes()),
+        user_agent: user_agent.map(text),
     }
 }
 

@@ -1,0 +1,122 @@
+"""Random operations on the agent of the registry's node and of a real Consul's: the same answers, indexes in the same order."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.contract.operations import Operation, Side, first_difference, order_of
+from tests.contract.subject import EmbeddedRegistry, RealConsul, Subject
+
+# Some ten seconds.
+EXAMPLES = 30
+MOST_OPERATIONS = 15
+
+services = st.sampled_from(("web", "db"))
+verbs = st.sampled_from(("pass", "warn", "fail"))
+
+
+def put(path: str, body: Any = None) -> Operation:
+    return Operation("PUT", f"/v1/agent/{path}", body)
+
+
+registrations = st.builds(
+    lambda service, port, tags, checks: put(
+        "service/register",
+        {"Name": service, "ID": f"{service}-1", "Port": port, "Tags": tags, **checks},
+    ),
+    services,
+    st.sampled_from((0, 80)),
+    # The tags stay: an agent shows those a check was registered with, the registry its service's.
+    st.just(["a"]),
+    st.sampled_from(
+        (
+            {},
+            {"Check": {"TTL": "10m"}},
+            {"Check": {"TTL": "10m", "Status": "passing"}},
+            {"Check": {"CheckID": "one", "TTL": "10m", "Notes": "n"}},
+        )
+    ),
+)
+operations = st.one_of(
+    registrations,
+    st.builds(lambda service: put(f"service/deregister/{service}-1"), services),
+    st.builds(
+        lambda verb, service: put(f"check/{verb}/service:{service}-1?note={verb}"), verbs, services
+    ),
+    st.builds(lambda verb: put(f"check/{verb}/one"), verbs),
+    st.builds(
+        lambda name, status: put("check/register", {"Name": name, "TTL": "10m", "Status": status}),
+        st.sampled_from(("disk", "one")),
+        st.sampled_from(("passing", "critical")),
+    ),
+    st.builds(
+        lambda name: put(f"check/deregister/{name}"), st.sampled_from(("disk", "service:web-1"))
+    ),
+    st.builds(
+        lambda flag: put(f"maintenance?enable={flag}&reason=r"), st.sampled_from(("true", "false"))
+    ),
+    st.builds(
+        lambda service, flag: put(f"service/maintenance/{service}-1?enable={flag}"),
+        services,
+        st.sampled_from(("true", "false")),
+    ),
+)
+
+QUESTIONS = (
+    "/v1/agent/services",
+    "/v1/agent/checks",
+    "/v1/agent/service/web-1",
+    "/v1/catalog/services",
+    "/v1/catalog/service/web",
+    "/v1/health/node/node-1",
+    "/v1/health/checks/web",
+    "/v1/health/checks/db",
+    "/v1/health/state/critical",
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[Subject, Subject]]:
+    folder = tmp_path_factory.mktemp("agents")
+    async with EmbeddedRegistry(folder) as registry, RealConsul(folder / "consul") as consul:
+        for subject in (registry, consul):
+            # From here on every table has the same history on both.
+            await subject.register({"Name": "first", "Check": {"TTL": "10m"}})
+        yield registry, consul
+
+
+@pytest.mark.consul
+@pytest.mark.asyncio(loop_scope="module")
+@settings(max_examples=EXAMPLES)
+@given(st.lists(operations, min_size=1, max_size=MOST_OPERATIONS))
+async def test_both_agents_answer_alike(
+    pair: tuple[Subject, Subject], wanted: list[Operation]
+) -> None:
+    for subject in pair:
+        await subject.clear()
+    async with aiohttp.ClientSession() as client:
+        ours, theirs = (Side(client, subject.http_address()) for subject in pair)
+        for operation in wanted:
+            assert await ours.run(operation, "") == await theirs.run(operation, ""), operation
+            for question in QUESTIONS:
+                assert await _asked(ours, question) == await _asked(theirs, question), (
+                    operation,
+                    question,
+                )
+        place = first_difference(order_of(ours.indexes), order_of(theirs.indexes))
+        assert place is None, f"{ours.indexes} {theirs.indexes}"
+
+
+async def _asked(side: Side, question: str) -> tuple[int, Any]:
+    """The content's hash is each side's own."""
+    status, found = await side.ask(question)
+    if isinstance(found, dict):
+        found.pop("ContentHash", None)
+    return status, found

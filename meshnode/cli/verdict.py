@@ -68,7 +68,7 @@ def sentence(found: Verdict, sent: Sent | None = None) -> str:
         parts.append(f"refused by {_share(found, 'refused')}{goes_on}")
     if found.count("accepted"):
         parts.append(
-            f"accepted by {_share(found, 'accepted')}{_how_fast(found, sent)}{_warnings(found)}"
+            f"accepted by {_share(found, 'accepted')}{_warnings(found)}{_how_fast(found, sent)}"
         )
     waiting = [f"{node.node} ({node.reason})" for node in found.nodes if node.answer == "waiting"]
     if waiting:

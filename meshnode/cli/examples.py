@@ -37,6 +37,9 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("meshnode kv ls", "all keys people wrote, with their index"),
         Example("meshnode kv delete mesh/routes/shop", "gone; says when the nodes have left it"),
     ),
+    "confirm": (
+        Example("meshnode confirm", "after all of mesh/ was deleted and nodes hold it back: it was meant"),
+    ),
     "status": (
         Example("meshnode status", "all nodes, and every problem there is"),
         Example("meshnode status mesh/routes/shop", "what each node thinks of one key"),

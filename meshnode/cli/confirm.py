@@ -10,12 +10,12 @@ import typer
 from catalog import CONFIRM, ConsulClient
 
 from ..errors import MeshnodeError
-from .kv import WAIT_S
 from .nodes import Nodes, read_nodes
 from .options import Asked, with_consul
 from .output import say, say_json
 from .reach import consul_client, run
-from .verdict import PEOPLES, say_verdict, wait_for_verdict
+from .verdict import say_verdict
+from .waiting import PEOPLES, TIMEOUT, Timeout, seconds_of, wait_for_verdict
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,12 +23,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 @with_consul
-def confirm(asked: Asked) -> None:
+def confirm(asked: Asked, timeout: Timeout = TIMEOUT) -> None:
     """Say that keys which went all at once are meant to be gone."""
-    run(_confirm(asked))
+    run(_confirm(asked, seconds_of(timeout)))
 
 
-async def _confirm(asked: Asked) -> None:
+async def _confirm(asked: Asked, wait_s: float) -> None:
     async with consul_client(asked.settings) as client:
         held = held_after(await read_nodes(client))
         if not held:
@@ -45,7 +45,7 @@ async def _confirm(asked: Asked) -> None:
             raise MeshnodeError(
                 f"somebody else wrote {CONFIRM} just now: look at `meshnode status`"
             )
-        verdict = await wait_for_verdict(client, CONFIRM, WAIT_S)
+        verdict = await wait_for_verdict(client, CONFIRM, wait_s)
     if not asked.as_json:
         say(f"what went by index {index} is meant to be gone")
     say_verdict(verdict, as_json=asked.as_json)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .keys import CONFIRM
+from .middle import middle
 from .model import KvEntry, Problem
 from .update import KvUpdate
 
@@ -80,14 +81,16 @@ def _any_key(entries: tuple[KvEntry, ...]) -> bool:
 
 def _with_old_objects(old: tuple[KvEntry, ...], new: tuple[KvEntry, ...]) -> tuple[KvEntry, ...]:
     """The new entries, as the old objects where nothing differs, so that what was made of them is found by identity."""
-    if old == new:
+    found = middle(old, new)
+    if found.is_empty:
         return old
-    known = {entry.key: entry for entry in old}
-    return tuple(
+    known = {entry.key: entry for entry in old[found.start : found.old_end]}
+    between = (
         same
         if (same := known.get(entry.key)) is not None
         and same.modify_index == entry.modify_index
         and same.value == entry.value
         else entry
-        for entry in new
+        for entry in new[found.start : found.new_end]
     )
+    return (*old[: found.start], *between, *old[found.old_end :])

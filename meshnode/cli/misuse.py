@@ -22,6 +22,7 @@ _NO_VALUE = re.compile(r"Option '(.*?)' requires an argument")
 # Pydantic's way of saying twice what was wrong.
 _TWICE = re.compile(r", unable to parse.*", re.DOTALL)
 PUT = "meshnode kv put"
+FLAGS = ("--json", "--wait", "--no-wait")
 
 
 def is_misuse(error: Exception) -> bool:
@@ -113,7 +114,7 @@ def _plain(words: Sequence[str]) -> list[str]:
     for word in words:
         if not word.startswith("--") and not is_value:
             plain.append(word)
-        is_value = word.startswith("--") and "=" not in word and word != "--json"
+        is_value = word.startswith("--") and "=" not in word and word not in FLAGS
     return plain
 
 

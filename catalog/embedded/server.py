@@ -177,7 +177,7 @@ def _not_listening(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"{where} is taken by another program, so the registry can not listen there: "
-            f"stop that one (ss -ltnp 'sport = :{port}' names it), or choose another port"
+            f"stop that one (ss -ltnp 'sport = :{port}' names it), or choose another port (--listen)"
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return f"this machine has no address {host}: choose one it has"

@@ -38,6 +38,9 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("meshnode kv ls", "all keys people wrote, with their index"),
         Example("meshnode kv delete mesh/routes/shop", "gone; says when the nodes have left it"),
     ),
+    "confirm": (
+        Example("meshnode confirm", "after all of mesh/ was deleted and nodes hold it back: it was meant"),
+    ),
     "wait": (
         Example("meshnode wait mesh/routes/shop --timeout 30s", "for scripts: 0 every node serves it, 1 one refuses it, 3 one has not said"),
     ),

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -261,10 +262,10 @@ async def test_a_detached_daemon_is_found_and_killed() -> None:
     await wait_until(lambda: not Path(f"/proc/{found.pid}").exists(), what="it is gone")
 
 
-async def test_code_under_test_learns_how_its_program_ended() -> None:
+def test_code_under_test_learns_how_its_program_ended() -> None:
     """It starts programs in this process, and asks when its turn comes."""
-    started = await asyncio.create_subprocess_exec("sleep", "3600")
-    started.kill()
-    os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)
-    children.reap_adopted()
-    assert await started.wait() == -signal.SIGKILL
+    with subprocess.Popen(["sleep", "3600"]) as started:
+        started.kill()
+        os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)
+        children.reap_adopted()
+        assert started.poll() == -signal.SIGKILL

@@ -8,9 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from catalog import Compiled, Compiler, NodeFacts, Snapshot, Staleness, State, Update
+from catalog import (
+    Compiled,
+    Compiler,
+    NodeFacts,
+    Snapshot,
+    Staleness,
+    State,
+    UnhealthyUpdate,
+    Update,
+)
 
 from .ports import OutboundPorts
+from .unwell import Unwell
 
 PORT_META = "mesh-outbound-port"
 
@@ -27,6 +37,7 @@ class Knowledge:
     """Applies updates; `compile()` gives a table when there is a new one."""
 
     def __init__(self, clock: Clock, ports: OutboundPorts) -> None:
+        self._clock = clock
         self._compiler = Compiler(None)
         self._state = State()
         self._facts: NodeFacts | None = None
@@ -36,6 +47,7 @@ class Knowledge:
         self.named_ports: frozenset[str] = frozenset()
         """Local services whose registration names their outbound port."""
         self.compiled: Compiled | None = None
+        self.unwell = Unwell()
         self._not_reached = Staleness(clock.unix(), "Consul was not reached yet")
         self.staleness = self._not_reached
 
@@ -62,6 +74,8 @@ class Knowledge:
             self.staleness = update
         else:
             self._state = self._state.apply(update)
+            if isinstance(update, UnhealthyUpdate):
+                self.unwell = self.unwell.after(update.checks, self._clock.unix())
 
     def completed(self) -> None:
         self._is_complete = True

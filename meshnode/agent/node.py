@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import time
+from typing import Any
 
 from catalog import (
     CatalogError,
@@ -33,6 +34,7 @@ from . import ports, rights
 from .consul_side import ConsulSide, issued, make_provider
 from .delivery import Delivery
 from .events import ConsulReached, Event, IdentityIssued, OwnProblem, ProxyDown, ProxyUp
+from .explaining import explain
 from .facts import Me
 from .knowledge import Clock, Knowledge
 from .loop import AgentLoop
@@ -88,6 +90,7 @@ class Agent:
             snapshot=self._proxy_snapshot,
             metrics=self._metrics,
             ring=self._ring,
+            explain=self._explain,
         )
         self._loop = AgentLoop(
             self._mailbox,
@@ -222,6 +225,10 @@ class Agent:
 
     async def _proxy_snapshot(self) -> bytes:
         return await self._proxy().client.snapshot()
+
+    async def _explain(self, document: dict[str, Any]) -> dict[str, Any]:
+        client = self._proxy().client
+        return await explain(client, document, self._knowledge, self._delivery, self._side)
 
     async def _metrics(self) -> str:
         proxy = self._delivery.proxy

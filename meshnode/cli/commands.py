@@ -47,6 +47,10 @@ COMMANDS = (
     Line("routes", "List routes with what the nodes say of them."),
     Line("services", "List services, their health, and how they are reached and call."),
     Line("trace", "Show one request as a tree."),
+    Line(
+        "explain",
+        "Say what would become of a request, and why: routes, changes, instances, the intention that decides.",
+    ),
     Line("kv", "Read and write keys in Consul."),
     Line("confirm", "Say that keys which went all at once are meant to be gone."),
     Line(

@@ -85,6 +85,15 @@ def trace(
         console(is_error=True).print(f"[yellow]{escaped(line)}[/]")
 
 
+async def find_trace(settings: Settings, wanted: str) -> Trace:
+    """The trace whose id begins so, or the `last`, for other commands. Raises MeshnodeError where nobody has it."""
+    start = LAST if wanted == LAST else trace_id_start(wanted)
+    answer = await _find(settings, start)
+    if answer.trace is None:
+        raise _not_found(settings, start, answer)
+    return answer.trace
+
+
 async def _find(settings: Settings, wanted: str) -> Answer:
     known = await known_rings(settings)
     async with AsyncExitStack() as stack:

@@ -80,6 +80,7 @@ lint: setup ## formats, lints and types of both languages; warnings are errors
 	@$(BIN)/mypy
 	@$(CARGO) fmt --check
 	@$(CARGO) clippy --workspace --all-targets --locked --quiet -- --deny warnings
+	@$(CARGO) check --manifest-path fuzz/Cargo.toml --locked --quiet
 
 unit: setup ## the tests that need no other program: cargo test, and pytest with the arrows between the rooms
 	@$(CARGO) test --workspace --locked --quiet

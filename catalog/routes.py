@@ -57,7 +57,7 @@ def to_resource(route: Route) -> dict[str, Any]:
     resource: dict[str, Any] = {
         "key": route.key,
         "index": route.index,
-        "host": rule.host,
+        "hosts": [rule.host],
         "path": {"exact" if rule.is_exact else "prefix": rule.path},
         "action": _action_resource(rule.action),
     }
@@ -77,7 +77,7 @@ def from_resource(name: str, resource: dict[str, Any]) -> Route:
     else:
         made = Split(tuple((str(part["cluster"]), int(part["weight"])) for part in action["split"]))
     rule = Rule(
-        str(resource["host"]),
+        str(resource["hosts"][0]),
         str(path),
         kind == "exact",
         made,

@@ -117,7 +117,7 @@ def _settings(node: str) -> dict[str, Any]:
 
 def _route(endpoint: dict[str, Any]) -> dict[str, Any]:
     action = {"split": [{"cluster": SERVICE, "weight": 1}]}
-    route = {"key": "mesh/routes/bench", "index": 1, "host": HOST, "path": {"prefix": "/"}}
+    route = {"key": "mesh/routes/bench", "index": 1, "hosts": [HOST], "path": {"prefix": "/"}}
     cluster = {"service": SERVICE, "exists": True, "instances": 1, "endpoints": [endpoint]}
     return {"routes": {"bench": {**route, "action": action}}, "clusters": {SERVICE: cluster}}
 

@@ -37,8 +37,11 @@ async def _register_service(call: Call) -> Answer:
     registration = ServiceRegistration.of(call.body)
     replace = "replace-existing-checks"
     is_replacing = replace in call.query and call.query.get(replace) in ("", "true")
+    outputs = call.shared.checks.reports.outputs(call.node)
     check_ids = await call.store.write(
-        lambda writer: registration.apply(writer, call.node, is_replacing_checks=is_replacing)
+        lambda writer: registration.apply(
+            writer, call.node, is_replacing_checks=is_replacing, outputs=outputs
+        )
     )
     call.shared.checks.restart(call.node, check_ids)
     return EMPTY
@@ -51,6 +54,7 @@ async def _deregister_service(call: Call) -> Answer:
         delete_service(writer, call.node, call.rest)
 
     await call.store.write(change)
+    call.shared.checks.drop_gone()
     return EMPTY
 
 
@@ -79,7 +83,8 @@ async def _service(call: Call) -> Answer:
 
 async def _register_check(call: Call) -> Answer:
     registration = CheckRegistration.of(call.body)
-    check_id = await call.store.write(lambda writer: registration.apply(writer, call.node))
+    outputs = call.shared.checks.reports.outputs(call.node)
+    check_id = await call.store.write(lambda writer: registration.apply(writer, call.node, outputs))
     call.shared.checks.restart(call.node, [check_id])
     return EMPTY
 
@@ -91,6 +96,7 @@ async def _deregister_check(call: Call) -> Answer:
         delete_check(writer, call.node, call.rest)
 
     await call.store.write(change)
+    call.shared.checks.drop_gone()
     return EMPTY
 
 

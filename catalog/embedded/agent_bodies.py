@@ -60,26 +60,36 @@ class ServiceRegistration:
             raise bad_request("Status for checks must 'passing', 'warning', 'critical'")
         return cls(with_default_addresses(document), checks)
 
-    def apply(self, writer: Writer, node: str, *, is_replacing_checks: bool) -> list[str]:
-        """The ids of its checks. A check that was there keeps its status and output."""
+    def apply(
+        self,
+        writer: Writer,
+        node: str,
+        *,
+        is_replacing_checks: bool,
+        outputs: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """The ids of its checks. One that was there keeps its status and output, of which `outputs` has newer ones."""
         service_id = self.service["ID"]
         service_entries.put(writer, node, self.service)
         writer.execute("INSERT OR IGNORE INTO agent_services VALUES (?, ?)", node, service_id)
-        kept = [self._put(writer, node, number) for number in range(len(self.checks))]
+        kept = [
+            self._put(writer, node, number, outputs or {}) for number in range(len(self.checks))
+        ]
         if is_replacing_checks:
             for check in agent_checks(writer, node, service_id):
                 if check["CheckID"] not in kept:
                     check_entries.delete(writer, node, check["CheckID"])
         return kept
 
-    def _put(self, writer: Writer, node: str, number: int) -> str:
+    def _put(self, writer: Writer, node: str, number: int, outputs: Mapping[str, str]) -> str:
         form, service_id, name = self.checks[number], self.service["ID"], self.service["Service"]
         many = f":{number + 1}" if len(self.checks) > 1 else ""
         check_id = form.check_id or f"service:{service_id}{many}"
         document = form.document(
             node, check_id, form.name or f"Service '{name}' check", is_of_service=True
         )
-        put_agent_check(writer, {**document, "ServiceID": service_id}, form.definition)
+        whole = {**document, "ServiceID": service_id}
+        put_agent_check(writer, whole, form.definition, outputs.get(check_id))
         return check_id
 
 
@@ -104,23 +114,28 @@ class CheckRegistration:
             raise bad_request(f"Invalid check: {fault}")
         return cls(form)
 
-    def apply(self, writer: Writer, node: str) -> str:
-        """The id of the check. One that was there keeps its status and output."""
+    def apply(self, writer: Writer, node: str, outputs: Mapping[str, str] | None = None) -> str:
+        """The id of the check. One that was there keeps its status and output, of which `outputs` has newer ones."""
         form = self.form
         if form.service_id and agent_service(writer, node, form.service_id) is None:
             raise Refused(404, f'ServiceID "{form.service_id}" does not exist')
         check_id = form.check_id or form.name
         document = form.document(node, check_id, form.name, is_of_service=False)
-        put_agent_check(writer, {**document, "ServiceID": form.service_id}, form.definition)
+        whole = {**document, "ServiceID": form.service_id}
+        put_agent_check(writer, whole, form.definition, (outputs or {}).get(check_id))
         return check_id
 
 
-def put_agent_check(writer: Writer, document: dict[str, Any], definition: Definition) -> None:
-    """A check that is the agent's own, with what it runs for it."""
+def put_agent_check(
+    writer: Writer, document: dict[str, Any], definition: Definition, output: str | None = None
+) -> None:
+    """A check that is the agent's own, with what it runs for it; one that was there may have a newer `output`."""
     node, check_id = document["Node"], document["CheckID"]
     there = agent_check(writer, node, check_id)
     if there is not None:
         document = {**document, "Status": there["Status"], "Output": there["Output"]}
+        if output is not None:
+            document["Output"] = output
     check_entries.put(writer, document)
     writer.execute(
         "INSERT INTO agent_checks VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET definition = ?3",

@@ -38,6 +38,7 @@ async def _register(call: Call) -> Answer:
 async def _deregister(call: Call) -> Answer:
     deregistration = Deregistration.of(call.body)
     await call.store.write(deregistration.apply)
+    call.shared.checks.drop_gone()
     return DONE
 
 

@@ -65,7 +65,8 @@ def put(writer: Writer, document: Mapping[str, Any]) -> None:
     writer.bump("checks")
     _touched(writer, whole)
     if there is not None:
-        _touched(writer, there)
+        # A service that lost its check to another one keeps its index, as in Consul.
+        _wake(writer, there)
 
 
 def delete(writer: Writer, node: str, check_id: str) -> None:
@@ -84,11 +85,19 @@ def delete(writer: Writer, node: str, check_id: str) -> None:
 
 def _touched(writer: Writer, check: Mapping[str, Any]) -> None:
     """Moves what shows this check: its service, or for a check of the node all services on it."""
-    node, service = check["Node"], check["ServiceName"]
     if check["ServiceID"]:
-        writer.bump(entries.service_index(service))
-        writer.wake(entries.service_checks_topic(service))
+        writer.bump(entries.service_index(check["ServiceName"]))
     else:
-        writer.bump(*entries.service_indexes_on(writer, node))
-    status = check["Status"]
-    writer.wake(entries.CHECK_ROWS, entries.node_checks_topic(node), entries.status_topic(status))
+        writer.bump(*entries.service_indexes_on(writer, check["Node"]))
+    _wake(writer, check)
+
+
+def _wake(writer: Writer, check: Mapping[str, Any]) -> None:
+    """Wakes who waits for lists that show this check."""
+    writer.wake(
+        entries.CHECK_ROWS,
+        entries.node_checks_topic(check["Node"]),
+        entries.status_topic(check["Status"]),
+    )
+    if check["ServiceID"]:
+        writer.wake(entries.service_checks_topic(check["ServiceName"]))

@@ -37,7 +37,7 @@ class Reports:
         if there["Status"] == finding.status and not self._in_writing[key]:
             if self.output(node, check_id, there["Output"]) == finding.output:
                 return True
-            if self._clock() < self._written_at.get(key, 0) + OUTPUT_AFTER_S:
+            if self._clock() < self._written_at.setdefault(key, self._clock()) + OUTPUT_AFTER_S:
                 self._outputs[key] = finding.output
                 return True
         return await self._write(key, finding)
@@ -45,6 +45,10 @@ class Reports:
     def output(self, node: str, check_id: str, known: str) -> str:
         """The newest output, `known` being the catalog's."""
         return self._outputs.get((node, check_id), known)
+
+    def outputs(self, node: str) -> dict[str, str]:
+        """What the catalog does not have yet, by check id."""
+        return {key[1]: output for key, output in self._outputs.items() if key[0] == node}
 
     def forget(self, key: Key) -> None:
         self._outputs.pop(key, None)

@@ -72,6 +72,15 @@ class Checks:
             if row["id"] in check_ids:
                 self._run((row["node"], row["id"]), _definition(row))
 
+    def drop_gone(self) -> None:
+        """Ends the runs of checks that were taken from the catalog, and what was known of them."""
+        rows = self._store.read(lambda reader: reader.rows("SELECT node, id FROM agent_checks"))
+        left = {(row["node"], row["id"]) for row in rows}
+        for key in self._runs.keys() - left:
+            self._runs.pop(key).cancel()
+            del self._beats[key]
+            self.reports.forget(key)
+
     async def beat(self, node: str, check_id: str, finding: Finding) -> None:
         """A TTL check's heartbeat: its time begins anew."""
         beat = self._beats.get((node, check_id))
@@ -83,6 +92,7 @@ class Checks:
         old = self._runs.pop(key, None)
         if old is not None:
             old.cancel()
+        self.reports.forget(key)
         run = {
             "ttl": self._run_ttl,
             "http": self._run_probe,

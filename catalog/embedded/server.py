@@ -77,7 +77,7 @@ class Listeners:
 
     async def _serve(self, node: str, request: web.BaseRequest) -> web.StreamResponse:
         answer = await self._answer(node, request)
-        is_pretty = "pretty" in request.rel_url.query_string
+        is_pretty = "pretty" in Query(request.raw_path.partition("?")[2])
         headers = {
             "Vary": "Accept-Encoding",
             "X-Consul-Default-Acl-Policy": "allow",

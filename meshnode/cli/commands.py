@@ -50,7 +50,7 @@ COMMANDS = (
     Line("kv", "Read and write keys in Consul."),
     Line("intentions", "Say which service may call which (Consul's intentions)."),
     Line("acl", "Consul's ACLs."),
-    Line("config", "Look at this node's settings."),
+    Line("config", "Look at this node's settings, and print files to begin with."),
     Line("dev", "Run a whole mesh on this machine, with a small shop to try it on."),
     Line(
         "registry",

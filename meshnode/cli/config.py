@@ -1,25 +1,31 @@
-"""`meshnode config`: which settings hold here and where they come from, and all that is wrong with them at once."""
+"""`meshnode config`: which settings hold and where they come from, all that is wrong with them, and files to begin with."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from ..config import TABLE, Examined, Given, Mistake, Setting, examine_settings
+from ..config.document import sample_document
 from ..config.door import door
 from ..config.machine import examine_machine
+from ..config.unit import unit
 from ..errors import EXIT_REFUSED
 from .options import Json, with_all_settings
 from .output import count, say, say_json, say_table
 
-app = typer.Typer(help="Look at this node's settings.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at this node's settings, and print files to begin with.", no_args_is_help=True
+)
 HIDDEN = "(hidden)"
 
 
 @app.callback()
 def _group() -> None:
-    """Look at this node's settings."""
+    """Look at this node's settings, and print files to begin with."""
 
 
 @app.command()
@@ -55,6 +61,19 @@ def check(given: Given, *, as_json: Json = False) -> None:
         say(_summary(given, examined) if is_well else _count(mistakes))
     if not is_well:
         raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command()
+def sample() -> None:
+    """Print a settings file with every setting, its sentence and its default."""
+    typer.echo(sample_document(), nl=False)
+
+
+@app.command("unit")
+def print_unit() -> None:
+    """Print a hardened unit of systemd, for the program where it lies here."""
+    beside = Path(sys.executable).parent / "meshnode"
+    typer.echo(unit(beside) if beside.exists() else unit(), nl=False)
 
 
 def shown(line: Setting, examined: Examined) -> str:

@@ -23,6 +23,8 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("meshnode config show", "each setting, and where its value comes from"),
         Example("meshnode config check", "every mistake at once, before a start finds the first"),
         Example("MESHNODE_TRACE_RATIO=0.1 meshnode config show --json", "the same for a program, with a variable tried out"),
+        Example("meshnode config sample > meshnode.toml", "a file to begin with; its place is /etc/meshnode/meshnode.toml"),
+        Example("meshnode config unit > meshnode.service", "for /etc/systemd/system/"),
     ),
     "join": (
         Example("meshnode join --print", "on a node that stands: the command for the new machine"),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..config.document import settings_document
+from ..config.document import sample_document
 from ..config.page import settings_page
+from ..config.unit import unit
 from .pages import command_pages
-
-HEAD = """Every setting of a node with its default. Copy to /etc/meshnode/meshnode.toml and take the # from those you change;
-`meshnode config check` then finds every mistake. `meshnode join` writes such a file by itself. Made by `make docs`."""
 
 
 def generated_files() -> dict[Path, str]:
@@ -20,7 +18,8 @@ def generated_files() -> dict[Path, str]:
     return {
         **pages,
         Path("docs/settings.md"): settings_page(),
-        Path("packaging/meshnode.toml"): settings_document({}, head=HEAD),
+        Path("packaging/meshnode.toml"): sample_document(),
+        Path("packaging/meshnode.service"): unit(),
     }
 
 

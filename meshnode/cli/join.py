@@ -19,7 +19,7 @@ from ..config.owner import as_owner
 from ..config.read import DEFAULT_FILE
 from ..errors import EXIT_NOT_REACHED, EXIT_REFUSED, MeshnodeError, UsageError
 from .options import Json, with_all_settings
-from .output import say, say_json, say_table
+from .output import say, say_json
 from .reach import consul_client, run, token_of
 
 if TYPE_CHECKING:
@@ -166,13 +166,9 @@ def _write(
 
 
 def _say(given: Given, joining: Joining, checked: Checked, written: Written | None) -> None:
-    say_table(
-        ("", "", ""),
-        [
-            ("well" if one.is_well else "MISSING", one.what, one.sentence)
-            for one in checked.findings
-        ],
-    )
+    width = max(len(one.what) for one in checked.findings)
+    for one in checked.findings:
+        say(f"{'well' if one.is_well else 'MISSING':<7}   {one.what:<{width}}   {one.sentence}")
     if written is None:
         say("nothing was written: set right what is missing, and run this again")
         return

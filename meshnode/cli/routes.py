@@ -50,7 +50,7 @@ async def _routes(asked: Asked) -> None:
 def one_line(resource: dict[str, Any]) -> str:
     """A route's resource in the one-line form."""
     ((kind, path),) = resource["path"].items()
-    start = f"{resource['host']}{'=' if kind == 'exact' else ''}{path}"
+    start = f"{', '.join(resource['hosts'])}{'=' if kind == 'exact' else ''}{path}"
     words = [start, "->", _destination(resource["action"])]
     if resource.get("timeout_ms"):
         words.append(f"timeout={_time(resource['timeout_ms'])}")

@@ -11,6 +11,13 @@ from .setting import Setting
 from .settings import TABLE
 
 WIDTH = 110
+SAMPLE_HEAD = """Every setting of a node with its default: take the # from those you change, and `meshnode config check` finds every
+mistake. In /etc/meshnode/meshnode.toml it is found by itself; `meshnode join` writes such a file too."""
+
+
+def sample_document() -> str:
+    """A file that says nothing but the defaults."""
+    return settings_document({}, head=SAMPLE_HEAD)
 
 
 def settings_document(values: Mapping[str, Any], *, head: str = "") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import stat
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -39,10 +40,11 @@ class Wanted:
 
 
 async def run_demo(wanted: Wanted, folder: Folder, say: Callable[[str], None]) -> None:
-    """Until SIGTERM. Raises StartError or CatalogError; nothing is left running either way."""
+    """Until SIGTERM, or until nobody reads. Raises StartError or CatalogError; nothing is left running either way."""
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
+    _watch_reader(told)
     work = asyncio.create_task(_Demo(wanted, folder, say).run())
     waiting = asyncio.create_task(told.wait())
     await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -52,6 +54,20 @@ async def run_demo(wanted: Wanted, folder: Folder, say: Callable[[str], None]) -
     await asyncio.wait({work})
     if not work.cancelled() and (error := work.exception()) is not None:
         raise _single(error)
+
+
+def _watch_reader(told: asyncio.Event) -> None:
+    """`meshnode dev | head`: the end of whoever reads is an event on our end of the pipe, and the only one."""
+    output = sys.stdout.fileno()
+    if not stat.S_ISFIFO(os.fstat(output).st_mode):
+        return
+    loop = asyncio.get_running_loop()
+
+    def gone() -> None:
+        loop.remove_reader(output)
+        told.set()
+
+    loop.add_reader(output, gone)
 
 
 class _Demo:

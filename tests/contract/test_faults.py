@@ -154,6 +154,18 @@ async def test_ten_thousand_wait_and_those_concerned_wake(registry: EmbeddedRegi
     await wait_until(is_served)
 
 
+async def test_it_ends_when_told_though_others_wait(registry: EmbeddedRegistry) -> None:
+    with contextlib.ExitStack() as sockets:
+        for number in range(100):
+            path = f"/v1/kv/w/{number}?index=1000000&wait=10m"
+            sockets.enter_context(_waiting(registry, path))
+        await registry.put("last", "word")
+        assert await registry.process.terminate() == 0
+    assert "Traceback" not in registry.process.output()
+    await registry.start()
+    assert (await registry.call("GET", "/v1/kv/last?raw")).text == "word"
+
+
 @pytest.mark.parametrize(
     "start",
     [

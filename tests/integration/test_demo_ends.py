@@ -68,7 +68,7 @@ async def test_an_interrupted_start_ends_quietly(tmp_path: Path) -> None:
 
 async def test_one_whose_screen_went_away_ends(tmp_path: Path) -> None:
     # As `meshnode dev | head -3` has it.
-    words = f"{COMMANDS / 'meshnode'} dev | head -3"
+    words = f"set -o pipefail; {COMMANDS / 'meshnode'} dev | head -3"
     seen = await run("bash", "-c", words, env={"HOME": str(tmp_path)}, timeout=PATIENCE_S)
     assert "node-1" in seen.stdout
     assert seen.stderr == ""

@@ -46,8 +46,10 @@ async def node(tmp_path: Path) -> AsyncIterator[MeshNode]:
 
 
 async def typed(node: MeshNode, shell: str, line: str) -> Finished:
-    path = f"{COMMANDS}:{os.environ['PATH']}"
-    return await run(shell, "-c", line, env={**node.environment, "PATH": path}, check=False)
+    """Where the node's own logs are: some examples make a file."""
+    environment = {**node.environment, "PATH": f"{COMMANDS}:{os.environ['PATH']}"}
+    folder = node.agent.log_path.parent
+    return await run(shell, "-c", line, env=environment, cwd=folder, check=False)
 
 
 def shells_for(example: Example) -> tuple[str, ...]:

@@ -9,18 +9,17 @@ import pytest
 from tests.support import run
 from tests.support.mesh import COMMANDS
 
-UNIT = Path(__file__).parents[2] / "packaging/meshnode.service"
+MESHNODE = COMMANDS / "meshnode"
 # systemd's own word up to here is "OK"; a unit without any protection has 9.6.
 EXPOSURE_TENTHS = 20
 
 
 @pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit as it is, but that the program lies where it is installed here."""
-    text = UNIT.read_text()
-    assert "ExecStart=/usr/local/bin/meshnode agent\n" in text
+async def unit(tmp_path: Path) -> Path:
+    """As the command prints it here."""
     path = tmp_path / "meshnode.service"
-    path.write_text(text.replace("/usr/local/bin/meshnode", str(COMMANDS / "meshnode")))
+    path.write_text((await run(MESHNODE, "config", "unit")).stdout)
+    assert f"ExecStart={MESHNODE} agent\n" in path.read_text()
     return path
 
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use meshnode_engine::balancer::Balancer;
 use meshnode_engine::clock;
 use meshnode_engine::random::Random;
+use meshnode_engine::router::Asked;
 use meshnode_engine::snapshot::{ListenerKind, Snapshot};
 use meshnode_engine::span::{SpanRecord, encode, text};
 use meshnode_engine::stats::{Recorder, RequestLabels};
@@ -61,7 +62,7 @@ fn measure_snapshot(name: &str, routes: usize, at: impl Fn(usize) -> (String, St
     let find = per_call(2_000_000, || {
         next = (next + 1) % asked.len();
         let (host, path) = &asked[next];
-        black_box(snapshot.router.find(black_box(host), black_box(path))).is_some()
+        black_box(snapshot.router.find(black_box(&Asked::get(host, path)))).is_some()
     });
     println!(
         "  {name:26} find {:4} ns   full {:8.3} ms ({:.1} MB)   the same again {:8.3} ms   delta of one {:6.3} ms",
@@ -75,7 +76,7 @@ fn measure_snapshot(name: &str, routes: usize, at: impl Fn(usize) -> (String, St
 
 fn route(host: &str, path: &str, index: usize) -> String {
     format!(
-        r#"{{"key":"mesh/routes/team/shop-{index}","index":{index},"host":"{host}","path":{{"prefix":"{path}"}},"action":{{"split":[{{"cluster":"cart","weight":90}},{{"cluster":"next","weight":10}}]}},"timeout_ms":2000,"strip_prefix":null}}"#
+        r#"{{"key":"mesh/routes/team/shop-{index}","index":{index},"hosts":["{host}"],"path":{{"prefix":"{path}"}},"action":{{"split":[{{"cluster":"cart","weight":90}},{{"cluster":"next","weight":10}}]}},"timeout_ms":2000,"strip_prefix":null}}"#
     )
 }
 
@@ -184,7 +185,7 @@ fn measure_spans() {
         end_unix_ns: 1_700_000_000_001_000_000,
         service: Arc::clone(&names[0]),
         instance: None,
-        method: text(b"GET"),
+        method: "GET".into(),
         path: text(b"/cart/items/42"),
         scheme: "http",
         server_address: text(b"shop.example"),

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::http1::{Version, write};
 use crate::rewrite;
+use crate::router::{FixedAnswer, HeaderEdits};
 use crate::trace::TraceContext;
 
 /// What an answer has to know of the request it answers.
@@ -57,10 +58,37 @@ pub fn error(out: &mut Vec<u8>, error: &Error, asked: &Asked<'_>) {
 }
 
 /// Writes a redirect (RFC 9110 §15.4).
-pub fn redirect(out: &mut Vec<u8>, status: u16, location: &str, asked: &Asked<'_>) {
+pub fn redirect(
+    out: &mut Vec<u8>,
+    status: u16,
+    location: &str,
+    edits: Option<&HeaderEdits>,
+    asked: &Asked<'_>,
+) {
     write::status_line(out, status, write::reason_phrase(status).as_bytes());
     write::header(out, b"Location", location.as_bytes());
+    rewrite::edited(out, edits);
     finish(out, asked, b"");
+}
+
+/// Writes the answer that stands in a route.
+pub fn fixed(
+    out: &mut Vec<u8>,
+    answer: &FixedAnswer,
+    edits: Option<&HeaderEdits>,
+    asked: &Asked<'_>,
+) {
+    let reason = write::reason_phrase(answer.status);
+    write::status_line(out, answer.status, reason.as_bytes());
+    rewrite::edited(out, edits);
+    if matches!(answer.status, 204 | 304) {
+        end_bodiless(out, asked);
+        return;
+    }
+    if !answer.body.is_empty() {
+        write::header(out, b"Content-Type", answer.content_type.as_bytes());
+    }
+    finish(out, asked, answer.body.as_bytes());
 }
 
 /// Answers `OPTIONS` as its final recipient, when `Max-Forwards` says so (RFC 9110 §7.6.2, §9.3.7).
@@ -84,6 +112,13 @@ pub fn trace_refused(out: &mut Vec<u8>, asked: &Asked<'_>) {
         b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
     );
     finish(out, asked, b"");
+}
+
+/// Ends the head of an answer whose status has no body (RFC 9110 §8.6: nor a length).
+fn end_bodiless(out: &mut Vec<u8>, asked: &Asked<'_>) {
+    write::header(out, b"Date", asked.date);
+    rewrite::connection(out, asked.client, asked.keeps_client);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn finish(out: &mut Vec<u8>, asked: &Asked<'_>, body: &[u8]) {

@@ -41,6 +41,10 @@ macro_rules! reasons {
 reasons! {
     /// The request breaks the framing or syntax rules of RFC 9110 or 9112.
     BadRequest = "bad_request", 400;
+    /// The path has a segment `.` or `..`, or what could be read as one.
+    PathDotSegment = "path_dot_segment", 400;
+    /// The path has something that programs read in two ways.
+    PathAmbiguous = "path_ambiguous", 400;
     /// The request's head is over the limit.
     HeaderTooLarge = "header_too_large", 431;
     /// The request's target is over the limit.
@@ -63,6 +67,8 @@ reasons! {
     ClientClosed = "client_closed", 499;
     /// No route takes this host and path.
     NoRoute = "no_route", 404;
+    /// The route's rewrite made something that is no path.
+    RewriteFailed = "rewrite_failed", 500;
     /// No service of that name is registered.
     NoSuchService = "no_such_service", 503;
     /// The service has no instance that passes its checks.

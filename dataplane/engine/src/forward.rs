@@ -328,6 +328,7 @@ fn begin(
             keeps_client,
             is_from_mesh,
             framing,
+            edits: request.changes().map(|changes| &changes.response),
             date,
         };
         rewrite::response_head(out, head, &returning);

@@ -6,6 +6,8 @@ pub mod clock;
 pub mod alarm;
 pub mod error;
 pub mod http1;
+pub mod network;
+pub mod normal;
 pub mod random;
 pub mod trace;
 pub mod shared_map;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::authorizer::Decision;
 use crate::balancer::Balancer;
 use crate::error::{Error, Reason};
-use crate::router::{Action, Route};
+use crate::normal;
+use crate::router::{Action, Asked, Changes, Route, is_mesh_host};
 use crate::snapshot::{Cluster, Endpoint, ListenerKind, LocalService, Snapshot, Via};
 
 /// Behind a service's name where it is called through the mesh.
@@ -53,6 +54,47 @@ impl Plan {
         matches!(self.target, Target::Cluster(_) | Target::Local(..))
     }
 
+    /// What the route changes, if anything.
+    pub fn changes(&self) -> Option<&Changes> {
+        self.route.as_deref()?.changes.as_deref()
+    }
+
+    /// Where the client is sent, if its route sends it elsewhere.
+    pub fn location(&self, asked: &Asked<'_>) -> Option<String> {
+        let route = self.route.as_deref()?;
+        let Action::Redirect(redirect) = &route.action else {
+            return None;
+        };
+        Some(redirect.location(&route.path, asked.host, asked.path, asked.query))
+    }
+
+    /// The path to send on for `path`, if the request goes to an endpoint. What a rewrite made and is no path in its
+    /// normal form goes nowhere: no one downstream may see another path than was decided on.
+    pub fn forwarded_path<'p>(&mut self, path: &'p str) -> Option<Cow<'p, str>> {
+        if !self.is_forwarded() {
+            return None;
+        }
+        let Some(change) = self.changes().and_then(|changes| changes.path.as_ref()) else {
+            return Some(Cow::Borrowed(path));
+        };
+        let changed = change.apply(path);
+        let is_path = !path.starts_with('/')
+            || (changed.starts_with('/')
+                && changed
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'))
+                && normal::path(&changed, false).is_ok_and(|normal| normal == changed));
+        if !is_path {
+            let detail = format!(
+                "{} made {changed} of the path, which is no path in normal form",
+                change.label()
+            );
+            self.target = Target::Refused(Error::us(Reason::RewriteFailed, detail));
+            return None;
+        }
+        Some(changed)
+    }
+
     /// Why the request goes nowhere, if so.
     pub const fn refusal(&self) -> Option<&Error> {
         match &self.target {
@@ -69,8 +111,8 @@ pub enum Target {
     Cluster(Arc<Cluster>),
     /// It goes to an instance on this node, by its id where the caller's side chose one.
     Local(Arc<LocalService>, Option<Box<str>>),
-    /// It is sent elsewhere by its route.
-    Redirect,
+    /// Its route answers it: with a redirect, or as it says.
+    Answered,
     /// It ends here: its `Max-Forwards` is used up (RFC 9110 §7.6.2).
     LastHop,
     /// It gets this answer.
@@ -101,50 +143,58 @@ impl Destination {
     }
 }
 
-/// Decides what is done with a request for `host` (as sent) and `path` (no query).
+/// Decides what is done with a request.
 pub fn plan(
     snapshot: &Snapshot,
     caller: &Caller,
-    host: &str,
-    path: &str,
+    asked: &Asked<'_>,
     instance: Option<&str>,
     balancer: &mut Balancer,
 ) -> Plan {
-    let host = canonical_host(host);
     match caller.kind {
-        ListenerKind::Edge => edge(snapshot, &host, path, balancer),
-        ListenerKind::Outbound => outbound(snapshot, &host),
-        ListenerKind::Inbound => inbound(snapshot, caller, &host, instance),
+        ListenerKind::Edge => edge(snapshot, asked, balancer),
+        ListenerKind::Outbound => outbound(snapshot, asked, balancer),
+        ListenerKind::Inbound => inbound(snapshot, caller, asked.host, instance),
     }
 }
 
-fn edge(snapshot: &Snapshot, host: &str, path: &str, balancer: &mut Balancer) -> Plan {
-    if host.ends_with(MESH_SUFFIX) {
+fn edge(snapshot: &Snapshot, asked: &Asked<'_>, balancer: &mut Balancer) -> Plan {
+    let (host, path) = (asked.host, asked.path);
+    if is_mesh_host(host) {
         let detail = format!("{host} is called from inside the mesh only; the edge takes routes");
         return refused(None, Error::downstream(Reason::MeshHostAtEdge, detail));
     }
-    let Some(route) = snapshot.router.find(host, path) else {
+    let Some(route) = snapshot.router.find(asked) else {
         let detail = format!(
             "no route takes {host}{path}; one is made by: consul kv put mesh/routes/NAME '{host}/ -> SERVICE'"
         );
         return refused(None, Error::us(Reason::NoRoute, detail));
     };
-    let name = match &route.action {
-        Action::Redirect { .. } => {
-            return Plan {
-                route: Some(Arc::clone(route)),
-                ..Plan::of(Target::Redirect)
-            };
-        }
-        Action::Split(clusters) => &clusters[balancer.pick_cluster(route)].cluster,
-    };
-    to_cluster(snapshot, Some(Arc::clone(route)), name)
+    by_route(snapshot, route, balancer)
 }
 
-fn outbound(snapshot: &Snapshot, host: &str) -> Plan {
-    match host.strip_suffix(MESH_SUFFIX) {
-        Some(service) if !service.is_empty() => to_cluster(snapshot, None, service),
+fn by_route(snapshot: &Snapshot, route: &Arc<Route>, balancer: &mut Balancer) -> Plan {
+    let route = Arc::clone(route);
+    match &route.action {
+        Action::Redirect(_) | Action::Answer(_) => Plan {
+            route: Some(route),
+            ..Plan::of(Target::Answered)
+        },
+        Action::Split(clusters) => {
+            let name = Arc::clone(&clusters[balancer.pick_cluster(&route)].cluster);
+            to_cluster(snapshot, Some(route), &name)
+        }
+    }
+}
+
+fn outbound(snapshot: &Snapshot, asked: &Asked<'_>, balancer: &mut Balancer) -> Plan {
+    match asked.host.strip_suffix(MESH_SUFFIX) {
+        Some(service) if !service.is_empty() => match snapshot.router.find(asked) {
+            Some(route) => by_route(snapshot, route, balancer),
+            None => to_cluster(snapshot, None, service),
+        },
         _ => {
+            let host = asked.host;
             let detail = format!("services are called as http://SERVICE.mesh/; {host} is none");
             refused(None, Error::downstream(Reason::NotMeshHost, detail))
         }
@@ -152,7 +202,11 @@ fn outbound(snapshot: &Snapshot, host: &str) -> Plan {
 }
 
 fn to_cluster(snapshot: &Snapshot, route: Option<Arc<Route>>, name: &str) -> Plan {
-    let Some(cluster) = snapshot.clusters.get(name).filter(|cluster| cluster.exists) else {
+    // A part of a service is reached by routes alone.
+    let is_callable = |cluster: &&Arc<Cluster>| {
+        cluster.exists && (route.is_some() || cluster.name == cluster.service)
+    };
+    let Some(cluster) = snapshot.clusters.get(name).filter(is_callable) else {
         let detail = format!("no service is called \"{name}\"");
         // A name a caller made up is no label of ours; one that a route has is.
         let destination = route
@@ -173,11 +227,25 @@ fn to_cluster(snapshot: &Snapshot, route: Option<Arc<Route>>, name: &str) -> Pla
                 "instances"
             },
         );
+        let name = &destination;
         let detail = match instances {
             0 => format!("service \"{name}\" has no instances"),
             1 => format!("service \"{name}\" has 1 {word}, which does not pass its checks"),
             _ => format!("service \"{name}\" has {instances} {word}, none passes its checks"),
         };
+        return Plan {
+            destination,
+            ..refused(route, Error::us(Reason::NoHealthyEndpoint, detail))
+        };
+    }
+    if cluster
+        .endpoints
+        .iter()
+        .all(|endpoint| endpoint.is_draining)
+    {
+        let detail = format!(
+            "every instance of service \"{destination}\" that may be used is being drained"
+        );
         return Plan {
             destination,
             ..refused(route, Error::us(Reason::NoHealthyEndpoint, detail))
@@ -284,7 +352,7 @@ pub fn choose(
                 addresses: instance.addresses.clone(),
             })
         }
-        Target::Redirect | Target::LastHop | Target::Refused(_) => Err(none_left(plan)),
+        Target::Answered | Target::LastHop | Target::Refused(_) => Err(none_left(plan)),
     }
 }
 
@@ -328,32 +396,4 @@ pub fn denial(decision: &Decision, source: &str, destination: &str) -> Option<Er
         ),
     };
     Some(Error::us(reason, detail))
-}
-
-/// A host as routes have it: lower case, without port and trailing dot.
-pub fn canonical_host(host: &str) -> Cow<'_, str> {
-    let name = match host.rfind(':') {
-        Some(colon) if !host[colon..].contains(']') => &host[..colon],
-        _ => host,
-    };
-    let name = name.strip_suffix('.').unwrap_or(name);
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_is_compared_without_case_port_and_last_dot() {
-        for host in ["shop.test", "SHOP.test", "shop.test:8080", "Shop.Test.:80"] {
-            assert_eq!(canonical_host(host), "shop.test");
-        }
-        assert_eq!(canonical_host("[::1]:80"), "[::1]");
-        assert_eq!(canonical_host("[::1]"), "[::1]");
-    }
 }

@@ -1,5 +1,6 @@
 //! What is noted of a request when it is over: counted, timed, told in a span. It may not change what becomes of it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::error::Reason;
 use crate::forward::Outcome;
 use crate::http1::Version;
 use crate::plan::Caller;
-use crate::request::Request;
+use crate::request::{Request, Told};
 use crate::snapshot::{ListenerConfig, ListenerKind};
 use crate::span::{SpanRecord, text};
 use crate::stats::RequestLabels;
@@ -20,7 +21,7 @@ pub fn request(
     listener: &ListenerConfig,
     caller: &Caller,
     peer: SocketAddr,
-    request: &Request,
+    request: &mut Request,
     outcome: &Outcome,
 ) -> Instant {
     let now = clock::now();
@@ -41,8 +42,10 @@ pub fn request(
         .stats
         .borrow_mut()
         .record_request(&labels, now - request.started);
+    let told = request.told.take().map(|told| *told);
     worker.spans.borrow_mut().record(&request.trace, || {
-        span(caller, peer, request, outcome, reason)
+        let told = told.unwrap_or_default();
+        span(caller, peer, request, told, outcome, reason)
     });
     if let Some(error) = &outcome.error {
         tracing::debug!(
@@ -58,6 +61,7 @@ fn span(
     caller: &Caller,
     peer: SocketAddr,
     request: &Request,
+    told: Told,
     outcome: &Outcome,
     reason: Option<Reason>,
 ) -> SpanRecord {
@@ -65,7 +69,6 @@ fn span(
     let destination = Some(&request.plan.destination)
         .filter(|service| !service.is_empty())
         .cloned();
-    let told = request.told.as_deref();
     SpanRecord {
         context: request.trace.clone(),
         direction: kind,
@@ -79,14 +82,17 @@ fn span(
             .endpoint
             .clone()
             .filter(|_| kind == ListenerKind::Inbound),
-        method: text(request.method.as_bytes()),
-        path: told.map_or_else(Box::default, |told| text(told.path.as_bytes())),
+        method: match &request.method {
+            Cow::Borrowed(method) => Cow::Borrowed(method),
+            Cow::Owned(method) => Cow::Owned(text(method.as_bytes()).into()),
+        },
+        path: told.path,
         scheme: if kind == ListenerKind::Inbound {
             "https"
         } else {
             "http"
         },
-        server_address: told.map_or_else(Box::default, |told| text(told.host.as_bytes())),
+        server_address: told.host,
         client_address: (kind == ListenerKind::Edge).then(|| peer.ip()),
         status: Some(outcome.status).filter(|status| *status != 0),
         protocol_version: if request.version == Version::Http10 {
@@ -94,9 +100,7 @@ fn span(
         } else {
             "1.1"
         },
-        user_agent: told
-            .and_then(|told| told.user_agent.as_ref())
-            .map(|agent| text(agent.as_bytes())),
+        user_agent: told.user_agent,
         reason,
         route: request.plan.route.clone(),
         source: Some(Arc::clone(&caller.source)),

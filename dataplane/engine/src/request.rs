@@ -12,10 +12,12 @@ use crate::http1::{
     BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Target as Form, Version,
     parse_request,
 };
+use crate::normal::{self, Host, Unclear};
 use crate::plan::{self, Caller, Plan, Target};
 use crate::rewrite::{self, Client, Forwarding};
-use crate::router::Action;
-use crate::snapshot::{Limits, ListenerKind, Snapshot};
+use crate::router::{self, Action, Changes};
+use crate::snapshot::{Limits, ListenerKind, Network, Snapshot};
+use crate::span::text;
 use crate::trace::TraceContext;
 use crate::worker::Worker;
 
@@ -54,14 +56,14 @@ pub struct Request {
 }
 
 /// What a span tells of a request's head.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Told {
     /// The path, without the query: that may hold secrets.
-    pub path: String,
+    pub path: Box<str>,
     /// The host asked for.
-    pub host: String,
+    pub host: Box<str>,
     /// The client's program.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Box<str>>,
 }
 
 impl Request {
@@ -71,12 +73,9 @@ impl Request {
         route.or(self.snapshot.settings.limits.request_timeout)
     }
 
-    /// The status of the redirect its route makes, if it does.
-    pub fn redirect_status(&self) -> Option<u16> {
-        match &self.plan.route.as_deref()?.action {
-            Action::Redirect { status, .. } => Some(*status),
-            Action::Split(_) => None,
-        }
+    /// What its route changes, if anything.
+    pub fn changes(&self) -> Option<&Changes> {
+        self.plan.changes()
     }
 
     /// Whether a repetition does no harm (RFC 9110 §9.2.2) and is possible: the body is not kept.
@@ -98,12 +97,22 @@ impl Request {
             answer::trace_refused(out, asked);
             return 405;
         }
-        if let (Some(location), Some(status)) = (&self.location, self.redirect_status()) {
-            answer::redirect(out, status, location, asked);
-            return status;
+        let edits = self.changes().map(|changes| &changes.response);
+        match self.plan.route.as_deref().map(|route| &route.action) {
+            Some(Action::Redirect(redirect)) => {
+                let location = self.location.as_deref().unwrap_or_default();
+                answer::redirect(out, redirect.status, location, edits, asked);
+                redirect.status
+            }
+            Some(Action::Answer(answer)) => {
+                answer::fixed(out, answer, edits, asked);
+                answer.status
+            }
+            Some(Action::Split(_)) | None => {
+                answer::options(out, asked);
+                200
+            }
         }
-        answer::options(out, asked);
-        200
     }
 
     /// What an answer of the mesh's own needs to know.
@@ -173,44 +182,53 @@ fn understand(
         settings.trace_ratio,
         &mut worker.random.borrow_mut(),
     );
-    let (path, _) = split_query(head.path_and_query);
+    let (sent_path, query) = split_query(head.path_and_query);
+    let host = Host::of(head.host);
+    let normal = normal_path(sent_path, settings.has_strict_paths);
+    let path = normal.as_deref().unwrap_or(sent_path);
+    let asked = router::Asked {
+        host: &host.name,
+        path,
+        query,
+        method: head.method,
+        headers: head.headers,
+        peer: origin.address,
+        trusted: trusted(&snapshot, origin),
+        source: &origin.caller.source,
+    };
     let is_told = head.headers.has(Known::MeshHeader);
     let instance = is_told
         .then(|| head.headers.find_named("mesh-instance").next())
         .flatten();
     let forwards_left = max_forwards(head);
-    let plan = match refusal(origin, head) {
+    let mut plan = match refusal(origin, head, normal.as_ref().err()) {
         Some(error) => Plan::of(Target::Refused(error)),
         None if forwards_left == Some(0) => Plan::of(Target::LastHop),
         None => plan::plan(
             &snapshot,
             origin.caller,
-            head.host,
-            path,
+            &asked,
             instance.and_then(|id| std::str::from_utf8(id).ok()),
             &mut worker.balancer.borrow_mut(),
         ),
     };
-    let told = trace.is_sampled.then(|| Box::new(tell(head, path)));
-    let location = plan.route.as_deref().and_then(|route| {
-        route
-            .redirect_location(head.path_and_query)
-            .map(Cow::into_owned)
-    });
+    let told = trace.is_sampled.then(|| Box::new(tell(head, path, &host)));
+    let location = plan.location(&asked);
     let mut upstream_head = worker.buffers.borrow_mut().take_head();
-    if plan.is_forwarded() {
-        let route = plan.route.as_deref();
-        let path = route.map_or(Cow::Borrowed(head.path_and_query), |route| {
-            route.forwarded_path(head.path_and_query)
-        });
+    if let Some(path) = plan.forwarded_path(path) {
+        let changes = plan.changes();
+        let authority = host.authority(head.host);
         let forwarding = Forwarding {
-            path_and_query: &path,
-            // An HTTP/1.0 client may name no host; the next one has to be told one.
-            host: if head.host.is_empty() {
-                &plan.destination
-            } else {
-                head.host
+            path: &path,
+            query,
+            edits: changes.map(|changes| &changes.request),
+            host: match changes.and_then(|changes| changes.host.as_deref()) {
+                Some(host) => host,
+                // An HTTP/1.0 client may name no host; the next one has to be told one.
+                None if authority.is_empty() => &plan.destination,
+                None => &authority,
             },
+            asked_host: &authority,
             node: &settings.node,
             client: client(&snapshot, origin),
             trace: &trace,
@@ -239,7 +257,11 @@ fn understand(
 }
 
 /// Why a request goes nowhere whatever the routes say.
-fn refusal(origin: &Origin<'_>, head: &RequestHead<'_>) -> Option<Error> {
+fn refusal(
+    origin: &Origin<'_>,
+    head: &RequestHead<'_>,
+    unclear: Option<&Unclear>,
+) -> Option<Error> {
     if let Some(error) = origin.refusal {
         return Some(error.clone());
     }
@@ -255,6 +277,13 @@ fn refusal(origin: &Origin<'_>, head: &RequestHead<'_>) -> Option<Error> {
     if head.upgrade {
         let detail = "another protocol was asked for by Upgrade, which this version does not speak";
         return Some(Error::downstream(Reason::UpgradeUnsupported, detail));
+    }
+    if let Some(unclear) = unclear {
+        let reason = match unclear {
+            Unclear::DotSegment => Reason::PathDotSegment,
+            Unclear::Ambiguous(_) => Reason::PathAmbiguous,
+        };
+        return Some(Error::downstream(reason, unclear.sentence()));
     }
     if head.headers.has(Known::Via) && rewrite::hops(head) >= MOST_HOPS {
         let detail = format!("the request passed this mesh {MOST_HOPS} times: it goes in a circle");
@@ -284,12 +313,29 @@ fn max_forwards(head: &RequestHead<'_>) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-fn tell(head: &RequestHead<'_>, path: &str) -> Told {
+/// Whose `X-Forwarded-For` counts: nobody's inside the mesh, where callers are known.
+fn trusted<'s>(snapshot: &'s Snapshot, origin: &Origin<'_>) -> &'s [Network] {
+    match origin.caller.kind {
+        ListenerKind::Edge => &snapshot.settings.trusted_proxies,
+        ListenerKind::Outbound | ListenerKind::Inbound => &[],
+    }
+}
+
+/// The path in its normal form; `*` and the target of `CONNECT` are none.
+fn normal_path(path: &str, is_strict: bool) -> Result<Cow<'_, str>, Unclear> {
+    if path.starts_with('/') {
+        normal::path(path, is_strict)
+    } else {
+        Ok(Cow::Borrowed(path))
+    }
+}
+
+fn tell(head: &RequestHead<'_>, path: &str, host: &Host<'_>) -> Told {
     let user_agent = head.headers.find(Known::UserAgent);
     Told {
-        path: path.to_owned(),
-        host: plan::canonical_host(head.host).into_owned(),
-        user_agent: user_agent.map(|agent| String::from_utf8_lossy(agent).into_owned()),
+        path: text(path.as_bytes()),
+        host: text(host.name.as_bytes()),
+        user_agent: user_agent.map(text),
     }
 }
 

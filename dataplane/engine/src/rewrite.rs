@@ -4,13 +4,20 @@
 use std::net::IpAddr;
 
 use crate::http1::{BodyLength, Known, RequestHead, ResponseHead, Version, syntax, write};
+use crate::router::HeaderEdits;
 use crate::trace::TraceContext;
 
 /// What is known of a request's way when its head is written anew.
 #[derive(Debug)]
 pub struct Forwarding<'a> {
-    /// The path and query to send: after the route's changes.
-    pub path_and_query: &'a str,
+    /// The path to send: in its normal form, after the route's changes.
+    pub path: &'a str,
+    /// The query, as it came.
+    pub query: Option<&'a str>,
+    /// Which fields the route changes.
+    pub edits: Option<&'a HeaderEdits>,
+    /// The host that was asked for, with its port, as the edge tells it.
+    pub asked_host: &'a str,
     /// The host to name.
     pub host: &'a str,
     /// This node's name, for `Via`.
@@ -36,7 +43,7 @@ pub struct Client {
 
 /// Writes a request's head for the upstream, all but the end: [`end_request`] follows.
 pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forwarding<'_>) {
-    write::request_line(out, head.method, forwarding.path_and_query);
+    write::request_line_of(out, head.method, forwarding.path, forwarding.query);
     write::header(out, b"Host", forwarding.host.as_bytes());
     let keeps_forwarded = forwarding.client.is_none_or(|client| client.is_trusted);
     for header in head.headers.iter() {
@@ -55,15 +62,20 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
             Known::XForwardedOther => keeps_forwarded,
             _ => !head.hop_by_hop.removes(&header),
         };
-        if is_sent {
+        if is_sent
+            && !forwarding
+                .edits
+                .is_some_and(|edits| edits.drops(header.name))
+        {
             write::header(out, header.name, header.value);
         }
     }
+    edited(out, forwarding.edits);
     if head.version == Version::Http11 && takes_trailers(head) {
         write::te_trailers(out);
     }
     if let Some(client) = forwarding.client {
-        client_headers(out, head, client);
+        client_headers(out, head, client, forwarding.asked_host);
     }
     if let Some(count) = forwarding.max_forwards {
         write::header(out, b"Max-Forwards", count.to_string().as_bytes());
@@ -77,6 +89,13 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
         BodyLength::Length(length) => write::content_length(out, length),
         BodyLength::Chunked => write::chunked(out),
         BodyLength::None | BodyLength::UntilClose => {}
+    }
+}
+
+/// Writes the fields a route puts there.
+pub fn edited(out: &mut Vec<u8>, edits: Option<&HeaderEdits>) {
+    for (name, value) in edits.iter().flat_map(|edits| edits.added()) {
+        write::header(out, name.as_bytes(), value.as_bytes());
     }
 }
 
@@ -95,7 +114,7 @@ pub fn end_request(out: &mut Vec<u8>, instance: Option<&str>) {
 }
 
 /// What the edge says of the one who asked. A stranger's own words on it are gone by now.
-fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client) {
+fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client, host: &str) {
     let proto = if client.is_tls { "https" } else { "http" };
     let told = |known| {
         client
@@ -114,7 +133,7 @@ fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client) {
     let first = |known| told(known).next();
     let told_proto = first(Known::XForwardedProto).unwrap_or(proto.as_bytes());
     write::header(out, b"X-Forwarded-Proto", told_proto);
-    let told_host = first(Known::XForwardedHost).unwrap_or(head.host.as_bytes());
+    let told_host = first(Known::XForwardedHost).unwrap_or(host.as_bytes());
     write::header(out, b"X-Forwarded-Host", told_host);
     // RFC 7239 §4: an IPv6 address and a host with a port stand in quotes.
     out.extend_from_slice(b"Forwarded: ");
@@ -129,7 +148,7 @@ fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client) {
     out.extend_from_slice(before);
     write::address(out, client.address);
     out.extend_from_slice(behind);
-    out.extend_from_slice(head.host.as_bytes());
+    out.extend_from_slice(host.as_bytes());
     out.extend_from_slice(b"\";proto=");
     out.extend_from_slice(proto.as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -169,6 +188,8 @@ pub struct Returning<'a> {
     pub is_from_mesh: bool,
     /// How the body is framed for the client.
     pub framing: BodyLength,
+    /// Which fields the route changes.
+    pub edits: Option<&'a HeaderEdits>,
     /// The time, as `Date` has it, for upstreams that did not say (RFC 9110 §6.6.1).
     pub date: &'a [u8],
 }
@@ -189,10 +210,15 @@ pub fn response_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, returning: &Ret
             }
             _ => !head.hop_by_hop.removes(&header),
         };
-        if is_sent {
+        if is_sent
+            && !returning
+                .edits
+                .is_some_and(|edits| edits.drops(header.name))
+        {
             write::header(out, header.name, header.value);
         }
     }
+    edited(out, returning.edits);
     if !has_date {
         write::header(out, b"Date", returning.date);
     }

@@ -249,7 +249,7 @@ impl Connection {
             &self.listener,
             &self.caller,
             self.peer,
-            &request,
+            &mut request,
             &outcome,
         );
         worker.buffers.borrow_mut().give_head(request.head);

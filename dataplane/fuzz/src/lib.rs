@@ -5,6 +5,10 @@
 pub mod error;
 #[path = "../../engine/src/http1/mod.rs"]
 pub mod http1;
+#[path = "../../engine/src/network.rs"]
+pub mod network;
+#[path = "../../engine/src/normal.rs"]
+pub mod normal;
 #[path = "../../engine/src/shared_map.rs"]
 pub mod shared_map;
 #[path = "../../engine/src/router/mod.rs"]

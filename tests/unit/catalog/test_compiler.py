@@ -137,7 +137,7 @@ def test_the_same_index_with_another_value_is_read_again() -> None:
     compiler = Compiler()
     compiler.compile(state({"routes/a": "a/ -> cart"}, CART), FACTS)
     made = compiler.compile(state({"routes/a": "b/ -> cart"}, CART), FACTS)
-    assert made.resources["routes"]["a"]["host"] == "b"
+    assert made.resources["routes"]["a"]["hosts"] == ["b"]
 
 
 def test_what_did_not_change_stays_the_same_object() -> None:
@@ -186,7 +186,7 @@ def test_a_restarted_agent_keeps_the_saved_clusters_until_it_looked() -> None:
 
 def test_every_route_in_force_has_its_clusters() -> None:
     saved = Snapshot(1, "", {"routes": {"a": {
-        "key": "mesh/routes/a", "index": 5, "host": "a", "path": {"prefix": "/"},
+        "key": "mesh/routes/a", "index": 5, "hosts": ["a"], "path": {"prefix": "/"},
         "action": {"split": [{"cluster": "gone", "weight": 1}]}}}})  # fmt: skip
     made = Compiler(saved).compile(state({"routes/a": "no route"}), FACTS)
     assert routes(made) == {"a": 5}

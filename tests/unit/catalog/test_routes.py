@@ -94,7 +94,7 @@ def test_a_resource_has_key_and_index() -> None:
     assert to_resource(route) == {
         "key": "mesh/routes/shop",
         "index": 4712,
-        "host": "shop.example",
+        "hosts": ["shop.example"],
         "path": {"prefix": "/cart"},
         "action": {
             "split": [{"cluster": "cart", "weight": 90}, {"cluster": "cart-next", "weight": 10}]

@@ -124,7 +124,7 @@ def test_a_restored_state_judges_the_first_answer() -> None:
         name: {
             "key": f"mesh/routes/{name}",
             "index": 7,
-            "host": "a",
+            "hosts": ["a"],
             "path": {"prefix": f"/{name}"},
             "action": {"split": [{"cluster": "cart", "weight": 1}]},
         }

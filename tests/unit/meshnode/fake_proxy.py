@@ -73,9 +73,9 @@ class FakeProxy:
                 for one in names:
                     resources[name].pop(one)
         for name, route in resources.get("routes", {}).items():
-            if route["host"] == "broken.test":
+            if route["hosts"] == ["broken.test"]:
                 return web.json_response({"error": "no room"}, status=503)
-            if route["host"] == "refused.test":
+            if route["hosts"] == ["refused.test"]:
                 answer = {"error": "no such host", "path": f"routes.{name}.host"}
                 return web.json_response(answer, status=422)
         self.resources, self.digest = resources, document["digest"]
@@ -114,7 +114,7 @@ class FakeProxy:
     async def spans(self, request: web.Request) -> web.Response:
         route = self.resources.get("routes", {}).get("spans")
         if route is not None:
-            body = b"s" * int(route["host"].split(".")[0])
+            body = b"s" * int(route["hosts"][0].split(".")[0])
             return web.Response(
                 body=body, content_type="application/x-protobuf", headers={"spans": "3"}
             )

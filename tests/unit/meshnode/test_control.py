@@ -23,7 +23,7 @@ from .conftest import MakeCommand
 
 def document(host: str = "a.test", *, base: str | None = None, digest: str = "d1") -> bytes:
     resources = {
-        "routes": {"r.x": {"host": host}},
+        "routes": {"r.x": {"hosts": [host]}},
         "listeners": {"edge": {"identity": "edge", "address": "1"}},
     }
     body: dict[str, Any] = {"schema": 1, "generation": 1, "digest": digest}
@@ -158,7 +158,7 @@ async def test_span_batches_are_handed_on_as_they_are(proxy: ControlClient, tmp_
                 "kind": "full",
                 "generation": 1,
                 "digest": "d",
-                "resources": {"routes": {"spans": {"host": "7.test"}}},
+                "resources": {"routes": {"spans": {"hosts": ["7.test"]}}},
             }
         )
     )

@@ -174,7 +174,7 @@ async def until_route(node: Node, host: str) -> None:
     def has() -> bool:
         table = node.delivery.in_force
         return table is not None and any(
-            r["host"] == host for r in table.resources["routes"].values()
+            r["hosts"] == [host] for r in table.resources["routes"].values()
         )
 
     await wait_until(has, 30)

@@ -15,8 +15,8 @@ def table(**routes: dict[str, Any]) -> Snapshot:
     return Snapshot(4, digest_of(resources), resources)
 
 
-NEW = {"key": "mesh/routes/shop", "index": 9, "host": "new.test"}
-OLD = {"key": "mesh/routes/shop", "index": 7, "host": "old.test"}
+NEW = {"key": "mesh/routes/shop", "index": 9, "hosts": ["new.test"]}
+OLD = {"key": "mesh/routes/shop", "index": 7, "hosts": ["old.test"]}
 
 
 @pytest.mark.parametrize(

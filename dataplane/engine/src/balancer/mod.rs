@@ -51,16 +51,11 @@ impl Balancer {
                 cluster
                     .endpoints
                     .first()
-                    .map_or(0, |endpoint| endpoint.weight),
+                    .map_or(0, |endpoint| endpoint.share()),
                 tried,
             );
         }
-        let round = place(
-            &mut self.clusters,
-            &cluster.service,
-            cluster,
-            &mut self.random,
-        );
+        let round = place(&mut self.clusters, &cluster.name, cluster, &mut self.random);
         round.next(tried)
     }
 
@@ -119,7 +114,7 @@ impl Weighted for Cluster {
     fn weights(&self) -> Vec<u32> {
         self.endpoints
             .iter()
-            .map(|endpoint| endpoint.weight)
+            .map(|endpoint| endpoint.share())
             .collect()
     }
 
@@ -154,7 +149,7 @@ impl Weighted for LocalService {
 fn split_of(route: &Route) -> &[WeightedCluster] {
     match &route.action {
         Action::Split(parts) => parts,
-        Action::Redirect { .. } => &[],
+        Action::Redirect(_) | Action::Answer(_) => &[],
     }
 }
 

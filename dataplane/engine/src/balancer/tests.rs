@@ -132,10 +132,9 @@ fn splits_and_instances_take_turns_too() {
     let part = |cluster: &str, weight: u32| json!({"cluster": cluster, "weight": weight});
     let action = json!({"split": [part("a", 3), part("b", 0), part("b", 1)]});
     let route =
-        json!({"key": "k", "index": 1, "host": "h", "path": {"prefix": "/"}, "action": action});
+        json!({"key": "k", "index": 1, "hosts": ["h"], "path": {"prefix": "/"}, "action": action});
     let redirect = json!({"redirect": {"status": 301, "location": "/"}});
-    let redirect =
-        json!({"key": "k", "index": 1, "host": "r", "path": {"prefix": "/"}, "action": redirect});
+    let redirect = json!({"key": "k", "index": 1, "hosts": ["r"], "path": {"prefix": "/"}, "action": redirect});
     let instance = |id: &str, is_healthy: bool| json!({"id": id, "addresses": ["10.0.0.1:1"], "healthy": is_healthy});
     let instances = [
         instance("1", true),

@@ -15,6 +15,13 @@ pub struct Header<'b> {
     pub(super) is_named: bool,
 }
 
+impl Header<'_> {
+    /// Whether `Connection` names it, so that it ends at this hop.
+    pub const fn is_named(&self) -> bool {
+        self.is_named
+    }
+}
+
 /// Where one field stands, counted from the head's first byte.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -115,7 +122,7 @@ impl HeaderStore {
 }
 
 /// The field lines of one head, in the order sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Headers<'b> {
     head: &'b [u8],
     places: &'b [Place],

@@ -10,7 +10,7 @@ const MOST_BYTES: usize = 264;
 /// Whether this is a host with perhaps a port, in the strict form: a name of letters, digits, `-`, `_` and single dots
 /// (one may stand at the end), or an IPv4 address, or an IPv6 address in brackets; a port of one to five digits up to
 /// 65535. Narrower than RFC 3986: no percent-encoding, no `!$&'()*+,;=~`, no empty port.
-pub(super) fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     split(text).is_some()
 }
 

@@ -24,7 +24,7 @@ mod encode;
 mod error;
 mod framing;
 mod headers;
-mod host;
+pub(crate) mod host;
 mod known;
 mod limits;
 mod request;

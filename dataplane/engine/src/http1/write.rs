@@ -6,11 +6,21 @@ use super::{BodyLength, syntax};
 
 /// `GET /path HTTP/1.1`; always our version (RFC 9110 2.5).
 pub fn request_line(out: &mut Vec<u8>, method: &str, target: &str) {
+    request_line_of(out, method, target, None);
+}
+
+/// The same with the query apart from its path.
+pub fn request_line_of(out: &mut Vec<u8>, method: &str, path: &str, query: Option<&str>) {
     debug_assert!(syntax::is_token(method.as_bytes()), "method");
-    debug_assert!(target.bytes().all(syntax::is_target_byte), "target");
+    debug_assert!(path.bytes().all(syntax::is_target_byte), "target");
     out.extend_from_slice(method.as_bytes());
     out.push(b' ');
-    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(path.as_bytes());
+    if let Some(query) = query {
+        debug_assert!(query.bytes().all(syntax::is_target_byte), "query");
+        out.push(b'?');
+        out.extend_from_slice(query.as_bytes());
+    }
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
@@ -127,6 +137,8 @@ pub const fn reason_phrase(status: u16) -> &'static str {
     match status {
         100 => "Continue",
         200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
         204 => "No Content",
         301 => "Moved Permanently",
         302 => "Found",
@@ -135,14 +147,21 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         307 => "Temporary Redirect",
         308 => "Permanent Redirect",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
         414 => "URI Too Long",
         417 => "Expectation Failed",
         421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
+        451 => "Unavailable For Legal Reasons",
         500 => "Internal Server Error",
         501 => "Not Implemented",
         502 => "Bad Gateway",

@@ -1,82 +1,98 @@
-//! Which route takes a host and a path. Decides without I/O; it may not know clusters, clocks or connections.
+//! Which route takes a request. Decides without I/O; it may not know clusters, clocks or connections.
 //!
-//! Order of precedence: exact host, longer wildcard, exact path, longer prefix, lower index, name. Hosts and paths
-//! are compared byte by byte: nothing is decoded, no `..` or `//` is folded, so that two readers never disagree.
+//! Order of precedence (docs/boundary.md): priority, exact host, longer wildcard, exact path, more whole segments,
+//! methods, more conditions on the head, more on the query, lower index, name. Hosts and paths come in their normal
+//! form and are compared byte by byte, so that two readers never disagree.
 
+mod asked;
+mod change;
+mod condition;
 mod path_tree;
+mod pattern;
+mod retry;
 mod route;
+mod table;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-use self::path_tree::PathTree;
-pub use self::route::{Action, HostMatch, PathMatch, Route, WeightedCluster};
-use crate::shared_map::SharedMap;
-
-type Hosts = SharedMap<Arc<PathTree>>;
+pub use self::asked::Asked;
+pub use self::change::{Changes, Field, HeaderEdits, PathChange, Template};
+pub use self::condition::{Condition, Conditions, Missed, ValueMatch};
+pub use self::pattern::Pattern;
+pub use self::retry::{RetryBudget, RetryOn, RetryPolicy};
+pub use self::route::{
+    Action, FixedAnswer, HostMatch, PathMatch, Redirect, RedirectPath, Route, Unfit,
+    WeightedCluster, is_mesh_host,
+};
+use self::table::Table;
 
 /// The table of routes. A copy shares all of it; a change copies only the way to what changes.
 #[derive(Debug, Clone, Default)]
 pub struct Router {
-    /// By the whole host.
-    exact: Hosts,
-    /// By what stands behind `*.`.
-    wildcard: Hosts,
-    /// The routes of the host `*`.
-    any: Arc<PathTree>,
-    /// The longest suffix ever put into `wildcard`, in bytes: longer ones need not be looked up. It does not shrink
-    /// when a route goes: it only saves work.
-    longest_suffix: usize,
+    /// One table for each priority there is, the highest first; mostly one. Bounded by `snapshot::limits::PRIORITY`.
+    levels: Vec<Level>,
+}
+
+#[derive(Debug, Clone)]
+struct Level {
+    priority: i8,
+    table: Table,
 }
 
 impl Router {
-    /// The route that takes `host` (lower case, no port, no trailing dot) and `path` (no query). An empty path is
-    /// `/`; `*`, as in `OPTIONS *`, is taken by the prefix `/` alone.
-    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<Route>> {
-        if let Some(route) = self.exact.get(host).and_then(|tree| tree.find(path)) {
-            return Some(route);
-        }
-        if self.longest_suffix > 0 {
-            for dot in memchr::memchr_iter(b'.', host.as_bytes()) {
-                let suffix = &host[dot + 1..];
-                // The wildcard stands for at least one label, so something stands before the dot.
-                if dot == 0 || suffix.len() > self.longest_suffix {
-                    continue;
-                }
-                if let Some(route) = self.wildcard.get(suffix).and_then(|tree| tree.find(path)) {
-                    return Some(route);
-                }
-            }
-        }
-        self.any.find(path)
+    /// The route that takes a request. An empty path is `/`; `*`, as in `OPTIONS *`, is taken by the prefix `/` alone.
+    #[inline]
+    pub fn find(&self, asked: &Asked<'_>) -> Option<&Arc<Route>> {
+        self.levels.iter().find_map(|level| level.table.find(asked))
     }
 
-    /// Puts a route in, beside others of the same host and path: the oldest of them is found.
+    /// Puts a route in, beside others that take the same.
     pub(crate) fn insert(&mut self, route: &Arc<Route>) {
-        let tree = match &route.host {
-            HostMatch::Exact(host) => self.exact.get_or_default(host),
-            HostMatch::Wildcard(suffix) => {
-                self.longest_suffix = self.longest_suffix.max(suffix.len());
-                self.wildcard.get_or_default(suffix)
+        let at = match self.place_of(route.priority) {
+            Ok(at) => at,
+            Err(at) => {
+                let level = Level {
+                    priority: route.priority,
+                    table: Table::default(),
+                };
+                self.levels.insert(at, level);
+                at
             }
-            HostMatch::Any => &mut self.any,
         };
-        Arc::make_mut(tree).insert(route);
+        self.levels[at].table.insert(route);
     }
 
     /// Takes a route out; nothing happens if it is not there.
     pub(crate) fn remove(&mut self, route: &Arc<Route>) {
-        let (hosts, host) = match &route.host {
-            HostMatch::Exact(host) => (&mut self.exact, host),
-            HostMatch::Wildcard(suffix) => (&mut self.wildcard, suffix),
-            HostMatch::Any => return Arc::make_mut(&mut self.any).remove(route),
-        };
-        if let Some(tree) = hosts.get_mut(host) {
-            Arc::make_mut(tree).remove(route);
-            if tree.is_empty() {
-                hosts.remove(host);
+        if let Ok(at) = self.place_of(route.priority) {
+            self.levels[at].table.remove(route);
+            if self.levels[at].table.is_empty() {
+                self.levels.remove(at);
             }
         }
     }
+
+    fn place_of(&self, priority: i8) -> Result<usize, usize> {
+        self.levels
+            .binary_search_by_key(&Reverse(priority), |level| Reverse(level.priority))
+    }
+}
+
+/// Where a route that takes `host` stands among all: the lesser is asked first.
+pub fn precedence<'r>(route: &'r Route, host: &str) -> impl Ord + use<'r> {
+    let host = route
+        .hosts
+        .iter()
+        .filter(|one| one.takes(host))
+        .map(HostMatch::rank)
+        .max();
+    (
+        Reverse(route.priority),
+        Reverse(host),
+        path_tree::place_rank(&route.path),
+        path_tree::rank(route),
+    )
 }

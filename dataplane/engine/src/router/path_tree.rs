@@ -1,15 +1,19 @@
 //! The routes of one host by path: a tree over whole segments. It may not know hosts.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::asked::Asked;
+use super::condition::Conditions;
 use super::route::{PathMatch, Route};
 
 /// One segment's place in the tree; the root is the place before the first `/`.
 ///
-/// Each slot holds every route of that very path, oldest first, so that the next one is there when the first goes.
+/// Each slot holds every route of that very path in the order of precedence, so that the next one is there when the
+/// first goes, or does not hold.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PathTree {
     /// Routes that take exactly the path that ends here.
@@ -18,42 +22,47 @@ pub(super) struct PathTree {
     prefix: Vec<Arc<Route>>,
     /// Routes whose prefix ends here with a slash: they take only what goes on.
     below: Vec<Arc<Route>>,
+    /// Globs and regexes: all they take goes on from here.
+    patterns: Vec<Arc<Route>>,
     children: HashMap<Arc<str>, Arc<PathTree>, RandomState>,
 }
 
 impl PathTree {
-    /// The route that takes `path`: an exact one, else that of the longest prefix.
-    pub(super) fn find(&self, path: &str) -> Option<&Arc<Route>> {
-        let mut best = self.prefix.first();
-        let path = if path.is_empty() { "/" } else { path };
-        let Some(mut rest) = path.strip_prefix('/') else {
-            return best;
+    /// The first route in the order of precedence that takes the request: exact, else on the longest way.
+    #[inline]
+    pub(super) fn find(&self, asked: &Asked<'_>) -> Option<&Arc<Route>> {
+        let path = if asked.path.is_empty() {
+            "/"
+        } else {
+            asked.path
         };
-        let mut place = self;
-        loop {
-            let (segment, behind) = match memchr::memchr(b'/', rest.as_bytes()) {
-                Some(slash) => (&rest[..slash], Some(&rest[slash + 1..])),
-                None => (rest, None),
-            };
-            let Some(child) = place.children.get(segment) else {
-                return best;
-            };
-            place = child;
-            best = place.prefix.first().or(best);
-            match behind {
-                None => return place.exact.first().or(best),
-                Some(behind) => {
-                    best = place.below.first().or(best);
-                    rest = behind;
-                }
-            }
+        match path.strip_prefix('/') {
+            Some(rest) => self.find_behind(rest, asked),
+            None => first(&self.prefix, asked),
         }
+    }
+
+    /// The same below this place, behind a slash.
+    ///
+    /// The depth is bounded by that of the tree, and so by the length of a path in a snapshot.
+    fn find_behind(&self, rest: &str, asked: &Asked<'_>) -> Option<&Arc<Route>> {
+        let (segment, behind) = match memchr::memchr(b'/', rest.as_bytes()) {
+            Some(slash) => (&rest[..slash], Some(&rest[slash + 1..])),
+            None => (rest, None),
+        };
+        let deeper = self.children.get(segment).and_then(|child| match behind {
+            None => first(&child.exact, asked).or_else(|| first(&child.prefix, asked)),
+            Some(behind) => child.find_behind(behind, asked),
+        });
+        deeper
+            .or_else(|| first(&self.below, asked))
+            .or_else(|| first_pattern(&self.patterns, asked))
+            .or_else(|| first(&self.prefix, asked))
     }
 
     pub(super) fn insert(&mut self, route: &Arc<Route>) {
         let slot = self.place_mut(&route.path);
-        let at =
-            slot.partition_point(|other| (other.index, &other.name) < (route.index, &route.name));
+        let at = slot.partition_point(|other| rank(other) < rank(route));
         slot.insert(at, Arc::clone(route));
     }
 
@@ -71,6 +80,7 @@ impl PathTree {
             Slot::Exact => &mut self.exact,
             Slot::Prefix => &mut self.prefix,
             Slot::Below => &mut self.below,
+            Slot::Patterns => &mut self.patterns,
         }
     }
 
@@ -105,7 +115,52 @@ impl PathTree {
             && self.exact.is_empty()
             && self.prefix.is_empty()
             && self.below.is_empty()
+            && self.patterns.is_empty()
     }
+}
+
+/// The first whose conditions hold.
+#[inline]
+fn first<'t>(routes: &'t [Arc<Route>], asked: &Asked<'_>) -> Option<&'t Arc<Route>> {
+    routes.iter().find(|route| holds(route, asked))
+}
+
+#[inline]
+fn first_pattern<'t>(routes: &'t [Arc<Route>], asked: &Asked<'_>) -> Option<&'t Arc<Route>> {
+    let takes = |route: &&Arc<Route>| route.path.takes(asked.path) && holds(route, asked);
+    routes.iter().find(takes)
+}
+
+#[inline]
+fn holds(route: &Route, asked: &Asked<'_>) -> bool {
+    let conditions = route.conditions.as_deref();
+    conditions.is_none_or(|conditions| conditions.missed(asked).is_none())
+}
+
+/// Where a route stands among those of one slot: the lesser is asked first.
+pub(super) fn rank(route: &Route) -> impl Ord + '_ {
+    let (has_methods, head, query) = route
+        .conditions
+        .as_deref()
+        .map_or((false, 0, 0), Conditions::rank);
+    let pattern_bytes = match &route.path {
+        PathMatch::Pattern(pattern) => pattern.as_str().len(),
+        PathMatch::Prefix(_) | PathMatch::Exact(_) => 0,
+    };
+    let asks = Reverse((pattern_bytes, has_methods, head, query));
+    (asks, route.index, &route.name)
+}
+
+/// Where a path stands among those that take the same request: the lesser is asked first.
+pub(super) fn place_rank(path: &PathMatch) -> (u8, Reverse<usize>, u8) {
+    let (segments, slot) = split(path);
+    let order = match slot {
+        Slot::Exact => return (0, Reverse(0), 0),
+        Slot::Below => 0,
+        Slot::Patterns => 1,
+        Slot::Prefix => 2,
+    };
+    (1, Reverse(segments.count()), order)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +168,7 @@ enum Slot {
     Exact,
     Prefix,
     Below,
+    Patterns,
 }
 
 /// The segments that lead to a path's place, and the slot there.
@@ -124,6 +180,14 @@ fn split(path: &PathMatch) -> (std::str::Split<'_, char>, Slot) {
             Some(above) => (above, Slot::Below),
             None => (&**path, Slot::Prefix),
         },
+        // Up to the last slash of what all it takes begins with: those are whole segments.
+        PathMatch::Pattern(pattern) => {
+            let begin = pattern.begin();
+            (
+                begin.rsplit_once('/').map_or("", |(whole, _)| whole),
+                Slot::Patterns,
+            )
+        }
     };
     let mut segments = path.split('/');
     // What stands before the first slash is the root itself.

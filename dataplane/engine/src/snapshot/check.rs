@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::limits;
 use super::refusal::Refusal;
+use crate::network::Network;
+use crate::normal;
 
 /// A name: it becomes a header value, a label or a span attribute, so it may hold no control characters.
 pub(super) fn name(path: impl Into<String>, name: &str) -> Result<(), Refusal> {
@@ -95,6 +97,18 @@ pub(super) fn dialled(path: impl Into<String>, address: SocketAddr) -> Result<()
     Ok(())
 }
 
+/// Networks in CIDR form, or addresses.
+pub(super) fn networks(path: &str, texts: &[String]) -> Result<Vec<Network>, Refusal> {
+    count(path, texts.len(), limits::NETWORKS)?;
+    let networks = texts.iter().enumerate().map(|(at, text)| {
+        Network::parse(text).ok_or_else(|| {
+            let sentence = format!("`{text}` is no network such as `10.0.0.0/8`");
+            Refusal::at(format!("{path}[{at}]"), sentence)
+        })
+    });
+    networks.collect()
+}
+
 /// A host as a request's is compared: lower case, no port, no trailing dot.
 pub(super) fn host(path: &str, host: &str) -> Result<(), Refusal> {
     let sentence = if host.len() > limits::HOST_BYTES {
@@ -136,8 +150,8 @@ fn is_host_letter(letter: char) -> bool {
     matches!(letter, 'a'..='z' | '0'..='9' | '-' | '_' | '.')
 }
 
-/// A path as a request's is compared: from `/`, visible ASCII, no query or fragment.
-pub(super) fn path(at: &str, path: &str) -> Result<(), Refusal> {
+/// A path in its normal form: from `/`, visible ASCII, no query or fragment (docs/paths.md).
+pub(super) fn path(at: &str, path: &str) -> Result<Box<str>, Refusal> {
     let sentence = if !path.starts_with('/') {
         format!("`{path}` does not begin with `/`")
     } else if path.len() > limits::PATH_BYTES {
@@ -148,7 +162,10 @@ pub(super) fn path(at: &str, path: &str) -> Result<(), Refusal> {
             other.escape_default()
         )
     } else {
-        return Ok(());
+        match normal::path(path, false) {
+            Ok(normal) => return Ok(normal.into()),
+            Err(unclear) => format!("never takes a request: {}", unclear.sentence()),
+        }
     };
     Err(Refusal::at(at, sentence))
 }

@@ -7,10 +7,12 @@ use super::document::{ClusterDocument, EndpointDocument, ViaDocument};
 use super::refusal::Refusal;
 use super::{check, limits};
 
-/// A destination, by service name.
+/// A destination: a service, or a part of its instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
-    /// The service's name, which is the cluster's.
+    /// Its name: the service's, or for a subset another.
+    pub name: Arc<str>,
+    /// The service it is, or is a part of.
     pub service: Arc<str>,
     /// Whether any instance is registered in the catalog.
     pub exists: bool,
@@ -33,6 +35,8 @@ pub struct Endpoint {
     pub weight: u32,
     /// How it is reached.
     pub via: Via,
+    /// Whether it gets no new request.
+    pub is_draining: bool,
 }
 
 /// How an endpoint is reached.
@@ -48,7 +52,7 @@ pub enum Via {
 
 impl Cluster {
     pub(super) fn compile(name: &Arc<str>, document: ClusterDocument) -> Result<Self, Refusal> {
-        check::same_name("service", &document.service, name)?;
+        check::name("service", &document.service)?;
         check::count("endpoints", document.endpoints.len(), limits::ENDPOINTS)?;
         if !document.exists && !document.endpoints.is_empty() {
             return Err(Refusal::at("exists", "is false, but there are endpoints"));
@@ -63,7 +67,8 @@ impl Cluster {
                     .map_err(|fault| fault.under(&format!("endpoints[{at}]")))
             });
         Ok(Self {
-            service: Arc::clone(name),
+            name: Arc::clone(name),
+            service: document.service,
             exists: document.exists,
             instances: document.instances,
             endpoints: endpoints.collect::<Result<_, _>>()?,
@@ -72,6 +77,11 @@ impl Cluster {
 }
 
 impl Endpoint {
+    /// Its share of new requests.
+    pub fn share(&self) -> u32 {
+        if self.is_draining { 0 } else { self.weight }
+    }
+
     fn compile(document: EndpointDocument) -> Result<Self, Refusal> {
         check::name("id", &document.id)?;
         check::name("node", &document.node)?;
@@ -99,6 +109,7 @@ impl Endpoint {
             address: document.address,
             weight: document.weight,
             via,
+            is_draining: document.draining,
         })
     }
 }

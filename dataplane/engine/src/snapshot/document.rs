@@ -113,6 +113,10 @@ pub(super) struct SettingsDocument {
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
     #[serde(default)]
+    pub trusted_clients: Option<Vec<String>>,
+    #[serde(default)]
+    pub strict_paths: bool,
+    #[serde(default)]
     pub limits: LimitsDocument,
 }
 
@@ -175,54 +179,6 @@ pub(super) struct ListenerDocument {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RouteDocument {
-    pub key: Arc<str>,
-    pub index: u64,
-    pub host: Box<str>,
-    pub path: PathDocument,
-    pub action: ActionDocument,
-    #[serde(default)]
-    pub timeout_ms: Option<u64>,
-    #[serde(default)]
-    pub strip_prefix: Option<Box<str>>,
-}
-
-/// Either the one or the other.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PathDocument {
-    #[serde(default)]
-    pub prefix: Option<Box<str>>,
-    #[serde(default)]
-    pub exact: Option<Box<str>>,
-}
-
-/// Either the one or the other.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ActionDocument {
-    #[serde(default)]
-    pub split: Option<Vec<WeightedClusterDocument>>,
-    #[serde(default)]
-    pub redirect: Option<RedirectDocument>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WeightedClusterDocument {
-    pub cluster: Arc<str>,
-    pub weight: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RedirectDocument {
-    pub status: u16,
-    pub location: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct ClusterDocument {
     pub service: Arc<str>,
     pub exists: bool,
@@ -240,6 +196,8 @@ pub(super) struct EndpointDocument {
     pub via: ViaDocument,
     #[serde(default)]
     pub mesh_address: Option<SocketAddr>,
+    #[serde(default)]
+    pub draining: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -39,8 +39,49 @@ pub const RULES: usize = 10_000;
 /// Sockets and user ids that may stand for a service: each is looked at when a caller connects.
 pub const OWNERS: usize = 256;
 
-/// Networks of trusted proxies: walked for each connection at the edge.
-pub const TRUSTED_PROXIES: usize = 256;
+/// Networks of one list: walked for a request.
+pub const NETWORKS: usize = 256;
+
+/// Hosts of one route: each is a place in the table.
+pub const HOSTS: usize = 64;
+
+/// How far a priority is from 0: each one used is a table of its own, looked into for every request that none above took.
+pub const PRIORITY: i64 = 10;
+
+/// Methods of one route: there are nine, and some of `WebDAV`.
+pub const METHODS: usize = 16;
+
+/// Conditions of one route, each looked at for a request.
+pub const CONDITIONS: usize = 64;
+
+/// Bytes of a condition's value: a long cookie.
+pub const VALUE_BYTES: usize = 4096;
+
+/// Calling services of one route.
+pub const SOURCES: usize = 256;
+
+/// Bytes of a regex or glob as written; what it takes compiled is bounded by the router.
+pub const PATTERN_BYTES: usize = 1024;
+
+/// Header fields a route removes, sets or adds, each: as many as a usual head has.
+pub const HEADER_EDITS: usize = 32;
+
+/// Bytes of a header's value a route sets: what origins take.
+pub const HEADER_BYTES: usize = 8192;
+
+/// Bytes of a fixed answer: a page, not a site; it stands in every snapshot.
+pub const ANSWER_BYTES: usize = 64 << 10;
+
+/// Tries beside the first: more would only add to what is failing.
+pub const RETRIES: u64 = 10;
+
+/// Statuses after which a route tries again.
+pub const RETRY_STATUSES: usize = 64;
+
+/// Retries for a hundred requests, and a second: a budget over these is none.
+pub const RETRY_PERCENT: u64 = 1000;
+/// As above.
+pub const RETRIES_A_SECOND: u64 = 100_000;
 
 /// Milliseconds of a timeout: one day; longer ones are no timeouts.
 pub const TIMEOUT_MS: u64 = 86_400_000;

@@ -25,9 +25,10 @@ pub use self::collection::Collection;
 pub use self::listener::{ListenerConfig, ListenerKind, Proof};
 pub use self::refusal::Refusal;
 pub use self::service::{LocalInstance, LocalService};
-pub use self::settings::{Limits, Network, Settings};
+pub use self::settings::{Limits, Settings};
 pub use crate::authorizer::{Authorizer, Decision, DestinationRules, Rule, RuleAction};
-pub use crate::router::{Action, HostMatch, PathMatch, Route, Router, WeightedCluster};
+pub use crate::network::Network;
+pub use crate::router::{Action, Asked, HostMatch, PathMatch, Route, Router, WeightedCluster};
 
 /// Everything in force at one moment. A copy shares all of it.
 #[derive(Debug, Clone)]

@@ -4,10 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::check;
 use super::document::{DefaultAction, LimitsDocument, SettingsDocument};
 use super::refusal::Refusal;
-use super::{check, limits};
 use crate::http1::HeadLimits;
+use crate::network::{self, Network};
+
+/// Who is told more in errors where the settings don't say: who is on this machine can read the configuration anyway.
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1"];
 
 /// The resource `settings.node`.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +28,10 @@ pub struct Settings {
     pub trace_ratio: f64,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// Clients that are told more in errors.
+    pub trusted_clients: Vec<Network>,
+    /// Whether `%2F`, `%5C` and `;` in a path are refused.
+    pub has_strict_paths: bool,
     /// Bounds for connections and requests.
     pub limits: Limits,
 }
@@ -53,53 +61,6 @@ pub struct Limits {
     pub pool_idle_timeout: Duration,
 }
 
-/// A network in CIDR form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: u128,
-    mask: u128,
-}
-
-impl Network {
-    /// Reads `10.0.0.0/8`, `fd00::/8`, or an address alone.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        let (bits, offset) = if address.is_ipv4() {
-            (32, 96)
-        } else {
-            (128, 0)
-        };
-        let length: u32 = match length {
-            // `+8` and the like are numbers to Rust only.
-            Some(text) if !text.bytes().all(|byte| byte.is_ascii_digit()) => return None,
-            Some(text) => text.parse().ok().filter(|&length| length <= bits)?,
-            None => bits,
-        };
-        let mask = u128::MAX.checked_shl(128 - offset - length).unwrap_or(0);
-        Some(Self {
-            address: as_number(address) & mask,
-            mask,
-        })
-    }
-
-    /// Whether `address` is in it; IPv4 in IPv6 form counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        as_number(address) & self.mask == self.address
-    }
-}
-
-/// All addresses in one space: IPv4 as IPv6 maps it.
-fn as_number(address: IpAddr) -> u128 {
-    u128::from(match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    })
-}
-
 impl Settings {
     /// What holds before the first snapshot: nobody may call anybody.
     pub(super) fn unset() -> Self {
@@ -110,15 +71,20 @@ impl Settings {
             is_allowed_by_default: false,
             trace_ratio: 0.0,
             trusted_proxies: Vec::new(),
+            trusted_clients: Vec::new(),
+            has_strict_paths: false,
             limits: Limits::default(),
         }
     }
 
     /// Whether `address` is a proxy whose `Forwarded` is believed.
     pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
-        self.trusted_proxies
-            .iter()
-            .any(|network| network.contains(address))
+        network::any_contains(&self.trusted_proxies, address)
+    }
+
+    /// Whether `address` is told more in errors. What comes by a trusted proxy may be anybody's.
+    pub fn is_trusted_client(&self, address: IpAddr) -> bool {
+        network::any_contains(&self.trusted_clients, address) && !self.is_trusted_proxy(address)
     }
 
     pub(super) fn compile(name: &Arc<str>, document: SettingsDocument) -> Result<Self, Refusal> {
@@ -134,23 +100,13 @@ impl Settings {
         if !(0.0..=1.0).contains(&document.trace_ratio) {
             return Err(Refusal::at("trace_ratio", "is not from 0 to 1"));
         }
-        check::count(
-            "trusted_proxies",
-            document.trusted_proxies.len(),
-            limits::TRUSTED_PROXIES,
-        )?;
-        let networks = document
-            .trusted_proxies
-            .iter()
-            .enumerate()
-            .map(|(at, text)| {
-                Network::parse(text).ok_or_else(|| {
-                    let sentence = format!("`{text}` is no network such as `10.0.0.0/8`");
-                    Refusal::at(format!("trusted_proxies[{at}]"), sentence)
-                })
-            });
         Ok(Self {
-            trusted_proxies: networks.collect::<Result<_, _>>()?,
+            trusted_proxies: check::networks("trusted_proxies", &document.trusted_proxies)?,
+            trusted_clients: match &document.trusted_clients {
+                Some(clients) => check::networks("trusted_clients", clients)?,
+                None => LOOPBACK.into_iter().filter_map(Network::parse).collect(),
+            },
+            has_strict_paths: document.strict_paths,
             limits: Limits::compile(&document.limits).map_err(|fault| fault.under("limits"))?,
             is_allowed_by_default: document.intention_default == DefaultAction::Allow,
             trace_ratio: document.trace_ratio,

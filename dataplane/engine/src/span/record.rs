@@ -1,5 +1,6 @@
 //! One request at one hop, as docs/boundary.md names its attributes. It may not encode them.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub struct SpanRecord {
     /// The instance that tells it, where known.
     pub instance: Option<Arc<str>>,
     /// The request's method.
-    pub method: Box<str>,
+    pub method: Cow<'static, str>,
     /// The path it asked for, without the query, which may hold secrets.
     pub path: Box<str>,
     /// `http` or `https`.

@@ -13,7 +13,7 @@ use super::protobuf::Writer;
 use super::*;
 use crate::error::Reason;
 use crate::random::Random;
-use crate::router::{Action, HostMatch, PathMatch, Route};
+use crate::router::Route;
 use crate::snapshot::ListenerKind;
 use crate::trace::TraceContext;
 
@@ -22,17 +22,9 @@ fn context(ratio: f64) -> TraceContext {
 }
 
 fn route() -> Arc<Route> {
-    Arc::new(Route {
-        name: Arc::from("shop"),
-        key: Arc::from("mesh/routes/shop"),
-        index: 4711,
-        host: HostMatch::Exact("shop.example".into()),
-        path: PathMatch::Prefix("/cart".into()),
-        pattern: "shop.example/cart".into(),
-        action: Action::Split(Vec::new()),
-        timeout: None,
-        strip_prefix: None,
-    })
+    let mut route = Route::of("shop", 4711, "shop.example", "/cart");
+    route.pattern = "shop.example/cart".into();
+    Arc::new(route)
 }
 
 /// A span with every attribute.

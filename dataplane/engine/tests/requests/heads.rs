@@ -126,7 +126,7 @@ fn absolute_form_names_the_host() {
             .await;
         let seen = origin.request().await;
         assert!(
-            seen.starts_with("GET /x HTTP/1.1\r\nHost: SHOP.test:80\r\n"),
+            seen.starts_with("GET /x HTTP/1.1\r\nHost: shop.test:80\r\n"),
             "{seen}"
         );
     });
@@ -241,7 +241,7 @@ fn a_route_strips_redirects_and_splits() {
             resources["routes"]["shop"]["path"] = json!({"prefix": "/static"});
             resources["routes"]["shop"]["strip_prefix"] = json!("/static");
             resources["routes"]["old"] = json!({
-                "key": "mesh/routes/old", "index": 8, "host": "*.old.test", "path": {"prefix": "/"},
+                "key": "mesh/routes/old", "index": 8, "hosts": ["*.old.test"], "path": {"prefix": "/"},
                 "action": {"redirect": {"status": 308, "location": "https://new.test/"}},
             });
         })
@@ -335,7 +335,7 @@ fn an_old_client_without_a_host_is_given_the_services() {
     run(async {
         let mut origin = Origin::start(Does::Answer(OK)).await;
         let proxy = Proxy::with(&[origin.address], |resources| {
-            resources["routes"]["shop"]["host"] = json!("*");
+            resources["routes"]["shop"]["hosts"] = json!(["*"]);
         })
         .await;
         proxy.send("GET / HTTP/1.0\r\n\r\n").await;

@@ -13,3 +13,4 @@ mod closing;
 mod faults;
 mod heads;
 mod mesh;
+mod paths;

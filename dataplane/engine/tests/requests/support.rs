@@ -234,7 +234,7 @@ fn resources(address: SocketAddr, origins: &[SocketAddr]) -> Value {
             "limits": {"head_timeout_ms": 300, "idle_timeout_ms": 400, "body_idle_timeout_ms": 300,
                        "connect_timeout_ms": 500}}},
         "listeners": {"edge": {"kind": "edge", "address": address.to_string(), "identity": null}},
-        "routes": {"shop": {"key": "mesh/routes/shop", "index": 7, "host": "shop.test",
+        "routes": {"shop": {"key": "mesh/routes/shop", "index": 7, "hosts": ["shop.test"],
             "path": {"prefix": "/"}, "action": {"split": [{"cluster": "shop", "weight": 1}]}}},
         "clusters": {"shop": {"service": "shop", "exists": true, "instances": origins.len(),
             "endpoints": endpoints}},

@@ -53,7 +53,10 @@ fn the_full_document_is_compiled_field_by_field() {
     assert_eq!((web.owners.len(), &web.uids[..]), (1, &[1000][..]));
     assert_eq!(snapshot.listeners["mesh"].identity, None);
 
-    let shop = snapshot.router.find("shop.example", "/cart/1").unwrap();
+    let shop = snapshot
+        .router
+        .find(&Asked::get("shop.example", "/cart/1"))
+        .unwrap();
     assert_eq!(
         (&*shop.name, &*shop.key, shop.index),
         ("shop", "mesh/routes/shop", 4711)
@@ -62,13 +65,24 @@ fn the_full_document_is_compiled_field_by_field() {
         (shop.timeout, &*shop.pattern),
         (Some(Duration::from_secs(2)), "shop.example/cart")
     );
-    assert_eq!(shop.strip_prefix.as_deref(), Some("/cart"));
-    let old = snapshot.router.find("a.b.old.example", "/").unwrap();
+    let cut = shop.changes.as_deref().unwrap().path.as_ref().unwrap();
+    assert_eq!(
+        (cut.label(), &*cut.apply("/cart/1")),
+        ("strip_prefix", "/1")
+    );
+    let old = snapshot
+        .router
+        .find(&Asked::get("a.b.old.example", "/"))
+        .unwrap();
     assert!(
-        matches!(&old.action, Action::Redirect { status: 301, location } if location == "https://new.example/")
+        matches!(&old.action, Action::Redirect(redirect) if redirect.status == 301 && &*redirect.location == "https://new.example/")
     );
     assert_eq!(
-        &*snapshot.router.find("other", "/x").unwrap().name,
+        &*snapshot
+            .router
+            .find(&Asked::get("other", "/x"))
+            .unwrap()
+            .name,
         "team/all"
     );
 
@@ -119,11 +133,15 @@ fn the_delta_changes_what_it_names() {
     assert!(
         after
             .router
-            .find("a.old.example", "/")
+            .find(&Asked::get("a.old.example", "/"))
             .is_some_and(|route| &*route.name == "team/all")
     );
     assert_eq!(
-        after.router.find("shop.example", "/cart").unwrap().index,
+        after
+            .router
+            .find(&Asked::get("shop.example", "/cart"))
+            .unwrap()
+            .index,
         4720
     );
     assert_eq!(after.clusters.get("cart").unwrap().endpoints.len(), 2);
@@ -135,7 +153,11 @@ fn the_delta_changes_what_it_names() {
     // What was in force is what it was.
     assert_eq!(json(&before.to_json()), json(FULL));
     assert_eq!(
-        before.router.find("shop.example", "/cart").unwrap().index,
+        before
+            .router
+            .find(&Asked::get("shop.example", "/cart"))
+            .unwrap()
+            .index,
         4711
     );
 }
@@ -184,7 +206,11 @@ fn a_full_document_shares_what_stays_and_drops_what_it_leaves_out() {
     // Compact, so that every resource's text differs from the golden file's; then once more, as it is now.
     let compact = before.apply(document.to_string().as_bytes()).unwrap();
     assert_eq!(
-        &*compact.router.find("shop.example", "/cart").unwrap().name,
+        &*compact
+            .router
+            .find(&Asked::get("shop.example", "/cart"))
+            .unwrap()
+            .name,
         "team/all"
     );
     assert!(!compact.listeners.contains_key("web"));

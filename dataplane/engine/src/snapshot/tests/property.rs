@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::FULL;
-use crate::snapshot::{Collection, Snapshot};
+use crate::snapshot::{Asked, Collection, Snapshot};
 
 const HOSTS: [&str; 5] = ["a.example", "b.example", "*.example", "*.b.example", "*"];
 const PATHS: [&str; 5] = ["/", "/a", "/a/", "/a/b", "//"];
@@ -107,7 +107,7 @@ fn make(step: &Step, resources: &mut Resources) {
         } => {
             let kind = if is_exact { "exact" } else { "prefix" };
             let value = json!({
-                "key": format!("mesh/routes/r{name}"), "index": index, "host": HOSTS[host],
+                "key": format!("mesh/routes/r{name}"), "index": index, "hosts": [HOSTS[host]],
                 "path": {kind: PATHS[path]},
                 "action": {"split": [{"cluster": format!("c{cluster}"), "weight": 1}]},
             });
@@ -210,7 +210,10 @@ fn is_same(one: &Snapshot, other: &Snapshot) -> Result<(), TestCaseError> {
     prop_assert_eq!(by_name(&one.clusters), by_name(&other.clusters));
     prop_assert_eq!(by_name(&one.services), by_name(&other.services));
     for (host, path) in ASKED {
-        prop_assert_eq!(one.router.find(host, path), other.router.find(host, path));
+        prop_assert_eq!(
+            one.router.find(&Asked::get(host, path)),
+            other.router.find(&Asked::get(host, path))
+        );
     }
     for destination in ["c0", "c1", "c2"] {
         let decide = |snapshot: &Snapshot| snapshot.authorizer.decide("web", destination);
@@ -284,7 +287,7 @@ proptest! {
         replace_nth(&mut document, &mut { at }, &value);
         if let Ok(snapshot) = Snapshot::empty().apply(document.to_string().as_bytes()) {
             for (host, path) in ASKED {
-                snapshot.router.find(host, path);
+                snapshot.router.find(&Asked::get(host, path));
             }
         }
     }

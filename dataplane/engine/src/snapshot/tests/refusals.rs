@@ -172,6 +172,8 @@ fn unknown_fields_are_refused_everywhere() {
 fn missing_fields_are_refused_but_those_that_may_be_left_out() {
     let may_be_left_out = [
         "/settings/node/trusted_proxies",
+        "/settings/node/trusted_clients",
+        "/settings/node/strict_paths",
         "/settings/node/limits",
         "/listeners/edge/identity",
         "/listeners/mesh/identity",
@@ -180,6 +182,35 @@ fn missing_fields_are_refused_but_those_that_may_be_left_out() {
         "/listeners/web/uids",
         "/routes/shop/timeout_ms",
         "/routes/shop/strip_prefix",
+        "/routes/beta/priority",
+        "/routes/beta/methods",
+        "/routes/beta/headers",
+        "/routes/beta/query",
+        "/routes/beta/cookies",
+        "/routes/beta/client_addresses",
+        "/routes/beta/sources",
+        "/routes/beta/strip_prefix",
+        "/routes/beta/add_prefix",
+        "/routes/beta/rewrite_host",
+        "/routes/beta/request_headers",
+        "/routes/beta/response_headers",
+        "/routes/beta/timeout_ms",
+        "/routes/beta/head_timeout_ms",
+        "/routes/beta/idle_timeout_ms",
+        "/routes/beta/retries",
+        "/routes/beta/headers/1/negated",
+        "/routes/beta/retries/on",
+        "/routes/beta/retries/per_try_timeout_ms",
+        "/routes/beta/retries/backoff_ms",
+        "/routes/beta/retries/budget",
+        "/routes/beta/retries/non_idempotent",
+        "/routes/beta/request_headers/set",
+        "/routes/beta/request_headers/add",
+        "/routes/beta/request_headers/remove",
+        "/routes/gone/action/answer/body",
+        "/routes/gone/action/answer/content_type",
+        "/routes/moved/action/redirect/path",
+        "/routes/moved/action/redirect/query",
     ];
     for parent in [
         "/settings/node",
@@ -189,6 +220,15 @@ fn missing_fields_are_refused_but_those_that_may_be_left_out() {
         "/routes/shop",
         "/routes/shop/action/split/0",
         "/routes/old/action/redirect",
+        "/routes/beta",
+        "/routes/beta/headers/1",
+        "/routes/beta/retries",
+        "/routes/beta/retries/budget",
+        "/routes/beta/request_headers",
+        "/routes/beta/request_headers/set/0",
+        "/routes/gone/action/answer",
+        "/routes/moved/action/redirect",
+        "/routes/calls/rewrite_path",
         "/clusters/cart",
         "/clusters/cart/endpoints/0",
         "/services/cart",
@@ -226,7 +266,7 @@ fn a_value_that_breaks_a_rule_is_refused_where_it_stands() {
         };
         check(
             pointer,
-            serde_json::from_str(value).unwrap(),
+            serde_json::from_str(value).expect(case),
             path,
             sentence,
         );
@@ -237,9 +277,9 @@ fn a_value_that_breaks_a_rule_is_refused_where_it_stands() {
 fn what_is_too_much_is_refused() {
     let host = "a".repeat(254);
     check(
-        "/routes/shop/host",
+        "/routes/shop/hosts/0",
         host.into(),
-        "routes.shop.host",
+        "routes.shop.hosts[0]",
         "over 253",
     );
     let path = json!({"prefix": format!("/{}", "a".repeat(2048))});

@@ -1,0 +1,522 @@
+//! The router against its rules: case by case, and at random against a matcher of its own.
+
+mod property;
+
+use super::*;
+
+fn route(name: &str, index: u64, host: &str, path: &str) -> Arc<Route> {
+    Arc::new(Route::of(name, index, host, path))
+}
+
+/// A router of routes in the form `host/path`, each named so, the first the oldest.
+fn router(texts: &[&str]) -> Router {
+    let mut router = Router::default();
+    for (index, text) in texts.iter().enumerate() {
+        let at = text.find(['=', '/', '~']).unwrap();
+        router.insert(&route(text, index as u64, &text[..at], &text[at..]));
+    }
+    router
+}
+
+fn check(router: &Router, host: &str, path: &str, wanted: Option<&str>) {
+    let found = router
+        .find(&Asked::get(host, path))
+        .map(|route| &*route.name);
+    assert_eq!(found, wanted, "{host} {path}");
+}
+
+#[test]
+fn a_prefix_takes_whole_segments() {
+    let router = router(&["h/cart"]);
+    for path in ["/cart", "/cart/", "/cart/1", "/cart//", "/cart/1/2"] {
+        check(&router, "h", path, Some("h/cart"));
+    }
+    for path in [
+        "/cartoon", "/car", "/", "", "//cart", "/Cart", "/x/cart", "*", "cart", "/cart%2F",
+    ] {
+        check(&router, "h", path, None);
+    }
+}
+
+#[test]
+fn a_prefix_that_ends_in_a_slash_takes_only_what_goes_on() {
+    let router = router(&["h/cart/", "h//"]);
+    check(&router, "h", "/cart", None);
+    check(&router, "h", "/cart/", Some("h/cart/"));
+    check(&router, "h", "/cart/1", Some("h/cart/"));
+    check(&router, "h", "/", None);
+    check(&router, "h", "//", Some("h//"));
+    check(&router, "h", "//a", Some("h//"));
+}
+
+#[test]
+fn the_root_prefix_takes_all_and_nothing_else_takes_the_asterisk() {
+    let router = router(&["all/", "exact=/", "cart/cart"]);
+    for path in ["/", "", "/a", "//", "*"] {
+        check(&router, "all", path, Some("all/"));
+    }
+    check(&router, "exact", "", Some("exact=/"));
+    check(&router, "exact", "/", Some("exact=/"));
+    check(&router, "exact", "/a", None);
+    check(&router, "exact", "*", None);
+    check(&router, "cart", "*", None);
+}
+
+#[test]
+fn an_exact_path_takes_its_bytes_and_no_others() {
+    let router = router(&["h=/a/b", "h=/a/b/", "h/a"]);
+    check(&router, "h", "/a/b", Some("h=/a/b"));
+    check(&router, "h", "/a/b/", Some("h=/a/b/"));
+    check(&router, "h", "/a/b/c", Some("h/a"));
+    check(&router, "h", "/a/%62", Some("h/a"));
+    check(&router, "h", "/a/x/../b", Some("h/a"));
+}
+
+#[test]
+fn the_longest_prefix_is_found_and_a_shorter_one_where_it_ends() {
+    let router = router(&["h/", "h/a", "h/a/b/c", "h/a/"]);
+    check(&router, "h", "/a/b/c/d", Some("h/a/b/c"));
+    check(&router, "h", "/a/b", Some("h/a/"));
+    check(&router, "h", "/a", Some("h/a"));
+    check(&router, "h", "/b", Some("h/"));
+}
+
+#[test]
+fn a_wildcard_takes_one_label_or_more_and_the_longer_one_wins() {
+    let router = router(&["*.example/", "*.shop.example/", "a.shop.example/x", "*/any"]);
+    check(&router, "shop.example", "/", Some("*.example/"));
+    check(&router, "a.shop.example", "/", Some("*.shop.example/"));
+    check(&router, "a.b.shop.example", "/", Some("*.shop.example/"));
+    check(&router, "a.shop.example", "/x", Some("a.shop.example/x"));
+    check(&router, "example", "/", None);
+    check(&router, ".example", "/", None);
+    check(&router, "shopexample", "/", None);
+    check(&router, "example", "/any", Some("*/any"));
+    check(&router, "", "/any", Some("*/any"));
+    check(&router, "a.shop.example", "/any", Some("*.shop.example/"));
+}
+
+#[test]
+fn of_two_alike_the_older_wins_then_the_name_and_the_next_one_follows() {
+    let mut router = Router::default();
+    let alike = [
+        route("b", 2, "h", "/"),
+        route("c", 1, "h", "/"),
+        route("a", 2, "h", "/"),
+    ];
+    for route in &alike {
+        router.insert(route);
+    }
+    check(&router, "h", "/", Some("c"));
+    router.remove(&alike[1]);
+    check(&router, "h", "/", Some("a"));
+    router.remove(&alike[2]);
+    check(&router, "h", "/", Some("b"));
+    router.remove(&alike[0]);
+    check(&router, "h", "/", None);
+    assert!(router.levels.is_empty(), "an empty host stays in memory");
+    router.remove(&alike[0]);
+}
+
+#[test]
+fn a_change_shares_the_hosts_it_does_not_touch() {
+    let before = router(&["a/1", "b/1"]);
+    let mut after = before.clone();
+    after.insert(&route("new", 9, "b", "/2"));
+    assert!(Arc::ptr_eq(
+        before.levels[0].table.exact.get("a").unwrap(),
+        after.levels[0].table.exact.get("a").unwrap()
+    ));
+    assert!(!Arc::ptr_eq(
+        before.levels[0].table.exact.get("b").unwrap(),
+        after.levels[0].table.exact.get("b").unwrap()
+    ));
+    check(&before, "b", "/2", None);
+}
+
+#[test]
+fn a_hostile_host_or_path_costs_no_more_than_its_bytes() {
+    let router = router(&["*.example/", "h/a"]);
+    check(&router, &"a.".repeat(4000), "/", None);
+    check(&router, "h", &"/".repeat(8000), None);
+    check(&router, "h", &"/a".repeat(4000), Some("h/a"));
+}
+
+fn redirect_to(location: &str, path: RedirectPath, keeps_query: bool) -> Redirect {
+    Redirect {
+        status: 301,
+        location: location.into(),
+        path,
+        keeps_query,
+    }
+}
+
+#[test]
+fn a_redirect_takes_along_what_it_says() {
+    let own = Route::of("r", 1, "h", "/old").path;
+    for (location, path, keeps_query, wanted) in [
+        (
+            "https://{host}",
+            RedirectPath::Whole,
+            true,
+            "https://h/old/a?b=1",
+        ),
+        (
+            "https://{host}/",
+            RedirectPath::Whole,
+            false,
+            "https://h/old/a",
+        ),
+        ("https://n/x", RedirectPath::Rest, true, "https://n/x/a?b=1"),
+        (
+            "https://n/x?c",
+            RedirectPath::None,
+            true,
+            "https://n/x?c&b=1",
+        ),
+        ("/", RedirectPath::Whole, false, "/old/a"),
+    ] {
+        let redirect = redirect_to(location, path, keeps_query);
+        assert_eq!(redirect.location(&own, "h", "/old/a", Some("b=1")), wanted);
+    }
+}
+
+#[test]
+fn a_location_that_ends_in_a_slash_has_the_rest_behind_it() {
+    let redirect = |from: &str, location: &str, path: &str| {
+        let goes_on = location.ends_with('/');
+        let rest = if goes_on {
+            RedirectPath::Rest
+        } else {
+            RedirectPath::None
+        };
+        let (path, query) = path
+            .split_once('?')
+            .map_or((path, None), |(path, query)| (path, Some(query)));
+        let own = Route::of("r", 1, "h", from).path;
+        redirect_to(location, rest, goes_on).location(&own, "h", path, query)
+    };
+    let cases = [
+        (
+            "/",
+            "https://new.example/",
+            "/a/b?c=1",
+            "https://new.example/a/b?c=1",
+        ),
+        ("/", "https://new.example/", "/", "https://new.example/"),
+        ("/", "https://new.example/", "*", "https://new.example/"),
+        (
+            "/old",
+            "https://new.example/x/",
+            "/old/a?b",
+            "https://new.example/x/a?b",
+        ),
+        (
+            "/old",
+            "https://new.example/x/",
+            "/old?b",
+            "https://new.example/x/?b",
+        ),
+        (
+            "/old",
+            "https://new.example/x",
+            "/old/a?b",
+            "https://new.example/x",
+        ),
+        (
+            "=/",
+            "https://new.example/",
+            "/?b=1",
+            "https://new.example/?b=1",
+        ),
+        // Else a stranger could name the host one is sent to.
+        ("/", "/", "//evil.example/", "/evil.example/"),
+        ("/old", "/", "/old//evil.example/", "/evil.example/"),
+        ("/old", "/", "/old/\\evil.example/", "/evil.example/"),
+    ];
+    for (from, location, path, wanted) in cases {
+        assert_eq!(
+            redirect(from, location, path),
+            wanted,
+            "{path} from {from} to {location}"
+        );
+    }
+}
+
+/// Calls `use_it` with the headers of a head that was read.
+fn with_headers<T>(
+    lines: &[(&str, &str)],
+    use_it: impl FnOnce(crate::http1::Headers<'_>) -> T,
+) -> T {
+    use crate::http1::{HeadLimits, HeaderStore, Parsed, parse_request};
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", lines.concat());
+    let mut store = HeaderStore::new();
+    match parse_request(head.as_bytes(), &HeadLimits::default(), &mut store).unwrap() {
+        Parsed::Complete(head) => use_it(head.headers),
+        Parsed::Partial => panic!("a whole head"),
+    }
+}
+
+fn on(name: &str, value: ValueMatch) -> Condition {
+    Condition {
+        name: name.into(),
+        value,
+        is_negated: false,
+    }
+}
+
+fn not(condition: Condition) -> Condition {
+    Condition {
+        is_negated: true,
+        ..condition
+    }
+}
+
+#[test]
+fn a_value_is_taken_by_its_whole_its_end_or_a_pattern() {
+    use ValueMatch::{Exact, Prefix, Present, Regex, Suffix};
+    let pattern = |text| Regex(Pattern::regex(text).unwrap());
+    let headers = |condition: Condition| Conditions {
+        headers: vec![condition],
+        ..Conditions::default()
+    };
+    for (condition, lines, wanted) in [
+        (on("x-a", Exact("1".into())), &[("X-A", "1")][..], true),
+        (on("x-a", Exact("1".into())), &[("X-A", "12")], false),
+        (
+            on("x-a", Exact("1".into())),
+            &[("x-a", "0"), ("X-A", " 1 ")],
+            true,
+        ),
+        (on("x-a", Exact("".into())), &[("x-a", "")], true),
+        (on("x-a", Prefix("ab".into())), &[("x-a", "abc")], true),
+        (on("x-a", Prefix("ab".into())), &[("x-a", "xab")], false),
+        (on("x-a", Suffix("bc".into())), &[("x-a", "abc")], true),
+        (on("x-a", pattern("[0-9]+")), &[("x-a", "12")], true),
+        (on("x-a", pattern("[0-9]+")), &[("x-a", "12a")], false),
+        (on("x-a", Present), &[("x-a", "")], true),
+        (on("x-a", Present), &[("x-b", "1")], false),
+        (not(on("x-a", Present)), &[("x-b", "1")], true),
+        (not(on("x-a", Exact("1".into()))), &[], true),
+        (
+            not(on("x-a", Exact("1".into()))),
+            &[("x-a", "0"), ("x-a", "1")],
+            false,
+        ),
+        // What the origin does not get to see is not there.
+        (
+            on("x-a", Present),
+            &[("x-a", "1"), ("connection", "x-a")],
+            false,
+        ),
+        (
+            on("x-forwarded-for", Present),
+            &[("x-forwarded-for", "10.0.0.1")],
+            false,
+        ),
+        (
+            on("mesh-instance", Present),
+            &[("mesh-instance", "a")],
+            false,
+        ),
+    ] {
+        let conditions = headers(condition);
+        let missed = with_headers(lines, |headers| {
+            conditions
+                .missed(&Asked {
+                    headers,
+                    ..Asked::get("h", "/")
+                })
+                .is_none()
+        });
+        assert_eq!(missed, wanted, "{conditions:?} {lines:?}");
+    }
+}
+
+#[test]
+fn the_query_is_decoded_and_cookies_are_not() {
+    let exact = |text: &str| ValueMatch::Exact(text.into());
+    for (query, name, value, wanted) in [
+        (Some("debug"), "debug", ValueMatch::Present, true),
+        (Some("debug"), "debug", exact(""), true),
+        (Some("a=1&debug=1"), "debug", exact("1"), true),
+        (Some("a=1&b=debug"), "debug", ValueMatch::Present, false),
+        (Some("de%62ug=%31"), "debug", exact("1"), true),
+        (Some("a=x%2"), "a", exact("x%2"), true),
+        (Some("a=b=c"), "a", exact("b=c"), true),
+        (Some("a=1+2"), "a", exact("1+2"), true),
+        (Some("a=1&a=2"), "a", exact("2"), true),
+        (Some(""), "", ValueMatch::Present, false),
+        (None, "a", ValueMatch::Present, false),
+    ] {
+        let conditions = Conditions {
+            query: vec![on(name, value)],
+            ..Conditions::default()
+        };
+        let asked = Asked {
+            query,
+            ..Asked::get("h", "/")
+        };
+        assert_eq!(
+            conditions.missed(&asked).is_none(),
+            wanted,
+            "{query:?} {name}"
+        );
+    }
+    for (cookie, wanted) in [
+        ("group=b", true),
+        ("a=1; group=b", true),
+        ("a=1;group=b;c=2", true),
+        ("group=bb", false),
+        ("group=%62", false),
+        ("Group=b", false),
+        ("xgroup=b", false),
+    ] {
+        let conditions = Conditions {
+            cookies: vec![on("group", exact("b"))],
+            ..Conditions::default()
+        };
+        let holds = with_headers(&[("cookie", cookie)], |headers| {
+            conditions
+                .missed(&Asked {
+                    headers,
+                    ..Asked::get("h", "/")
+                })
+                .is_none()
+        });
+        assert_eq!(holds, wanted, "{cookie}");
+    }
+}
+
+#[test]
+fn the_client_is_the_last_that_is_no_trusted_proxy() {
+    let trusted: Vec<_> = ["10.0.0.0/8"]
+        .into_iter()
+        .filter_map(crate::network::Network::parse)
+        .collect();
+    for (peer, told, wanted) in [
+        ("1.2.3.4", &["9.9.9.9"][..], "1.2.3.4"),
+        ("10.0.0.1", &["9.9.9.9"], "9.9.9.9"),
+        ("10.0.0.1", &["6.6.6.6, 9.9.9.9"], "9.9.9.9"),
+        ("10.0.0.1", &["6.6.6.6", "9.9.9.9, 10.0.0.2"], "9.9.9.9"),
+        ("10.0.0.1", &["6.6.6.6, unknown, 10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", &[], "10.0.0.1"),
+    ] {
+        let lines: Vec<_> = told.iter().map(|told| ("x-forwarded-for", *told)).collect();
+        let client = with_headers(&lines, |headers| {
+            let peer = peer.parse().unwrap();
+            Asked {
+                headers,
+                peer,
+                trusted: &trusted,
+                ..Asked::get("h", "/")
+            }
+            .client_address()
+        });
+        assert_eq!(
+            client,
+            wanted.parse::<std::net::IpAddr>().unwrap(),
+            "{peer} {told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_pattern_stands_where_what_it_begins_with_ends() {
+    let router = router(&[
+        "h/users",
+        "h~/users/[0-9]+(/.*)?",
+        "h/users/7",
+        "h/",
+        "h~/.*s",
+        "h=/users/8",
+    ]);
+    check(&router, "h", "/users/1", Some("h~/users/[0-9]+(/.*)?"));
+    check(&router, "h", "/users/1/x", Some("h~/users/[0-9]+(/.*)?"));
+    check(&router, "h", "/users/7", Some("h/users/7"));
+    check(&router, "h", "/users/8", Some("h=/users/8"));
+    check(&router, "h", "/users/x", Some("h/users"));
+    check(&router, "h", "/cars", Some("h~/.*s"));
+    check(&router, "h", "/car", Some("h/"));
+}
+
+#[test]
+fn names_under_mesh_are_for_their_own_routes() {
+    let router = router(&["*/", "*.mesh/x", "cart.mesh/y"]);
+    check(&router, "cart.mesh", "/", None);
+    check(&router, "cart.mesh", "/x", Some("*.mesh/x"));
+    check(&router, "cart.mesh", "/y", Some("cart.mesh/y"));
+    check(&router, "mesh", "/", Some("*/"));
+}
+
+#[test]
+fn what_asks_for_more_goes_first_and_the_next_follows_where_it_does_not_hold() {
+    let with = |name: &str, index, conditions: Conditions| {
+        let mut route = Route::of(name, index, "h", "/");
+        route.conditions = Some(Box::new(conditions));
+        Arc::new(route)
+    };
+    let header = || vec![on("x-a", ValueMatch::Present)];
+    let mut router = Router::default();
+    for route in [
+        route("plain", 1, "h", "/"),
+        with(
+            "query",
+            1,
+            Conditions {
+                query: header(),
+                ..Conditions::default()
+            },
+        ),
+        with(
+            "header",
+            2,
+            Conditions {
+                headers: header(),
+                ..Conditions::default()
+            },
+        ),
+        with(
+            "method",
+            3,
+            Conditions {
+                methods: vec!["POST".into()],
+                ..Conditions::default()
+            },
+        ),
+    ] {
+        router.insert(&route);
+    }
+    let found = |asked: &Asked<'_>| router.find(asked).unwrap().name.to_string();
+    let plain = Asked::get("h", "/");
+    assert_eq!(found(&plain), "plain");
+    assert_eq!(
+        found(&Asked {
+            query: Some("x-a"),
+            ..plain
+        }),
+        "query"
+    );
+    with_headers(&[("x-a", "1")], |headers| {
+        assert_eq!(
+            found(&Asked {
+                headers,
+                query: Some("x-a"),
+                ..plain
+            }),
+            "header"
+        );
+        assert_eq!(
+            found(&Asked {
+                headers,
+                method: "POST",
+                ..plain
+            }),
+            "method"
+        );
+    });
+}

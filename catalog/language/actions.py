@@ -15,9 +15,13 @@ ANSWER_MAX_BYTES = 8 * 1024
 NO_BODY_STATUSES = (204, 205, 304)
 CONTENT_TYPE_MAX_CHARACTERS = 128
 
-_LOCATION = re.compile(r"(?:https?://(?P<authority>(?:[A-Za-z0-9._:\[\]-]|\{host\})+))?(?P<rest>[/?#].*)?")
+_LOCATION = re.compile(
+    r"(?:https?://(?P<authority>(?:[A-Za-z0-9._:\[\]-]|\{host\})+))?(?P<rest>[/?#].*)?"
+)
 _LOCATION_CHARACTERS = re.compile(r"(?:[!#$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]|\{host\})*")
-_CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(\s*;\s*[A-Za-z0-9_.-]+=[A-Za-z0-9_.+-]+)*")
+_CONTENT_TYPE = re.compile(
+    r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(\s*;\s*[A-Za-z0-9_.-]+=[A-Za-z0-9_.+-]+)*"
+)
 
 
 def redirect_status(token: Token) -> int:

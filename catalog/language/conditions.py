@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
-from typing import cast
 
 from .. import values
 from ..suggestions import nearest
@@ -197,7 +196,9 @@ def _value(token: Token, word: Token, comparison: Comparison) -> Token:
         raise Mistake(sentence, word)
     value = unquoted(token)
     if "|" in value.text and value is token and comparison != "regex":
-        sentence = 'one of several is a regex, as in ~=a|b; a value that has a "|" stands in double quotes'
+        sentence = (
+            'one of several is a regex, as in ~=a|b; a value that has a "|" stands in double quotes'
+        )
         raise Mistake(sentence, token)
     return value
 
@@ -218,9 +219,3 @@ def _checked_value(place: Place, comparison: Comparison, token: Token) -> str:
         if (starts and text.startswith(" ")) or (ends and text.endswith(" ")):
             raise Mistake("a header's value has no spaces around it, so this never holds", token)
     return text
-
-
-def place_of(word: str) -> Place:
-    """The word as what it is known to be."""
-    assert word in PLACES
-    return cast("Place", word)

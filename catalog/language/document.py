@@ -5,7 +5,7 @@ pydantic decides which fields there are and of which type (model.py); what a val
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -18,13 +18,16 @@ from .faults import first_mistake
 from .methods import methods
 from .model import RouteFields
 from .parts import header_edits, retries, rewrite
-from .rule import Action, Answer, Comparison, PathKind, Redirect, Rule, Split
+from .rule import Action, Answer, Comparison, PathKind, Redirect, RedirectPath, Rule, Split
 from .settings import TIMES, check_answers_itself, read_settings
 
 _ACTIONS = ("service", "split", "redirect", "answer")
 _PATH_KINDS: tuple[PathKind, ...] = ("prefix", "exact", "glob", "regex")
 _COMPARISONS: tuple[Comparison, ...] = ("exact", "prefix", "suffix", "regex")
-_SETTINGS = {**{name: name for name in (*TIMES, "strip", "add", "replace", "priority")}, "rewrite_host": "host"}
+_SETTINGS = {
+    **{name: name for name in (*TIMES, "strip", "add", "replace", "priority")},
+    "rewrite_host": "host",
+}
 """A document's name of each setting a line has, and the line's."""
 _FORWARDING = ("rewrite", "request_headers", "response_headers", "retries")
 """What documents alone say, or say at more length."""
@@ -72,7 +75,10 @@ def _match(root: Mapping) -> dict[str, Any]:
     if "grpc" in items:
         for beside in ("path", "exact", "methods"):
             if beside in items:
-                raise Mistake(f'"grpc" says path and method and cannot stand beside "{beside}"', root.names[beside])
+                raise Mistake(
+                    f'"grpc" says path and method and cannot stand beside "{beside}"',
+                    root.names[beside],
+                )
         taken["path"], taken["path_kind"] = grpc.service_path(_at(root, "grpc"))
         taken["methods"] = grpc.METHODS
         conditions.found[grpc.CONTENT_TYPE] = root.names["grpc"]
@@ -108,7 +114,9 @@ def _path(root: Mapping) -> tuple[str, PathKind]:
         return paths.path(node.at, kind), kind
     kinds = [kind for kind in _PATH_KINDS if kind in node.items]
     if exact is not None:
-        raise Mistake('"exact" stands within "path", as in path: {exact: /cart}', root.names["exact"])
+        raise Mistake(
+            '"exact" stands within "path", as in path: {exact: /cart}', root.names["exact"]
+        )
     if len(kinds) != 1:
         sentence = "a path is one of prefix, exact, glob and regex"
         raise Mistake(sentence, node.names[kinds[1]] if kinds else node.at)
@@ -136,7 +144,9 @@ def _take_fields(item: Mapping, conditions: Conditions) -> None:
         if beside := next((name for name in item.items if name != subject), None):
             raise Mistake(f'{quote(beside)} has no meaning beside "{subject}"', item.names[beside])
         if conditions.client_addresses if subject == "client" else conditions.sources:
-            raise Mistake(f'"{subject}" stands here twice; several are one list', item.names[subject])
+            raise Mistake(
+                f'"{subject}" stands here twice; several are one list', item.names[subject]
+            )
         for token in _tokens(item.items[subject]):
             if subject == "client":
                 conditions.take_client(token)
@@ -182,10 +192,11 @@ def _action(root: Mapping) -> Action:
 
 def _redirect(node: Mapping) -> Redirect:
     path, query = node.items.get("path"), node.items.get("query")
+    words: tuple[RedirectPath, ...] = get_args(RedirectPath)
     return Redirect(
         actions.redirect_status(_at(node, "status")),
         actions.location(_at(node, "location")),
-        path.value if isinstance(path, Scalar) else None,  # type: ignore[arg-type]  (the model has its words)
+        next((word for word in words if path and word == path.at.text), None),
         query.value is True if isinstance(query, Scalar) else None,
     )
 

@@ -249,14 +249,14 @@ def _refuse_host(token: Token) -> NoReturn:
         raise Mistake(sentence, token.part(0, scheme.end()), token.text[scheme.end() :])
     if token.text in ("->", ","):
         raise Mistake("a host is missing here", token)
-    sentence = "several hosts share one path, which stands behind the last, as in a.example,b.example/cart"
+    sentence = (
+        "several hosts share one path, which stands behind the last, as in a.example,b.example/cart"
+    )
     raise Mistake(sentence, token)
 
 
 def _is_method_like(text: str) -> bool:
-    return not re.search(r"[./*~=\[:]", text) and (
-        text.isupper() or text.upper() in KNOWN_METHODS
-    )
+    return not re.search(r"[./*~=\[:]", text) and (text.isupper() or text.upper() in KNOWN_METHODS)
 
 
 def _is_match_like(token: Token) -> bool:

@@ -4,11 +4,12 @@ its type is decided where lines have it decided too.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from .actions import REDIRECT_STATUSES
+from .rule import RedirectPath
 from .settings import ATTEMPTS_MAX, PRIORITY_MAX
 
 
@@ -99,7 +100,7 @@ class RedirectFields(Fields):
     status: Annotated[int, Field(json_schema_extra={"enum": list(REDIRECT_STATUSES)})]
     location: Text
     """A URL or a path; `{host}` in it is the host asked for."""
-    path: Literal["rest", "whole", "none"] | None = None
+    path: RedirectPath | None = None
     """What of the request's path is put behind it: what is behind the route's own, all of it, nothing."""
     query: bool | None = None
     """Whether the query goes along."""
@@ -214,7 +215,10 @@ class RouteFields(Fields):
     """Until the answer's head is there."""
     timeout_idle: Time | None = None
     """Without a byte either way."""
-    retries: Annotated[
-        RetriesFields, BeforeValidator(_as_attempts, json_schema_input_type=int | RetriesFields)
-    ] | None = None
+    retries: (
+        Annotated[
+            RetriesFields, BeforeValidator(_as_attempts, json_schema_input_type=int | RetriesFields)
+        ]
+        | None
+    ) = None
     """How often a request is sent again, or all about it."""

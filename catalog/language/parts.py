@@ -35,7 +35,9 @@ def rewrite(node: Node) -> Rewrite:
         name = found[1] or found[2]
         at = to.part(found.start(), max(len(found.group()), 1))
         if name is None and found.group() != "$$":
-            raise Mistake('a "$" stands before a digit, a name in braces as ${name}, or a second "$"', at)
+            raise Mistake(
+                'a "$" stands before a digit, a name in braces as ${name}, or a second "$"', at
+            )
         if name is not None and name not in groups:
             raise Mistake(f"the regex has no group {quote(name)}", at)
     return Rewrite(regex.text, text)
@@ -69,9 +71,13 @@ def retries(node: Node) -> Retries:
     if not isinstance(node, Mapping):
         return Retries(attempts(node.at))
     items = node.items
-    backoff, budget, per_try = (items.get(name) for name in ("backoff", "budget", "per_try_timeout"))
+    backoff, budget, per_try = (
+        items.get(name) for name in ("backoff", "budget", "per_try_timeout")
+    )
     on = tuple(_retry_on(token) for token in _tokens(items.get("on")))
-    if repeated := next((token for token in _tokens(items.get("on")) if on.count(token.text) > 1), None):
+    if repeated := next(
+        (token for token in _tokens(items.get("on")) if on.count(token.text) > 1), None
+    ):
         raise Mistake(f"{quote(repeated.text)} stands here twice", repeated)
     if len(on) > RETRY_ON_MAX:
         raise Mistake(f"there are at most {RETRY_ON_MAX} of them", items["on"].at)

@@ -104,7 +104,9 @@ def _checked(token: Token, mistakes: tuple[tuple[str, str], ...]) -> str:
         _check_percent(found, token)
     text = _PERCENT.sub(lambda found: found.group().upper(), text)
     if overlong := _OVERLONG.search(text):
-        sentence = f"{overlong.group()}… spells an ASCII sign a second time: programs read it in two ways"
+        sentence = (
+            f"{overlong.group()}… spells an ASCII sign a second time: programs read it in two ways"
+        )
         raise Mistake(sentence, token.part(overlong.start(), 6))
     _check_segments(text, token)
     return text

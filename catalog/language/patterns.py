@@ -110,9 +110,7 @@ class _Reader:
         if found[2] and found[3] and high < low:
             raise self.mistake(f"{low} is more than {high}", len(found.group()))
         if max(low, high) > REPEAT_MAX:
-            raise self.mistake(
-                f"a repetition is at most {REPEAT_MAX:,} times", len(found.group())
-            )
+            raise self.mistake(f"a repetition is at most {REPEAT_MAX:,} times", len(found.group()))
         self.place = found.end()
         return max(low, high, 1) + (1 if found[2] else 0)
 

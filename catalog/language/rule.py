@@ -7,6 +7,7 @@ from typing import Literal
 
 PathKind = Literal["prefix", "exact", "glob", "regex"]
 Place = Literal["header", "query", "cookie"]
+RedirectPath = Literal["rest", "whole", "none"]
 Comparison = Literal["exact", "prefix", "suffix", "regex", "present"]
 
 
@@ -29,7 +30,7 @@ class Redirect:
 
     status: int
     location: str
-    path: Literal["rest", "whole", "none"] | None = None
+    path: RedirectPath | None = None
     query: bool | None = None
 
 
@@ -67,6 +68,10 @@ class HeaderEdits:
     remove: tuple[str, ...] = ()
     set: Fields = ()
     add: Fields = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything changes."""
+        return bool(self.remove or self.set or self.add)
 
 
 NO_EDITS = HeaderEdits()

@@ -5,7 +5,7 @@ A line and a document hand over the same names with their values; only documents
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import values
@@ -41,22 +41,16 @@ def read_settings(
         check_answers_itself(action, {name: at for name, (at, _) in settings.items()})
     fields: dict[str, Any] = {}
     for name, (at, value) in settings.items():
-        if name in TIMES:
-            fields[TIMES[name]] = values.milliseconds(value)
+        if name == "replace":
+            if beside := next((one for one in ("strip", "add") if one in settings), None):
+                sentence = f'"replace" is strip and add in one and cannot stand beside "{beside}"'
+                raise Mistake(sentence, at)
+            fields["strip_prefix"], fields["add_prefix"] = paths.replace(value, path, kind)
         elif name == "strip":
             fields["strip_prefix"] = paths.strip(value, path, kind)
-        elif name == "add":
-            fields["add_prefix"] = paths.add(value)
-        elif name == "replace":
-            if beside := next((one for one in ("strip", "add") if one in settings), None):
-                raise Mistake(f'"replace" is strip and add in one and cannot stand beside "{beside}"', at)
-            fields["strip_prefix"], fields["add_prefix"] = paths.replace(value, path, kind)
-        elif name == "host":
-            fields["rewrite_host"] = host_with_port(value)
-        elif name == "retries":
-            fields["retries"] = Retries(attempts(value))
         else:
-            fields["priority"] = values.number(value, "a priority", -PRIORITY_MAX, PRIORITY_MAX)
+            field, read = _SIMPLE[name]
+            fields[field] = read(value)
     _check_times(fields, settings)
     return fields
 
@@ -94,3 +88,21 @@ def _check_times(fields: dict[str, Any], settings: Mapping[str, tuple[Token, Tok
         if whole is not None and name in settings and fields[TIMES[name]] >= whole:
             sentence = f'"{name}" is no shorter than "timeout", which ends the whole request before'
             raise Mistake(sentence, settings[name][1])
+
+
+def _retries(token: Token) -> Retries:
+    return Retries(attempts(token))
+
+
+def _priority(token: Token) -> int:
+    return values.number(token, "a priority", -PRIORITY_MAX, PRIORITY_MAX)
+
+
+_SIMPLE: dict[str, tuple[str, Callable[[Token], Any]]] = {
+    **{name: (field, values.milliseconds) for name, field in TIMES.items()},
+    "add": ("add_prefix", paths.add),
+    "host": ("rewrite_host", host_with_port),
+    "priority": ("priority", _priority),
+    "retries": ("retries", _retries),
+}
+"""Settings that look at nothing but their value: the rule's field, and what reads it."""

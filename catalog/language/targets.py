@@ -114,7 +114,9 @@ def _selector(part: Token) -> Selector:
     name = found[2] or ""
     value = unquoted(part.part(found.start(3))).text
     if not value or len(value) > SELECTOR_MAX_CHARACTERS or len(name) > SELECTOR_MAX_CHARACTERS:
-        sentence = f"a tag and a meta's name and value have 1 to {SELECTOR_MAX_CHARACTERS} characters"
+        sentence = (
+            f"a tag and a meta's name and value have 1 to {SELECTOR_MAX_CHARACTERS} characters"
+        )
         raise Mistake(sentence, part)
     if not (value.isprintable() and name.isprintable()) or value != value.strip() or " " in name:
         raise Mistake(f"{quote(part.text)} is nothing an instance has", part)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         SnapshotFileError,
     )
     from .facts import AgentSelf, SessionInfo
-    from .keys import key_problem, keys_digest, route_name
+    from .keys import CONFIRM, key_problem, keys_digest, route_name
     from .language.rule import Redirect, Rule, Split
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .watches import Watches
 
 __all__ = [
+    "CONFIRM",
     "STATUS_PREFIX",
     "AgentSelf",
     "CatalogError",
@@ -135,6 +136,7 @@ __all__ = [
 # Each name is loaded from its file when somebody first asks for it, so that a command starts with what it needs alone.
 _FILES = {
     "AgentSelf": "facts",
+    "CONFIRM": "keys",
     "CatalogError": "errors",
     "Change": "status",
     "ClearEndpoint": "clusters",

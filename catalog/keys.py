@@ -20,7 +20,9 @@ LATER_FOLDERS = ("drain", "middlewares", "services", "tests", "tls", "upstreams"
 LATER_KEYS = ("settings",)
 
 CONFIRM = "mesh/confirm"
-"""A key that may be put where an emptied prefix is meant: that it stands is all it says (held.py)."""
+"""Says that keys which went all at once are meant to be gone: those that went by the index it holds (held.py)."""
+
+_INDEX = re.compile(rb"[0-9]{1,20}")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -50,12 +52,27 @@ def keys_digest(entries: Iterable[KvEntry]) -> str:
 def key_problem(entry: KvEntry) -> Problem | None:
     """What is wrong with a key that holds no route.
 
-    None for a folder, which people's tools make and no one reads, and for CONFIRM.
+    None for a folder, which people's tools make and no one reads.
     """
-    if entry.key == CONFIRM or (entry.key.endswith("/") and not entry.value):
+    if entry.key.endswith("/") and not entry.value:
         return None
+    if entry.key == CONFIRM:
+        return _confirm_problem(entry)
     sentence, suggestion = _judged(entry.key)
     return Problem(entry.key, entry.modify_index, "error", sentence, suggestion=suggestion)
+
+
+def confirmed_index(entry: KvEntry) -> int | None:
+    """The index CONFIRM holds, None where it holds none."""
+    value = entry.value.strip()
+    return int(value) if _INDEX.fullmatch(value) else None
+
+
+def _confirm_problem(entry: KvEntry) -> Problem | None:
+    if confirmed_index(entry) is not None:
+        return None
+    sentence = "it holds the index by which keys went, a number; meshnode confirm writes it"
+    return Problem(entry.key, entry.modify_index, "error", sentence)
 
 
 def _judged(key: str) -> tuple[str, str | None]:

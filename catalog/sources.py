@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from . import parse
+from . import kv_answers, parse
 from .calls import Question, Right
 from .client import Reads
 from .transport import Answer
@@ -29,6 +29,14 @@ Watched = KvUpdate | NodesUpdate | IntentionsUpdate | ServicesUpdate | Unhealthy
 U = TypeVar("U", bound=Watched)
 
 
+@dataclass(slots=True)
+class Reading(Generic[U]):
+    """The last answer that was believed, and the body it was read from: the same once more changed nothing."""
+
+    update: U
+    body: bytes
+
+
 class Source(ABC, Generic[U]):
     """One thing to watch."""
 
@@ -46,7 +54,7 @@ class Source(ABC, Generic[U]):
     async def read(self, question: Question) -> Answer: ...
 
     @abstractmethod
-    def parse(self, answer: Answer, last: U | None) -> U:
+    def parse(self, answer: Answer, last: Reading[U] | None) -> U:
         """The update in an answer; `last` is the one before, whose parts may be used again."""
 
     @abstractmethod
@@ -74,9 +82,9 @@ class KvSource(Source[KvUpdate]):
     async def read(self, question: Question) -> Answer:
         return await self._reads.kv(self.name, question)
 
-    def parse(self, answer: Answer, last: KvUpdate | None) -> KvUpdate:
-        known = {entry.key: entry for entry in last.entries} if last else {}
-        return KvUpdate(self.name, parse.kv_entries(answer.json(), known), answer.index)
+    def parse(self, answer: Answer, last: Reading[KvUpdate] | None) -> KvUpdate:
+        body, known = (last.body, last.update.entries) if last else (b"", ())
+        return KvUpdate(self.name, kv_answers.read(answer, body, known), answer.index)
 
     def doubts(self, update: KvUpdate, last: KvUpdate | None) -> Sequence[Right]:
         is_known_empty = last is not None and not last.entries
@@ -93,7 +101,7 @@ class NodesSource(Source[NodesUpdate]):
     async def read(self, question: Question) -> Answer:
         return await self._reads.health_service(NODE_SERVICE, question)
 
-    def parse(self, answer: Answer, last: NodesUpdate | None) -> NodesUpdate:  # noqa: ARG002 (the base's)
+    def parse(self, answer: Answer, last: Reading[NodesUpdate] | None) -> NodesUpdate:  # noqa: ARG002 (the base's)
         return NodesUpdate(parse.instances(answer.json()), answer.index)
 
     def doubts(self, update: NodesUpdate, last: NodesUpdate | None) -> Sequence[Right]:
@@ -122,7 +130,7 @@ class IntentionsSource(Source[IntentionsUpdate]):
     async def read(self, question: Question) -> Answer:
         return await self._reads.config_intentions(question)
 
-    def parse(self, answer: Answer, last: IntentionsUpdate | None) -> IntentionsUpdate:  # noqa: ARG002 (the base's)
+    def parse(self, answer: Answer, last: Reading[IntentionsUpdate] | None) -> IntentionsUpdate:  # noqa: ARG002 (the base's)
         return IntentionsUpdate(parse.intentions(answer.json()), answer.index)
 
     def doubts(self, update: IntentionsUpdate, last: IntentionsUpdate | None) -> Sequence[Right]:
@@ -141,7 +149,7 @@ class ServicesSource(Source[ServicesUpdate]):
     async def read(self, question: Question) -> Answer:
         return await self._reads.catalog_services(question)
 
-    def parse(self, answer: Answer, last: ServicesUpdate | None) -> ServicesUpdate:  # noqa: ARG002 (the base's)
+    def parse(self, answer: Answer, last: Reading[ServicesUpdate] | None) -> ServicesUpdate:  # noqa: ARG002 (the base's)
         return ServicesUpdate(parse.services(answer.json()), answer.index)
 
     def doubts(self, update: ServicesUpdate, last: ServicesUpdate | None) -> Sequence[Right]:  # noqa: ARG002 (the base's)
@@ -158,7 +166,7 @@ class UnhealthySource(Source[UnhealthyUpdate]):
     async def read(self, question: Question) -> Answer:
         return await self._reads.health_unhealthy(question)
 
-    def parse(self, answer: Answer, last: UnhealthyUpdate | None) -> UnhealthyUpdate:  # noqa: ARG002 (the base's)
+    def parse(self, answer: Answer, last: Reading[UnhealthyUpdate] | None) -> UnhealthyUpdate:  # noqa: ARG002 (the base's)
         return UnhealthyUpdate(parse.unhealthy_checks(answer.json()), answer.index)
 
     def doubts(self, update: UnhealthyUpdate, last: UnhealthyUpdate | None) -> Sequence[Right]:

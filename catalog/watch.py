@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import replace
 from typing import Generic
 
 from .calls import Question
 from .client import ConsulClient
 from .pace import Pace
-from .sources import Source, U
+from .sources import Reading, Source, U
 from .transport import Answer
 
 WAIT_S = 300
@@ -23,15 +22,6 @@ DOUBTED_S = 60.0
 """For so long an index far ahead is not believed, though Consul said it twice."""
 DOUBTED_WAIT_S = 1
 """Meanwhile a question stays open no longer: one with an index Consul never reached is deaf to every change."""
-
-
-@dataclass(slots=True)
-class Reading(Generic[U]):
-    """The last answer that was believed."""
-
-    update: U
-    digest: bytes
-    """Of the body: an answer with the same changed nothing and is not read again."""
 
 
 class Watch(Generic[U]):
@@ -128,46 +118,41 @@ class Watch(Generic[U]):
             answer = await self.source.read(Question(consistency="consistent"))
             if answer.index > self._last_index() + FAR_AHEAD:
                 self._doubted_until = asyncio.get_running_loop().time() + DOUBTED_S
-        digest = _digest(answer)
         last = self._last
-        is_same = last is not None and last.digest == digest and not answer.is_filtered
+        is_same = last is not None and last.body == answer.body and not answer.is_filtered
         if is_wake:
             self._client.cost.wakeups += 1
             self._client.cost.wakeups_idle += is_same
         # Never 0: a question with that is answered at once, for ever.
         index = max(answer.index, 1)
         if last is None or not is_same:
-            index = await self._believe(answer, digest)
+            index = await self._believe(answer)
         elif self.source.is_index_news and last.update.consul_index < index:
-            self._tell(replace(last.update, consul_index=index), digest)
+            self._tell(replace(last.update, consul_index=index), last.body)
         self._index = index
 
     def _last_index(self) -> int:
         return max(self._index, self._last.update.consul_index if self._last else 0)
 
-    async def _believe(self, answer: Answer, digest: bytes) -> int:
+    async def _believe(self, answer: Answer) -> int:
         """The index of what was believed. What went back or vanished is first asked for again.
 
         The second time the leader asks the others whether it still is one, so that its word is what Consul holds.
         """
-        last = self._last.update if self._last else None
-        update = self.source.parse(answer, last)
+        reading = self._last
+        last = reading.update if reading else None
+        update = self.source.parse(answer, reading)
         doubts = self.source.doubts(update, last)
         if last is not None and (doubts or answer.index < last.consul_index):
             answer = await self.source.read(Question(consistency="consistent"))
-            digest = _digest(answer)
-            update = self.source.confirmed(self.source.parse(answer, last))
+            update = self.source.confirmed(self.source.parse(answer, reading))
             update = await self.source.explained(update, last)
             doubts = self.source.doubts(update, last)
         await self._client.check_whole(answer, self.source.right, doubts)
-        if self._last is None or self._last.digest != digest:
-            self._tell(update, digest)
+        if reading is None or reading.body != answer.body:
+            self._tell(update, answer.body)
         return max(answer.index, 1)
 
-    def _tell(self, update: U, digest: bytes) -> None:
-        self._last = Reading(update, digest)
+    def _tell(self, update: U, body: bytes) -> None:
+        self._last = Reading(update, body)
         self._deliver(update)
-
-
-def _digest(answer: Answer) -> bytes:
-    return sha256(answer.body).digest()

@@ -48,6 +48,11 @@ COMMANDS = (
     Line("services", "List services, their health, and how they are reached and call."),
     Line("trace", "Show one request as a tree."),
     Line("kv", "Read and write keys in Consul."),
+    Line("confirm", "Say that keys which went all at once are meant to be gone."),
+    Line(
+        "wait",
+        "Wait until every node that is alive serves a key as it stands, or reached an index.",
+    ),
     Line("intentions", "Say which service may call which (Consul's intentions)."),
     Line("acl", "Consul's ACLs."),
     Line("config", "Look at this node's settings, and print files to begin with."),

@@ -32,10 +32,17 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     ),
     "kv": (
         Example("meshnode kv put mesh/routes/shop 'shop.example/ -> shop timeout=2s'", "write a route, and hear what the nodes think of it"),
+        Example("meshnode kv put mesh/routes/shop 'shop.example/ -> shop' --wait --timeout 30s", "in a script: ends with 3 and names the nodes that do not serve it in time"),
         Example("echo 'shop.example/ -> shop' | meshnode kv put mesh/routes/shop", "the value from standard input"),
         Example("meshnode kv get mesh/routes/shop", "the value as it is"),
         Example("meshnode kv ls", "all keys people wrote, with their index"),
         Example("meshnode kv delete mesh/routes/shop", "gone; says when the nodes have left it"),
+    ),
+    "confirm": (
+        Example("meshnode confirm", "after all of mesh/ was deleted and nodes hold it back: it was meant"),
+    ),
+    "wait": (
+        Example("meshnode wait mesh/routes/shop --timeout 30s", "for scripts: 0 every node serves it, 1 one refuses it, 3 one has not said"),
     ),
     "status": (
         Example("meshnode status", "all nodes, and every problem there is"),

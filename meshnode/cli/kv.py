@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -12,31 +13,24 @@ from catalog import KvEntry, key_problem, route_name
 
 from ..errors import MeshnodeError, UsageError
 from .completing import complete_key
+from .misuse import file_of, unquoted
 from .options import Asked, with_consul
 from .output import printable, say, say_json
 from .reach import consul_client, run
-from .verdict import say_verdict, wait_for_verdict
+from .verdict import Sent, say_verdict
+from .waiting import PEOPLES, TIMEOUT, Timeout, Wait, seconds_of, wait_for_verdict
 
 app = typer.Typer(help="Read and write keys in Consul.", no_args_is_help=True)
 
 # Consul's own limit of a value.
 VALUE_LIMIT_BYTES = 512 * 1024
-PEOPLES = "mesh/"
 ROUTES = "mesh/routes/"
 MACHINES = "meshnode/"
-# How long `put` and `delete` wait for the nodes; a node writes its status at most once a second.
-WAIT_S = 4.0
 EXAMPLE = "meshnode kv put mesh/routes/shop 'shop.example/ -> shop'"
 
 Key = Annotated[
     str,
     typer.Argument(help="The key, such as mesh/routes/shop.", autocompletion=complete_key),
-]
-Wait = Annotated[
-    float,
-    typer.Option(
-        "--wait", metavar="SECONDS", help="How long to wait for the nodes; 0: not at all."
-    ),
 ]
 
 
@@ -49,11 +43,15 @@ def put(
         str | None, typer.Argument(help="The value, in single quotes; left out: standard input.")
     ] = None,
     file: Annotated[Path | None, typer.Option("--file", help="Read the value from a file.")] = None,
-    wait: Wait = WAIT_S,
+    wait: Wait = True,  # noqa: FBT002  (a flag)
+    timeout: Timeout = TIMEOUT,
 ) -> None:
     """Write one key, and say what the nodes think of it."""
     check_key(key)
-    run(_put(asked, key, _value(value, file), wait))
+    output = file_of(sys.stdout.fileno())
+    if output is not None and value is not None and value.endswith("-"):
+        raise UsageError(unquoted(["put", key, value], output))
+    run(_put(asked, key, _value(value, file), seconds_of(timeout) if wait else 0.0))
 
 
 @app.command()
@@ -69,14 +67,15 @@ def delete(
     asked: Asked,
     key: Key,
     recurse: Annotated[bool, typer.Option("--recurse", help="All keys that begin so.")] = False,  # noqa: FBT002  (a flag)
-    wait: Wait = WAIT_S,
+    wait: Wait = True,  # noqa: FBT002  (a flag)
+    timeout: Timeout = TIMEOUT,
 ) -> None:
     """Delete one key, and say when the nodes have left it."""
     if key.startswith(MACHINES) or (recurse and MACHINES.startswith(key)):
         raise UsageError(
             f'what lies under {MACHINES} is the nodes\' own: it is not deleted by "kv delete"'
         )
-    run(_delete(asked, key, wait, recurse=recurse))
+    run(_delete(asked, key, seconds_of(timeout) if wait else 0.0, recurse=recurse))
 
 
 @app.command("ls")
@@ -120,6 +119,8 @@ def _value(word: str | None, file: Path | None) -> bytes:
         raise UsageError(f"the value is missing: {EXAMPLE}")
     else:
         raw = sys.stdin.buffer.read(VALUE_LIMIT_BYTES + 1)
+        if not raw:
+            raise UsageError(f"the value is missing, standard input is empty: {EXAMPLE}")
     if len(raw) > VALUE_LIMIT_BYTES:
         raise UsageError(
             f"the value has more than {VALUE_LIMIT_BYTES:,} bytes, which Consul does not take"
@@ -129,17 +130,35 @@ def _value(word: str | None, file: Path | None) -> bytes:
 
 async def _put(asked: Asked, key: str, value: bytes, wait_s: float) -> None:
     async with consul_client(asked.settings) as client:
+        before = await client.kv_get(key)
+        sent_ms = _now_ms()
         if not await client.kv_put(key, value):
             raise MeshnodeError(
                 f"Consul did not take {key}: a lock or another writer is in the way"
             )
+        written = await client.kv_get(key, consistent=True)
+        if written is None or written.value != value:
+            raise MeshnodeError(_put_over(key, written))
+        # A put of the same value changes no index in Consul, and wakes nobody.
+        is_same = before is not None and before.modify_index == written.modify_index
+        note = "the same value as before; " if is_same else ""
         if not key.startswith(PEOPLES) or wait_s <= 0:
-            written = await client.kv_get(key)
-            index = 0 if written is None else written.modify_index
-            _done(asked, f"{key}   written, index {index}", {"key": key, "index": index})
+            index = written.modify_index
+            _done(asked, f"{key}   {note}written, index {index}", {"key": key, "index": index})
             return
         verdict = await wait_for_verdict(client, key, wait_s)
-    say_verdict(verdict, as_json=asked.as_json)
+    sent = None if is_same else Sent(sent_ms, _now_ms())
+    say_verdict(verdict, as_json=asked.as_json, note=note, sent=sent)
+
+
+def _put_over(key: str, entry: KvEntry | None) -> str:
+    """What to say where somebody else wrote between our put and our look."""
+    now = "deleted it" if entry is None else f"put over it: index {entry.modify_index} stands there"
+    return f"{key} was written, but somebody else at once {now}"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def _get(asked: Asked, key: str) -> None:

@@ -32,10 +32,21 @@ class Nodes:
         return next((one for one in self.statuses.counted if one.node == node), None)
 
 
+class NodesReader:
+    """Reads them again and again; a session that was checked once is not asked for a second time."""
+
+    def __init__(self, client: ConsulClient) -> None:
+        self._client = client
+        self._reader = StatusReader(client.session_info, verify_signature, session_name_of)
+
+    async def read(self) -> Nodes:
+        """Raises CatalogError."""
+        instances = await self._client.instances(NODE_SERVICE)
+        entries = await self._client.kv_list(STATUS_PREFIX)
+        statuses = await self._reader.read(entries, {one.node for one in instances})
+        return Nodes(tuple(instances), statuses)
+
+
 async def read_nodes(client: ConsulClient) -> Nodes:
-    """Raises CatalogError."""
-    instances = await client.instances(NODE_SERVICE)
-    entries = await client.kv_list(STATUS_PREFIX)
-    reader = StatusReader(client.session_info, verify_signature, session_name_of)
-    statuses = await reader.read(entries, {one.node for one in instances})
-    return Nodes(tuple(instances), statuses)
+    """Once. Raises CatalogError."""
+    return await NodesReader(client).read()

@@ -12,7 +12,8 @@ from .nodes import Nodes, read_nodes
 from .options import Asked, with_consul
 from .output import printable, say, say_json, say_table
 from .reach import consul_client, run
-from .verdict import short, verdict_of
+from .verdict import short
+from .waiting import verdict_of
 
 PREFIX = "mesh/routes/"
 VALUE_CUT = 60

@@ -27,7 +27,8 @@ from .nodes import Nodes, read_nodes
 from .options import Asked, with_consul
 from .output import ago, count, printable, say, say_json, say_table
 from .reach import consul_client, run
-from .verdict import PEOPLES, reached_at, say_problem, say_verdict, wait_for_verdict
+from .verdict import reached_at, say_problem, say_verdict
+from .waiting import PEOPLES, wait_for_verdict
 
 # How long `status KEY` gives the nodes to say what they think of a change that was just made.
 WAIT_S = 2.0

@@ -1,77 +1,64 @@
-"""What the nodes say about one key, read from Consul and told as in docs: accepted or refused, by how many, and why."""
+"""What the nodes say about one key, told as in docs: accepted or refused, by how many, and why. Reads nothing."""
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import dataclass
 
 import typer
 from rich.cells import cell_len
 
-from catalog import (
-    STATUS_PREFIX,
-    ConsulClient,
-    KvEntry,
-    NodeStatus,
-    Problem,
-    Verdict,
-    keys_digest,
-    verdict,
-)
+from catalog import NodeStatus, Problem, Verdict
 
-from ..errors import EXIT_REFUSED
-from .nodes import Nodes, read_nodes
-from .output import console, count, escaped, say, say_json
+from ..errors import EXIT_DONE, EXIT_NOT_REACHED, EXIT_REFUSED
+from .output import ago, console, count, escaped, say, say_json
 
-PEOPLES = "mesh/"
-# Between two looks: a node writes its status at most once a second, and three nodes do so at different times.
-LOOK_S = 0.1
-# An answer of nodes that is not complete after this is shown as it is.
-MOST_LOOKS = 600
+NO_NODE = "no node is alive that could say: is `meshnode agent` running?"
 
 
-def verdict_of(key: str, entry: KvEntry | None, nodes: Nodes, digest: str = "") -> Verdict:
-    """What the living nodes say; `digest` is that of all keys under mesh/, by which a deletion is seen."""
-    reasons = {key.removeprefix(STATUS_PREFIX): why for key, why in nodes.statuses.refused}
-    return verdict(key, entry, nodes.statuses.counted, nodes.alive, digest=digest, reasons=reasons)
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Our own put: when it was sent, and when its verdict was there, Unix milliseconds by this machine's clock."""
+
+    at_unix_ms: int
+    told_unix_ms: int
 
 
-async def read_verdict(client: ConsulClient, key: str) -> Verdict:
-    """Raises CatalogError."""
-    entries = await client.kv_list(PEOPLES)
-    entry = next((one for one in entries if one.key == key), None)
-    return verdict_of(key, entry, await read_nodes(client), keys_digest(entries))
-
-
-async def wait_for_verdict(client: ConsulClient, key: str, wait_s: float) -> Verdict:
-    """The verdict once every living node has answered, else the last one there was."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + wait_s
-    found = await read_verdict(client, key)
-    for _ in range(MOST_LOOKS):
-        if found.is_complete or not found.nodes or loop.time() >= deadline:
-            break
-        await asyncio.sleep(LOOK_S)
-        found = await read_verdict(client, key)
-    return found
-
-
-def say_verdict(found: Verdict, *, as_json: bool) -> None:
-    """Tells it, and ends with 1 unless every living node accepted it."""
+def say_verdict(found: Verdict, *, as_json: bool, note: str = "", sent: Sent | None = None) -> None:
+    """Tells it, and ends with 1 where a node refused it, with 3 where one has not said. `note` comes before it."""
     if as_json:
-        say_json(found.to_json())
+        say_json({**found.to_json(), "after_put_ms": after_put_ms(found, sent)})
     else:
         index = "deleted" if found.index is None else f"index {found.index}"
-        say(f"{found.key}   {index}   {sentence(found)}")
+        say(f"{found.key}   {index}   {note}{sentence(found, sent)}")
         for problem in found.problems:
             say_problem(problem)
-    if found.answer != "accepted":
-        raise typer.Exit(EXIT_REFUSED)
+    if (code := exit_code(found)) != EXIT_DONE:
+        raise typer.Exit(code)
 
 
-def sentence(found: Verdict) -> str:
-    """`accepted by 3 of 3 nodes, the last 6 ms after node-1 saw it`."""
+def exit_code(found: Verdict) -> int:
+    """0: every living node accepted it. 1: one refused it. 3: one has not said, or none is alive."""
+    if found.answer == "refused":
+        return EXIT_REFUSED
+    return EXIT_DONE if found.answer == "accepted" else EXIT_NOT_REACHED
+
+
+def after_put_ms(found: Verdict, sent: Sent | None) -> int | None:
+    """From our put to the last node that has it in force; None while that is not known.
+
+    The nodes' clocks are theirs: a time before the put, or later than the answer, only says that they differ.
+    """
+    times = [node.at_unix_ms for node in found.nodes if node.at_unix_ms is not None]
+    if sent is None or found.answer != "accepted" or len(times) < len(found.nodes):
+        return None
+    last = max(times)
+    return last - sent.at_unix_ms if sent.at_unix_ms <= last <= sent.told_unix_ms else None
+
+
+def sentence(found: Verdict, sent: Sent | None = None) -> str:
+    """`accepted by 3 of 3 nodes, 11 ms after the put`; of another's put `the last 6 ms after node-1 saw it`."""
     if not found.nodes:
-        return "no node is alive that could say: is `meshnode agent` running?"
+        return NO_NODE
     if found.index is None and found.answer == "accepted":
         return f"it is gone from {_share(found, 'accepted')}"
     parts = []
@@ -80,7 +67,9 @@ def sentence(found: Verdict) -> str:
         goes_on = f"; index {serving} goes on serving" if serving else "; it was never in force"
         parts.append(f"refused by {_share(found, 'refused')}{goes_on}")
     if found.count("accepted"):
-        parts.append(f"accepted by {_share(found, 'accepted')}{_how_fast(found)}{_warnings(found)}")
+        parts.append(
+            f"accepted by {_share(found, 'accepted')}{_warnings(found)}{_how_fast(found, sent)}"
+        )
     waiting = [f"{node.node} ({node.reason})" for node in found.nodes if node.answer == "waiting"]
     if waiting:
         parts.append(f"waiting for {', '.join(waiting)}")
@@ -127,7 +116,10 @@ def _share(found: Verdict, answer: str) -> str:
     return f"{counted} of {count(len(found.nodes), 'node')}"
 
 
-def _how_fast(found: Verdict) -> str:
+def _how_fast(found: Verdict, sent: Sent | None) -> str:
+    after_ms = after_put_ms(found, sent)
+    if after_ms is not None:
+        return f", {ago(after_ms / 1000)} after the put"
     first, spread = found.first, found.spread_ms
     if first is None or spread is None or len(found.nodes) < 2:
         return ""

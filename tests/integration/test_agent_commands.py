@@ -107,11 +107,11 @@ async def test_a_request_between_nodes_and_an_intention(mesh: tuple[MeshNode, Me
 async def test_keys_are_written_as_they_are(mesh: tuple[MeshNode, MeshNode]) -> None:
     first, _ = mesh
     for value in ("@/etc/passwd", "-", "-x", "--file", "a b\tc", "ü", ""):
-        await command(first, "kv", "put", "other/key", "--wait", "0", "--", value)
+        await command(first, "kv", "put", "other/key", "--no-wait", "--", value)
         assert (await command(first, "kv", "get", "other/key")).stdout == value
-    await command(first, "kv", "put", "other/key", "-x", "--wait", "0")
+    await command(first, "kv", "put", "other/key", "-x", "--no-wait")
     assert (await command(first, "kv", "get", "other/key")).stdout == "-x"
-    await command(first, "kv", "put", "other/key", "--wait", "0", stdin="from\nstdin\n")
+    await command(first, "kv", "put", "other/key", "--no-wait", stdin="from\nstdin\n")
     assert (await command(first, "kv", "get", "other/key")).stdout == "from\nstdin\n"
     assert "other/key" in (await command(first, "kv", "ls", "other/")).stdout
     for words in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import statistics
 import time
 from collections.abc import AsyncIterator
@@ -56,7 +57,8 @@ async def test_the_verdict_says_where_and_why(node: MeshNode) -> None:
         "                           ^^^^^^^",
     ]
     again = await command(node, "kv", "put", KEY, "shop.test/ -> shop timeout=2s")
-    assert again.stdout == f"{KEY}   index {await index_of(node, KEY)}   accepted by 1 of 1 node\n"
+    start = f"{KEY}   index {await index_of(node, KEY)}   accepted by 1 of 1 node"
+    assert re.fullmatch(re.escape(start) + r"(, \d+ m?s after the put)?\n", again.stdout)
 
 
 async def test_a_route_to_nobody_is_accepted_with_a_warning(node: MeshNode) -> None:

@@ -68,8 +68,12 @@ def test_an_empty_folder_key_is_no_mistake(key: str) -> None:
     assert key_problem(KvEntry(key, b"", 7)) is None
 
 
-def test_a_confirmation_is_no_mistake() -> None:
-    assert key_problem(KvEntry("mesh/confirm", b"yes", 7)) is None
+def test_a_confirmation_holds_an_index() -> None:
+    assert key_problem(KvEntry("mesh/confirm", b"4711\n", 7)) is None
+    problem = key_problem(KvEntry("mesh/confirm", b"yes", 7))
+    assert problem is not None
+    sentence = "it holds the index by which keys went, a number; meshnode confirm writes it"
+    assert problem.message == sentence
 
 
 def test_the_digest_sees_each_key_index_and_deletion() -> None:

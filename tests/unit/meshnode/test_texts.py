@@ -57,7 +57,7 @@ def test_refused_says_what_goes_on_and_marks_the_place(capsys: pytest.CaptureFix
 def test_a_warning_is_accepted_and_said() -> None:
     problem = Problem(KEY, 4711, "warning", 'no service is called "crat"')
     statuses = [status(name, 4711, problem) for name in NAMES]
-    assert told(*statuses).endswith(", with a warning")
+    assert told(*statuses).startswith("accepted by 3 of 3 nodes, with a warning, the last")
     found = verdict(KEY, entry("x", 4711), statuses, NAMES)
     assert short(found) == "accepted by 3 of 3 nodes with a warning"
 

@@ -1,0 +1,92 @@
+"""`kv put --wait` and `meshnode wait` on two real nodes: what they end with, and whom they name."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.agents import command
+from tests.support import ConsulCluster, EchoServer, wait_until
+from tests.support.mesh import MeshNode
+
+pytestmark = pytest.mark.consul
+
+KEY = "mesh/routes/shop"
+
+
+@pytest.fixture
+async def mesh(tmp_path: Path) -> AsyncIterator[tuple[MeshNode, MeshNode]]:
+    async with (
+        ConsulCluster(tmp_path / "consul", nodes=2) as consul,
+        EchoServer("shop-1", tmp_path) as server,
+    ):
+        shop = {"Name": "shop", "ID": "shop-1", "Port": server.port, "Address": server.address}
+        await consul.register(shop)
+        await consul.put(KEY, "shop.test/ -> shop")
+        async with (
+            MeshNode(consul, "node-1", tmp_path, is_edge=True) as first,
+            MeshNode(consul, "node-2", tmp_path) as second,
+        ):
+
+            async def both() -> bool:
+                return (await command(first, "wait", KEY)).stdout.count("2 of 2 nodes") == 1
+
+            await wait_until(both, 60, what="both nodes have said")
+            yield first, second
+
+
+async def test_a_put_waits_for_all(mesh: tuple[MeshNode, MeshNode]) -> None:
+    first, _ = mesh
+    put = await command(first, "kv", "put", KEY, "shop.test/ -> shop timeout=2s", "--wait")
+    index = int((await first.cluster.api("GET", f"/v1/kv/{KEY}"))[0]["ModifyIndex"])
+    start = rf"{KEY}   index {index}   accepted by 2 of 2 nodes, \d+ m?s after the put\n"
+    assert (put.code, bool(re.fullmatch(start, put.stdout))) == (0, True), put
+    same = await command(first, "kv", "put", KEY, "shop.test/ -> shop timeout=2s", "--wait")
+    assert f"index {index}   the same value as before; accepted by 2 of 2" in same.stdout, same
+    refused = await command(first, "kv", "put", KEY, "nonsense", "--wait")
+    assert (refused.code, "refused by 2 of 2 nodes" in refused.stdout) == (1, True), refused
+    assert (await command(first, "wait", KEY)).code == 1
+    reached = await command(first, "wait", str(index))
+    assert (reached.code, reached.stdout) == (0, f"index {index}   reached by 2 of 2 nodes\n")
+    gone = await command(first, "kv", "delete", KEY)
+    assert (gone.code, "it is gone from 2 of 2 nodes" in gone.stdout) == (0, True), gone
+
+
+async def test_a_node_that_does_not_say_is_named(mesh: tuple[MeshNode, MeshNode]) -> None:
+    """One that hangs is alive for Consul until its heartbeat is overdue."""
+    first, second = mesh
+    second.signal_agent(signal.SIGSTOP)
+    try:
+        put = await command(
+            first,
+            "kv",
+            "put",
+            KEY,
+            "shop.test/ -> shop timeout=3s",
+            "--wait",
+            "--timeout",
+            "1500ms",
+        )
+        assert (put.code, "accepted by 1 of 2 nodes; waiting for node-2 (it is at index" in put.stdout) == (3, True), put  # fmt: skip
+        index = json.loads((await command(first, "kv", "get", KEY, "--json")).stdout)["index"]
+        waited = await command(first, "wait", str(index), "--timeout", "1s", "--json")
+        assert (waited.code, json.loads(waited.stdout)["is_reached"]) == (3, False)
+    finally:
+        second.signal_agent(signal.SIGCONT)
+    again = await command(first, "wait", str(index), "--timeout", "60s")
+    assert (again.code, "reached by 2 of 2 nodes" in again.stdout) == (0, True), again
+
+
+async def test_wrong_use_is_said(mesh: tuple[MeshNode, MeshNode]) -> None:
+    first, _ = mesh
+    for words, sign in (
+        (("wait", "routes/shop"), "neither an index nor a key under mesh/"),
+        (("wait", KEY, "--timeout", "5"), "a time with its unit"),
+    ):
+        said = await command(first, *words)
+        assert (said.code, sign in said.stderr) == (2, True), said

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from . import held, intentions, mesh
-from .clusters import ClearEndpoint, Cluster, as_saved, cluster, mesh_nodes
+from .clusters import ClearEndpoint, Cluster, as_saved, cluster, mesh_nodes, subset_cluster
 from .destinations import catalog_names, destinations
 from .findings import route_findings
-from .forms import Form, Forms, form_of, shadowed
+from .forms import Form, Forms, form_of
 from .keys import ROUTES
+from .language.targets import service_of
 from .listeners import listeners
 from .memo import Memo
 from .model import Instance, KvEntry, Problem
@@ -22,8 +24,10 @@ from .node import NodeFacts
 from .resource import Rendered, Resource, Resources
 from .routes import saved_routes
 from .services import local_services, same_user
+from .shadows import shadowed
 from .snapshot import Snapshot
 from .state import State
+from .subsets import chosen
 from .table import Changed
 
 UNKNOWN_TRUST_DOMAIN = "unknown.invalid"
@@ -112,6 +116,7 @@ def compile_snapshot(
         lambda: destinations(forms.wanted, own, catalog, state.intentions),
     )
     clusters = _clusters(state, facts, previous, memo, named, listed)
+    clusters = _with_subsets(state, facts, previous, memo, clusters, forms.routed)
     clusters = memo.once(
         "with all", "", (clusters, forms.routed, listed), lambda: _with_all(clusters, forms, listed)
     )
@@ -220,16 +225,55 @@ def _seen(clusters: Mapping[str, Cluster]) -> _Seen:
     )
 
 
+def _with_subsets(
+    state: State,
+    facts: NodeFacts,
+    previous: LastGood,
+    memo: Memo,
+    clusters: Mapping[str, Cluster],
+    routed: frozenset[str],
+) -> Mapping[str, Cluster]:
+    """The clusters, with one for each subset that a route in force leads to."""
+    subsets = sorted(routed - clusters.keys())
+    if not subsets:
+        return clusters
+    nodes = memo.once("nodes", "", (state.mesh,), lambda: mesh_nodes(state.mesh.nodes))
+    found: dict[str, Cluster] = {}
+    for target in subsets:
+        service = service_of(target)
+        instances = state.instances.get(service)
+        if target == service or instances is None:
+            if last := previous.clusters.get(target):
+                found[target] = last
+            continue
+        exists = service in clusters and bool(clusters[service].rendered.resource["exists"])
+        found[target] = memo.once(
+            "subsets",
+            target,
+            (instances, nodes, facts.node, exists),
+            partial(
+                subset_cluster,
+                target,
+                chosen(target, instances),
+                nodes,
+                facts.node,
+                exists=exists,
+            ),
+        )
+    memo.keep("subsets", found)
+    return dict(sorted({**clusters, **found}.items())) if found else clusters
+
+
 def _with_all(
     clusters: Mapping[str, Cluster], forms: Forms, catalog: frozenset[str]
 ) -> Mapping[str, Cluster]:
-    """An empty cluster for each service a route in force leads to without one.
+    """An empty cluster for each target of a route in force that is without one.
 
     That is a last good form whose service is not swept yet; a proxy refuses a route to a cluster it does not have.
     """
     missing = {
-        service: cluster(service, (), {}, "", exists=service in catalog)
-        for service in forms.routed - clusters.keys()
+        name: subset_cluster(name, (), {}, "", exists=service_of(name) in catalog)
+        for name in forms.routed - clusters.keys()
     }
     return dict(sorted({**clusters, **missing}.items())) if missing else clusters
 

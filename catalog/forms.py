@@ -14,18 +14,18 @@ from .keys import key_problem, route_name
 from .middle import middle
 from .model import KvEntry, Problem
 from .resource import Rendered, render
-from .routes import Route, age, parse_route, to_resource
+from .routes import Route, parse_route, to_resource
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A route with what is made of it once: its resource, its `host/path`, the services it leads to."""
+    """A route with what is made of it once: its resource, the clusters it leads to, their services."""
 
     route: Route
     rendered: Rendered
-    match: str
+    targets: tuple[str, ...]
     services: tuple[str, ...]
 
 
@@ -39,7 +39,7 @@ class Forms:
 
     `in_force` are the forms by key, `changed` the keys whose form is another than in the Forms before (or is gone).
     `pending` are keys whose new form waits until the services it leads to were looked at; `wanted` are the services of
-    all forms, in force and pending, `routed` those of the forms in force.
+    all forms, in force and pending, `routed` the clusters that the forms in force lead to, and their services.
     """
 
     in_force: Mapping[str, Form]
@@ -149,8 +149,8 @@ class FormBook:
         for form in (decision.form, decision.waiting):
             for service in form.services if form else ():
                 _add(self._wanted, service, by)
-        for service in decision.form.services if decision.form else ():
-            _add(self._routed, service, by)
+        for name in {*decision.form.services, *decision.form.targets} if decision.form else ():
+            _add(self._routed, name, by)
         for service in decision.waiting.services if decision.waiting else ():
             keys = self._waiting.setdefault(service, set())
             if by > 0:
@@ -173,23 +173,10 @@ class FormBook:
         )
 
 
-def shadowed(in_force: Mapping[str, Form]) -> tuple[Problem, ...]:
-    """A warning for each route that never matches, because an older one has the same host and path."""
-    winners: dict[str, Form] = {}
-    losers: list[Form] = []
-    for form in in_force.values():
-        winner = winners.setdefault(form.match, form)
-        if winner is not form:
-            if age(form.route) < age(winner.route):
-                winners[form.match], form = form, winner  # noqa: PLW2901
-            losers.append(form)
-    return tuple(_shadow_problem(form.route, winners[form.match].route) for form in losers)
-
-
 def form_of(route: Route) -> Form:
     """The form of a route."""
     rule = route.rule
-    return Form(route, render(route.name, to_resource(route)), rule.match, rule.services)
+    return Form(route, render(route.name, to_resource(route)), rule.targets, rule.services)
 
 
 def _read(entry: KvEntry) -> Form | Problem | None:
@@ -203,15 +190,6 @@ def _read(entry: KvEntry) -> Form | Problem | None:
 def _is_same(left: KvEntry, right: KvEntry) -> bool:
     """The value counts too: a Consul restored from a backup counts its indexes a second time."""
     return left.modify_index == right.modify_index and left.value == right.value
-
-
-def _shadow_problem(loser: Route, winner: Route) -> Problem:
-    if loser.index == winner.index:
-        why = "its name comes first"
-    else:
-        why = f"it is older (index {winner.index} before {loser.index})"
-    sentence = f"this route never matches: {winner.key} has the same host and path, and {why}"
-    return Problem(loser.key, loser.index, "warning", sentence)
 
 
 def _set(mapping: dict[str, _T], key: str, value: _T | None) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -20,9 +20,22 @@ from .listeners import listeners
 from .memo import Memo
 from .model import Instance, KvEntry, Problem
 from .node import NodeFacts
+from .policed import (
+    DrainedEndpoint,
+    calls,
+    marked,
+    policed,
+    policy_findings,
+    with_drains,
+    with_policies,
+)
+from .policies.policies import Policies
+from .policies.policies import decide as decide_policies
+from .policies.read import Written
+from .policies.settings import MeshSettings
 from .resource import Collections, Rendered, Resource, Resources, by_name, digest_of_rendered
 from .routes import saved_routes
-from .services import local_services, same_user
+from .services import LocalService, local_services, same_user
 from .snapshot import Snapshot
 from .state import State
 
@@ -35,6 +48,7 @@ class LastGood:
     """What goes on where the present cannot: the form in force of each key, the clusters, and how far was reached."""
 
     forms: Mapping[str, Form] = field(default_factory=dict)
+    policies: Policies = field(default_factory=Policies)
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     index: int = 0
     keys_digest: str = ""
@@ -48,7 +62,7 @@ class LastGood:
         clusters = saved.resources.get("clusters", {})
         return cls(
             forms,
-            {name: as_saved(name, resource) for name, resource in clusters.items()},
+            clusters={name: as_saved(name, resource) for name, resource in clusters.items()},
             index=max((form.route.index for form in forms.values()), default=0),
         )
 
@@ -59,7 +73,7 @@ class Compiled:
 
     `index` is the highest ModifyIndex under `mesh/` that is in force or refused, never lowered; `keys_digest` is over
     all of these keys (keys.py). Both stay as they were while `pending` names keys whose services are not swept yet.
-    `named_services` are those whose instances must be known. `held_back` is a sentence when Consul's last answer is not
+    `named_services` are those whose instances must be known, `drained` the endpoints that drain. `held_back` is a sentence when Consul's last answer is not
     in force. `last_good` is for the next compile.
     """
 
@@ -71,6 +85,7 @@ class Compiled:
     named_services: frozenset[str]
     local_services: tuple[str, ...]
     clear_endpoints: tuple[ClearEndpoint, ...]
+    drained: tuple[DrainedEndpoint, ...]
     pending: tuple[str, ...]
     held_back: str | None
     last_good: LastGood
@@ -97,6 +112,8 @@ def compile_snapshot(
     """The resources, problems and needs of one node."""
     previous = previous or LastGood()
     memo = memo or Memo()
+    policies = decide_policies(state.keys.entries, previous.policies)
+    state = _policed(state, policies, memo)
     forms = _forms(state, previous, memo)
     local, local_problems = local_services(state.local_services, facts.address, facts.uid_of)
     own = frozenset(service.name for service in local)
@@ -104,21 +121,26 @@ def compile_snapshot(
     named, named_problems = destinations(forms.wanted, own, catalog, state.intentions)
     clusters = _clusters(state, facts, previous, memo, named, frozenset(catalog))
     clusters = _with_all(clusters, forms.in_force, frozenset(catalog))
+    clusters, drained = with_drains(clusters, policies, partial(_drained, memo))
     clear = tuple(endpoint for found in clusters.values() for endpoint in found.clear)
     ruled = tuple(sorted(own | {endpoint[0] for endpoint in clear}))
-    found_listeners, listener_problems = listeners(facts, local)
+    found_listeners, listener_problems = listeners(facts, _with_ports(local, policies))
     collections: dict[str, tuple[Rendered, ...]] = {
         "clusters": tuple(found.rendered for found in clusters.values()),
         "intentions": _intentions(state, memo, ruled),
         "listeners": _rendered(memo, "listeners", found_listeners),
-        "routes": memo.once("routes", "", (forms.in_force,), lambda: _routes(forms.in_force)),
+        "routes": _routes(forms.in_force, policies, memo, tuple(clusters) if own else ()),
         "services": _rendered(memo, "services", {one.name: one.resource for one in local}),
-        "settings": _rendered(memo, "settings", {"node": _settings(state, facts)}),
+        "settings": _rendered(
+            memo, "settings", {"node": _settings(state, facts, policies.settings)}
+        ),
     }
     problems = (
         *held.problems(state.keys),
         *(mesh.problems(state.mesh, _nodes_in_use(state)) if state.mesh.forgotten else ()),
         *forms.problems,
+        *policies.problems,
+        *policy_findings(policies, catalog, is_known=bool(state.services)),
         *memo.once("shadowed", "", (forms.in_force,), lambda: shadowed(forms.in_force)),
         *route_findings(forms.in_force, clusters, catalog, state.instances),
         *local_problems,
@@ -139,9 +161,10 @@ def compile_snapshot(
         named_services=named,
         local_services=tuple(sorted(own)),
         clear_endpoints=clear,
+        drained=drained,
         pending=forms.pending,
         held_back=next((problem.message for problem in held.problems(state.keys)), None),
-        last_good=LastGood(forms.in_force, clusters, index, digest_of_keys),
+        last_good=LastGood(forms.in_force, policies, clusters, index, digest_of_keys),
     )
 
 
@@ -219,8 +242,38 @@ def _intentions(state: State, memo: Memo, ruled: tuple[str, ...]) -> tuple[Rende
     return memo.once("ruled", "", (ruled, state.intentions), rules)
 
 
-def _routes(in_force: Mapping[str, Form]) -> tuple[Rendered, ...]:
-    return by_name(form.rendered for form in in_force.values())
+def _policed(state: State, policies: Policies, memo: Memo) -> State:
+    inputs = (state.instances, state.local_services, policies)
+    instances, local = memo.once("policed", "", inputs, lambda: policed(*inputs))
+    return replace(state, instances=instances, local_services=local)
+
+
+def _drained(memo: Memo, name: str, made: Cluster, ids: frozenset[tuple[str, str]]) -> Cluster:
+    return memo.once("drained", name, (made, ids), lambda: marked(made, ids))
+
+
+def _with_ports(local: tuple[LocalService, ...], policies: Policies) -> tuple[LocalService, ...]:
+    """The services with the ports their upstreams ask for; the meta of a registration is nearer."""
+    return tuple(
+        replace(one, outbound_port=policies.upstreams[one.name].meaning.port)
+        if one.outbound_port is None and one.name in policies.upstreams
+        else one
+        for one in local
+    )
+
+
+def _routes(
+    in_force: Mapping[str, Form], policies: Policies, memo: Memo, called: tuple[str, ...]
+) -> tuple[Rendered, ...]:
+    """The routes with what policies add; `called` are the clusters that a service of this node may call by host."""
+    with_them = with_policies(in_force, policies, memo.policed)
+    if with_them is None:
+        return memo.once(
+            "routes", "", (in_force,), lambda: by_name(form.rendered for form in in_force.values())
+        )
+    memo.policed = with_them
+    made = (form.rendered for _, form in with_them.made.values())
+    return by_name((*made, *calls(called, policies)))
 
 
 def _rendered(
@@ -241,7 +294,9 @@ def _by_names(members: tuple[Rendered, ...]) -> Mapping[str, Resource]:
     return {rendered.name: rendered.resource for rendered in members}
 
 
-def _settings(state: State, facts: NodeFacts) -> Resource:
+def _settings(state: State, facts: NodeFacts, written: Written[MeshSettings] | None) -> Resource:
+    """The node's settings: what its machine was told before what the mesh was."""
+    of_mesh = written.meaning if written else MeshSettings()
     followed = state.default_intention.policy if state.default_intention else "deny"
     return {
         "node": facts.node,
@@ -250,7 +305,8 @@ def _settings(state: State, facts: NodeFacts) -> Resource:
         "intention_default": facts.intention_default or followed,
         "trace_ratio": facts.trace_ratio,
         "trusted_proxies": list(facts.trusted_proxies),
-        "limits": dict(sorted(facts.limits.items())),
+        "limits": dict(sorted({**of_mesh.limits, **facts.limits}.items())),
+        **of_mesh.node,
     }
 
 

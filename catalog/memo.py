@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, cast
 
 from .forms import Parsed
+from .policed import PolicedForms
 from .resource import Rendered, Resource, render
 
 _T = TypeVar("_T")
@@ -16,6 +17,7 @@ class Memo:
 
     def __init__(self) -> None:
         self.parsed: Mapping[str, Parsed] = {}
+        self.policed = PolicedForms()
         self._made: dict[str, dict[str, tuple[tuple[Any, ...], Any]]] = {}
         self._rendered: dict[str, dict[str, Rendered]] = {}
 

@@ -88,9 +88,14 @@ def from_resource(name: str, resource: dict[str, Any]) -> Route:
 
 
 def saved_routes(resources: Mapping[str, dict[str, Any]]) -> list[Route]:
-    """The routes of a saved snapshot by key; one that a version with other forms wrote is left out."""
+    """The routes of a saved snapshot by key; one that a version with other forms wrote is left out.
+
+    So are those that stand in no key of their own: what they were made of is read again.
+    """
     routes = []
     for name, resource in resources.items():
+        if resource.get("key") != ROUTES + name:
+            continue
         with suppress(KeyError, TypeError, ValueError, StopIteration):
             routes.append(from_resource(name, resource))
     return sorted(routes, key=lambda route: route.key)

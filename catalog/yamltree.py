@@ -65,13 +65,13 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
-def compose(text: str) -> Mapping:
-    """The document's tree, which is a mapping. Raises Mistake."""
+def compose(text: str, example: str = "host: shop.example", what: str = "a route") -> Mapping:
+    """The document's tree, which is a mapping; `what` it is and an `example` are for sentences. Raises Mistake."""
     if text.count("[") + text.count("{") > BRACKETS_MAX:
-        raise Mistake(f"the document has more than {BRACKETS_MAX} brackets; a route needs a few")
+        raise Mistake(f"the document has more than {BRACKETS_MAX} brackets; {what} needs a few")
     # JSON allows tabs between its words, YAML does not; a space has the same column.
     flow = text.replace("\t", " ") if text.lstrip().startswith("{") else text
-    return _document(_events(flow))
+    return _document(_events(flow), example, what)
 
 
 def plain(node: Node) -> Any:
@@ -92,7 +92,7 @@ def _events(text: str) -> Iterator[Event]:
         raise Mistake("the document is neither YAML nor JSON") from error
 
 
-def _document(events: Iterator[Event]) -> Mapping:
+def _document(events: Iterator[Event], example: str, what: str) -> Mapping:
     root: Node | None = None
     for event in events:
         if isinstance(event, (StreamStartEvent, StreamEndEvent)):
@@ -103,11 +103,10 @@ def _document(events: Iterator[Event]) -> Mapping:
             first = next(events)
             root = _node(first, events, 1)
             if not isinstance(root, Mapping):
-                raise Mistake(
-                    "a route's document is a mapping of fields, as in host: shop.example", root.at
-                )
+                sentence = f"the document of {what} is a mapping of fields, as in {example}"
+                raise Mistake(sentence, root.at)
     if not isinstance(root, Mapping):
-        raise Mistake("the document is empty; to remove a route, delete its key")
+        raise Mistake(f"the document is empty; to remove {what}, delete its key")
     return root
 
 

@@ -11,11 +11,12 @@ from functools import partial
 from typing import Any
 
 from . import held, intentions, mesh
-from .clusters import ClearEndpoint, Cluster, as_saved, cluster, mesh_nodes
+from .clusters import ClearEndpoint, Cluster, as_saved, cluster, mesh_nodes, subset_cluster
 from .destinations import catalog_names, destinations
 from .findings import route_findings
-from .forms import Form, Forms, decide, form_of, shadowed
+from .forms import Form, Forms, decide, form_of
 from .keys import keys_digest
+from .language.targets import service_of
 from .listeners import listeners
 from .memo import Memo
 from .model import Instance, KvEntry, Problem
@@ -36,8 +37,10 @@ from .policies.settings import MeshSettings
 from .resource import Collections, Rendered, Resource, Resources, by_name, digest_of_rendered
 from .routes import saved_routes
 from .services import LocalService, local_services, same_user
+from .shadows import shadowed
 from .snapshot import Snapshot
 from .state import State
+from .subsets import chosen
 
 UNKNOWN_TRUST_DOMAIN = "unknown.invalid"
 """Stands in the settings until the certificates are there; no identity can have it (RFC 2606), no listener is open."""
@@ -120,6 +123,7 @@ def compile_snapshot(
     catalog = memo.once("catalog", "", (state.services,), lambda: catalog_names(state.services))
     named, named_problems = destinations(forms.wanted, own, catalog, state.intentions)
     clusters = _clusters(state, facts, previous, memo, named, frozenset(catalog))
+    clusters = _with_subsets(state, facts, previous, memo, clusters, forms.in_force)
     clusters = _with_all(clusters, forms.in_force, frozenset(catalog))
     clusters, drained = with_drains(clusters, policies, partial(_drained, memo))
     clear = tuple(endpoint for found in clusters.values() for endpoint in found.clear)
@@ -207,17 +211,56 @@ def _clusters(
     return found
 
 
+def _with_subsets(
+    state: State,
+    facts: NodeFacts,
+    previous: LastGood,
+    memo: Memo,
+    clusters: Mapping[str, Cluster],
+    in_force: Mapping[str, Form],
+) -> Mapping[str, Cluster]:
+    """The clusters, with one for each subset that a route in force leads to."""
+    subsets = sorted(
+        {target for form in in_force.values() for target in form.targets}.difference(clusters)
+    )
+    nodes = memo.once("nodes", "", (state.mesh,), lambda: mesh_nodes(state.mesh.nodes))
+    found: dict[str, Cluster] = {}
+    for target in subsets:
+        service = service_of(target)
+        instances = state.instances.get(service)
+        if target == service or instances is None:
+            if last := previous.clusters.get(target):
+                found[target] = last
+            continue
+        exists = service in clusters and bool(clusters[service].rendered.resource["exists"])
+        found[target] = memo.once(
+            "subsets",
+            target,
+            (instances, nodes, facts.node, exists),
+            partial(
+                subset_cluster,
+                target,
+                chosen(target, instances),
+                nodes,
+                facts.node,
+                exists=exists,
+            ),
+        )
+    memo.keep("subsets", found)
+    return dict(sorted({**clusters, **found}.items())) if found else clusters
+
+
 def _with_all(
     clusters: Mapping[str, Cluster], in_force: Mapping[str, Form], catalog: frozenset[str]
 ) -> Mapping[str, Cluster]:
-    """An empty cluster for each service a route in force leads to without one.
+    """An empty cluster for each target of a route in force that is without one.
 
     That is a last good form whose service is not swept yet; a proxy refuses a route to a cluster it does not have.
     """
-    routed = {service for form in in_force.values() for service in form.services}
+    routed = {name for form in in_force.values() for name in (*form.services, *form.targets)}
     missing = {
-        service: cluster(service, (), {}, "", exists=service in catalog)
-        for service in routed - clusters.keys()
+        name: subset_cluster(name, (), {}, "", exists=service_of(name) in catalog)
+        for name in routed - clusters.keys()
     }
     return dict(sorted({**clusters, **missing}.items())) if missing else clusters
 

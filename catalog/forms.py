@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from .keys import key_problem, route_name
 from .model import KvEntry, Problem
 from .resource import Rendered, render
-from .routes import Route, age, parse_route, to_resource
+from .routes import Route, parse_route, to_resource
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A route with what is made of it once: its resource, its `host/path`, the services it leads to."""
+    """A route with what is made of it once: its resource, the clusters it leads to, their services."""
 
     route: Route
     rendered: Rendered
-    match: str
+    targets: tuple[str, ...]
     services: tuple[str, ...]
 
 
@@ -80,23 +80,10 @@ def decide(
     return Forms(in_force, read, tuple(problems), tuple(pending), frozenset(wanted))
 
 
-def shadowed(in_force: Mapping[str, Form]) -> tuple[Problem, ...]:
-    """A warning for each route that never matches, because an older one has the same host and path."""
-    winners: dict[str, Form] = {}
-    losers: list[Form] = []
-    for form in in_force.values():
-        winner = winners.setdefault(form.match, form)
-        if winner is not form:
-            if age(form.route) < age(winner.route):
-                winners[form.match], form = form, winner  # noqa: PLW2901
-            losers.append(form)
-    return tuple(_shadow_problem(form.route, winners[form.match].route) for form in losers)
-
-
 def form_of(route: Route) -> Form:
     """The form of a route."""
     rule = route.rule
-    return Form(route, render(route.name, to_resource(route)), rule.match, rule.services)
+    return Form(route, render(route.name, to_resource(route)), rule.targets, rule.services)
 
 
 def _read(entry: KvEntry) -> Form | Problem | None:
@@ -110,12 +97,3 @@ def _read(entry: KvEntry) -> Form | Problem | None:
 def _is_same(left: KvEntry, right: KvEntry) -> bool:
     """The value counts too: a Consul restored from a backup counts its indexes a second time."""
     return left.modify_index == right.modify_index and left.value == right.value
-
-
-def _shadow_problem(loser: Route, winner: Route) -> Problem:
-    if loser.index == winner.index:
-        why = "its name comes first"
-    else:
-        why = f"it is older (index {winner.index} before {loser.index})"
-    sentence = f"this route never matches: {winner.key} has the same host and path, and {why}"
-    return Problem(loser.key, loser.index, "warning", sentence)

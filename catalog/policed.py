@@ -103,7 +103,7 @@ def calls(services: Iterable[str], policies: Policies) -> tuple[Rendered, ...]:
 
 
 def policy_findings(
-    policies: Policies, catalog: tuple[str, ...], is_known: bool
+    policies: Policies, catalog: tuple[str, ...], *, is_known: bool
 ) -> tuple[Problem, ...]:
     """A warning for each policy of a service that does not exist. `is_known`: the catalog was read."""
     if not is_known:

@@ -18,7 +18,8 @@ from .answer import TEXT, Answer
 from .call import Call, Query, Route
 from .dispatch import Table, clean_path, method_answer
 from .errors import Redirected, Refused, RegistryError
-from .shared import DATACENTER, Shared
+from .scope import refuse_elsewhere
+from .shared import Shared
 
 logger = logging.getLogger(__name__)
 # What comes in and is no HTTP is answered with 400 and no news: a stranger must not fill the log.
@@ -34,6 +35,7 @@ BACKLOG = 4096
 IDLE_SECONDS = 150.0
 # A key of KV may be long, and is three bytes a byte when escaped.
 MAX_LINE_BYTES = 64 * 1024
+FAULT = b"the registry has a fault; its log has the details"
 # A `%` that no two hexadecimal digits follow.
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -76,15 +78,13 @@ class Listeners:
             await runner.cleanup()
 
     async def _serve(self, node: str, request: web.BaseRequest) -> web.StreamResponse:
-        answer = await self._answer(node, request)
-        is_pretty = "pretty" in Query(request.raw_path.partition("?")[2])
+        answer, body = await self._answer(node, request)
         headers = {
             "Vary": "Accept-Encoding",
             "X-Consul-Default-Acl-Policy": "allow",
             **answer.headers,
             "Content-Type": answer.content_type,
         }
-        body = answer.body(is_pretty=is_pretty)
         response = web.Response(status=answer.status, body=body, headers=headers)
         try:
             async with asyncio.timeout(TRANSFER_SECONDS):
@@ -95,23 +95,19 @@ class Listeners:
                 request.transport.abort()
         return response
 
-    async def _answer(self, node: str, request: web.BaseRequest) -> Answer:
+    async def _answer(self, node: str, request: web.BaseRequest) -> tuple[Answer, bytes]:
+        """The answer, and its body as it is sent."""
         try:
-            return await self._dispatch(node, request)
+            answer = await self._dispatch(node, request)
+            is_pretty = "pretty" in Query(request.raw_path.partition("?")[2])
+            return answer, answer.body(is_pretty=is_pretty)
         except Refused as refused:
-            return Answer(
-                status=refused.status,
-                raw=refused.text.encode(errors="replace"),
-                content_type=TEXT,
-                headers=dict(refused.headers),
-            )
+            raw = refused.text.encode(errors="replace")
+            headers = dict(refused.headers)
+            return Answer(status=refused.status, content_type=TEXT, headers=headers), raw
         except Exception:
             logger.exception("the registry could not answer %s %s", request.method, request.path)
-            return Answer(
-                status=500,
-                raw=b"the registry has a fault; its log has the details",
-                content_type=TEXT,
-            )
+            return Answer(status=500, content_type=TEXT), FAULT
 
     async def _dispatch(self, node: str, request: web.BaseRequest) -> Answer:
         raw_path, _, raw_query = request.raw_path.partition("?")
@@ -132,9 +128,9 @@ class Listeners:
         if answer is not None:
             return answer
         body = await _body(request, route)
-        query = Query(raw_query)
-        if query.get("dc") not in ("", DATACENTER):
-            raise Refused(500, "No path to datacenter")
+        errors = "surrogateescape" if route.is_of_bytes else "replace"
+        path, query = unquote(raw_path, errors=errors), Query(raw_query, errors)
+        refuse_elsewhere(request.method, path, query)
         rest = path[len(route.path) :]
         call = Call(request.method, path, rest, query, body, node, self._shared)
         return await route.methods[request.method](call)
@@ -181,7 +177,7 @@ def _not_listening(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"{where} is taken by another program, so the registry can not listen there: "
-            f"stop that one (ss -ltnp 'sport = :{port}' names it), or choose another port"
+            f"stop that one (ss -ltnp 'sport = :{port}' names it), or choose another port (--listen)"
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return f"this machine has no address {host}: choose one it has"

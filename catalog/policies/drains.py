@@ -92,5 +92,5 @@ def read_line(words: list[Token]) -> Drain:
         instance,
         _checked(found["on"], "node") if "on" in found else None,
         values.service(found["of"]) if "of" in found else None,
-        values.timeout_ms(found["for"]) if "for" in found else None,
+        values.milliseconds(found["for"]) if "for" in found else None,
     )

@@ -72,7 +72,7 @@ def texts(node: Node, name: Token) -> list[Token]:
 
 def time_ms(node: Node, name: Token) -> int:
     """A time with its unit, in milliseconds."""
-    return values.timeout_ms(text(node, name))
+    return values.milliseconds(text(node, name))
 
 
 def service(node: Node, name: Token) -> str:

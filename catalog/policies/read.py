@@ -60,7 +60,7 @@ def read_entry(prefix: str, entry: KvEntry) -> Written[Meaning] | Problem:
         if prefix == DRAIN and not _is_document(text):
             meaning: Meaning = _line(text)
         else:
-            meaning = kind.read(compose(text, kind.example, kind.what))
+            meaning = kind.read(compose(text, kind.example))
     except Mistake as mistake:
         return problem_of(entry, text or entry.value.decode("utf-8", "replace"), mistake)
     return Written(entry.key, entry.modify_index, meaning)

@@ -36,7 +36,9 @@ def _networks(node: Node, name: Token) -> list[str]:
             found.append(str(ip_network(at.text)))
         except ValueError:
             near = _host_bits(at.text)
-            sentence = f"{quote(at.text)} is no network; write one as 10.0.0.0/8"
+            sentence = f"{quote(at.text)} is no network" + (
+                "" if near else ", as 10.0.0.0/8 is one"
+            )
             raise Mistake(sentence, at, near) from None
     if len(found) > NETWORKS_MAX:
         raise Mistake(f"there are at most {NETWORKS_MAX} networks", node.at)

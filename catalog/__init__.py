@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .status_reader import Statuses, StatusReader
     from .status_writer import StatusWriter
     from .suggestions import did_you_mean, nearest
+    from .table import Changed
     from .transport import Cost
     from .update import (
         DefaultIntentionUpdate,
@@ -64,6 +65,7 @@ __all__ = [
     "AgentSelf",
     "CatalogError",
     "Change",
+    "Changed",
     "ClearEndpoint",
     "Compiled",
     "Compiler",
@@ -139,6 +141,7 @@ _FILES = {
     "CONFIRM": "keys",
     "CatalogError": "errors",
     "Change": "status",
+    "Changed": "table",
     "ClearEndpoint": "clusters",
     "Compiled": "compiler",
     "Compiler": "compiler",

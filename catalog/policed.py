@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from .clusters import Cluster
 from .forms import Form
 from .model import Instance, Problem
-from .policies.defaults import call_routes, layers, with_defaults
+from .policies.defaults import call_route, layers, with_defaults
 from .policies.drains import Drain
 from .policies.policies import Policies
 from .policies.read import Written
+from .policies.service import ServicePolicy
+from .policies.settings import MeshSettings
 from .resource import Rendered, render
 from .suggestions import did_you_mean, nearest
 from .text import quote
@@ -29,11 +31,18 @@ class DrainedEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicedForms:
-    """Forms with what these policies add, each beside the one it was made of: of thousands few are made anew."""
+class Sending:
+    """What policies say of sending on: where it is the same, only routes that changed are looked at."""
 
-    policies: Policies | None = None
-    made: Mapping[str, tuple[Form, Form]] = field(default_factory=dict)
+    settings: Written[MeshSettings] | None = None
+    services: Mapping[str, Written[ServicePolicy]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, policies: Policies) -> Sending:
+        return cls(policies.settings, policies.services)
+
+    def __bool__(self) -> bool:
+        return self.settings is not None or bool(self.services)
 
 
 Instances = Mapping[str, tuple[Instance, ...]]
@@ -57,49 +66,47 @@ def policed(
 
 
 def with_drains(
-    clusters: Mapping[str, Cluster],
-    policies: Policies,
-    once: Callable[[str, Cluster, frozenset[tuple[str, str]]], Cluster],
+    clusters: Mapping[str, Cluster], drains: Mapping[str, Written[Drain]]
 ) -> tuple[Mapping[str, Cluster], tuple[DrainedEndpoint, ...]]:
-    """The clusters with the endpoints marked that drain, and which those are. `once` is `marked`, lent a memo."""
-    if not policies.drains:
-        return clusters, ()
-    drains = tuple(policies.drains.values())
+    """The clusters with the endpoints marked that drain, and which those are."""
     found: dict[str, Cluster] = {}
     drained: set[DrainedEndpoint] = set()
     for name, made in clusters.items():
         service = made.rendered.resource["service"]
-        mine = [
+        mine = {
             DrainedEndpoint(one.key, one.index, service, endpoint["id"], endpoint["node"])
             for endpoint in made.rendered.resource["endpoints"]
-            for one in drains
+            for one in drains.values()
             if one.meaning.takes(service, endpoint["node"], endpoint["id"])
-        ]
-        drained.update(mine)
+        }
+        drained |= mine
         if mine:
-            ids = frozenset((one.node, one.id) for one in mine)
-            found[name] = once(name, made, ids)
+            found[name] = _marked(made, {(one.node, one.id) for one in mine})
     return ({**clusters, **found} if found else clusters), tuple(sorted(drained))
 
 
-def with_policies(
-    in_force: Mapping[str, Form], policies: Policies, before: PolicedForms
-) -> PolicedForms | None:
-    """The routes with what policies add where they say nothing; None where they add nothing anywhere."""
-    if policies.settings is None and not policies.services:
-        return None
-    known = before.made if before.policies is policies else {}
-    made: dict[str, tuple[Form, Form]] = {}
-    for key, form in in_force.items():
-        last = known.get(key)
-        is_known = last is not None and last[0] is form
-        made[key] = last if is_known and last else (form, _with_defaults(form, policies))
-    return PolicedForms(policies, made)
+def with_defaults_of(form: Form, sending: Sending) -> Rendered:
+    """A route with what policies add where it says nothing."""
+    rendered = form.rendered
+    beyond = layers(form.services, sending.settings, sending.services)
+    made = with_defaults(rendered.resource, beyond)
+    return rendered if made is rendered.resource else render(rendered.name, made)
 
 
-def calls(services: Iterable[str], policies: Policies) -> tuple[Rendered, ...]:
+def calls(services: Iterable[str], sending: Sending) -> tuple[Rendered, ...]:
     """The routes of calls to `<service>.mesh` that no route of people's takes, where policies say something of them."""
-    return tuple(render(name, made) for name, made in call_routes(services, policies))
+    return tuple(
+        render(name, resource)
+        for service in services
+        if (beyond := layers((service,), sending.settings, sending.services))
+        for name, resource in call_route(service, beyond)
+    )
+
+
+def asked_port(service: str, policies: Policies) -> int | None:
+    """The port that a service's upstreams ask for its calls."""
+    written = policies.upstreams.get(service)
+    return written.meaning.port if written else None
 
 
 def policy_findings(
@@ -124,12 +131,6 @@ def _unknown(service: str, written: Written[object], catalog: tuple[str, ...]) -
     return Problem(written.key, written.index, "warning", sentence, suggestion=near)
 
 
-def _with_defaults(form: Form, policies: Policies) -> Form:
-    resource = form.rendered.resource
-    made = with_defaults(resource, layers(form.services, policies))
-    return form if made is resource else replace(form, rendered=render(form.rendered.name, made))
-
-
 def _without_warning(instance: Instance) -> Instance:
     return instance if instance.weight_warning == 0 else replace(instance, weight_warning=0)
 
@@ -140,8 +141,7 @@ def _own(instance: Instance, drains: tuple[Drain, ...], *, is_out: bool) -> Inst
     return _without_warning(instance) if is_out else instance
 
 
-def marked(made: Cluster, ids: frozenset[tuple[str, str]]) -> Cluster:
-    """A cluster whose endpoints of these (node, instance) drain."""
+def _marked(made: Cluster, ids: set[tuple[str, str]]) -> Cluster:
     resource = made.rendered.resource
     endpoints = [
         {**one, "draining": True} if (one["node"], one["id"]) in ids else one

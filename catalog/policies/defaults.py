@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..resource import Resource
-from .policies import Policies
+from .read import Written
+from .service import ServicePolicy
+from .settings import MeshSettings
 
 WHOLE = ("timeout_ms", "head_timeout_ms", "idle_timeout_ms", "retries")
 """Fields of a route's resource that are taken from one place as they are."""
@@ -51,12 +53,15 @@ class Layer:
     fields: Mapping[str, Any]
 
 
-def layers(services: Iterable[str], policies: Policies) -> tuple[Layer, ...]:
+def layers(
+    services: Iterable[str],
+    settings: Written[MeshSettings] | None,
+    policies: Mapping[str, Written[ServicePolicy]],
+) -> tuple[Layer, ...]:
     """The documents that speak for a route to these services, nearest first; of several services the first one."""
-    written = [policies.services[name] for name in services if name in policies.services]
+    written = [policies[name] for name in services if name in policies]
     found = [Layer(Origin(one.key, one.index), one.meaning.sent_on) for one in written]
-    if policies.settings is not None:
-        settings = policies.settings
+    if settings is not None:
         found.append(Layer(Origin(settings.key, settings.index), settings.meaning.sent_on))
     return tuple(layer for layer in found if layer.fields)
 
@@ -87,25 +92,24 @@ def origins(
     return tuple(told)
 
 
-def call_routes(services: Iterable[str], policies: Policies) -> Iterator[tuple[str, Resource]]:
-    """A route for each service's own host, `<service>.mesh`, that calls without a route get its policy by.
+def call_route(service: str, beyond: tuple[Layer, ...]) -> Iterator[tuple[str, Resource]]:
+    """The route of a service's own host, `<service>.mesh`, by which calls without a route get what the layers say.
 
-    Their names begin as no key's do, and any route of people's takes a request before them.
+    Its name begins as no key's does, and any route of people's takes a request before it. None for a service whose
+    name is no host's.
     """
-    for service in services:
-        beyond = layers((service,), policies)
-        if not beyond or not _is_host(service):
-            continue
-        nearest = beyond[0].origin
-        resource: Resource = {
-            "key": nearest.key,
-            "index": nearest.index,
-            "hosts": [f"{service}.mesh"],
-            "path": {"prefix": "/"},
-            "priority": CALLS_PRIORITY,
-            "action": {"split": [{"cluster": service, "weight": 1}]},
-        }
-        yield f"mesh:{service}", with_defaults(resource, beyond)
+    if not _is_host(service):
+        return
+    nearest = beyond[0].origin
+    resource: Resource = {
+        "key": nearest.key,
+        "index": nearest.index,
+        "hosts": [f"{service}.mesh"],
+        "path": {"prefix": "/"},
+        "priority": CALLS_PRIORITY,
+        "action": {"split": [{"cluster": service, "weight": 1}]},
+    }
+    yield f"mesh:{service}", with_defaults(resource, beyond)
 
 
 def _taken(resource: Resource, beyond: tuple[Layer, ...]) -> Iterator[tuple[str, Any, Origin]]:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     )
     from .history_log import History, Past, history_of
     from .history_writer import HistoryWriter, Pen, Surroundings
-    from .keys import key_problem, keys_digest, route_name
+    from .keys import CONFIRM, key_problem, keys_digest, route_name
+    from .language.rule import Redirect, Rule, Split
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
     from .policy import least_policy
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from .restoring import Restore, RestoreRefused, operations, rolling_back, undoing
     from .rights import policy_line
     from .routes import Route, parse_route, to_resource
-    from .rule import Redirect, Rule, Split
     from .sessions import SessionKeeper
     from .snapshot import (
         Snapshot,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .status_reader import Statuses, StatusReader
     from .status_writer import StatusWriter
     from .suggestions import did_you_mean, nearest
+    from .table import Changed
     from .transactions import ConsulConflict, KvOperation
     from .transport import Cost
     from .update import (
@@ -72,11 +73,13 @@ if TYPE_CHECKING:
     from .watches import Watches
 
 __all__ = [
+    "CONFIRM",
     "HISTORY_PREFIX",
     "STATUS_PREFIX",
     "AgentSelf",
     "CatalogError",
     "Change",
+    "Changed",
     "ClearEndpoint",
     "Compiled",
     "Compiler",
@@ -168,8 +171,10 @@ __all__ = [
 # Each name is loaded from its file when somebody first asks for it, so that a command starts with what it needs alone.
 _FILES = {
     "AgentSelf": "facts",
+    "CONFIRM": "keys",
     "CatalogError": "errors",
     "Change": "status",
+    "Changed": "table",
     "ClearEndpoint": "clusters",
     "Compiled": "compiler",
     "Compiler": "compiler",
@@ -204,7 +209,7 @@ _FILES = {
     "Past": "history_log",
     "Pen": "history_writer",
     "Problem": "model",
-    "Redirect": "rule",
+    "Redirect": "language.rule",
     "Registration": "registration",
     "Resource": "resource",
     "Resources": "resource",
@@ -212,7 +217,7 @@ _FILES = {
     "RestoreRefused": "restoring",
     "Revision": "history",
     "Route": "routes",
-    "Rule": "rule",
+    "Rule": "language.rule",
     "STATUS_PREFIX": "status",
     "ServicesUpdate": "update",
     "SessionInfo": "facts",
@@ -220,7 +225,7 @@ _FILES = {
     "SignedRevision": "history",
     "Snapshot": "snapshot",
     "SnapshotFileError": "errors",
-    "Split": "rule",
+    "Split": "language.rule",
     "Staleness": "update",
     "State": "state",
     "StatusReader": "status_reader",

@@ -104,6 +104,11 @@ class ConsulClient:
         await self.check_whole(answer, right, () if found else [right])
         return found
 
+    async def kv_index(self, key: str) -> int:
+        """The index of a key's last change; of one that is not there, that of the last change of any key."""
+        answer = await self._library.kv.get(_key(key), consistency="default")
+        return int(answer.of_consul().index)
+
     async def kv_put(
         self,
         key: str,

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from .backoff import persist
+from .canary import LOOK_S, Canary
 from .client import ConsulClient
 from .default_intention import read_default_intention
 from .errors import CatalogError
+from .keys import PREFIX
 from .liveness import Liveness, Probing
 from .sources import (
     IntentionsSource,
@@ -22,14 +24,14 @@ from .sources import (
     UnhealthySource,
 )
 from .sweep import Sweep
-from .update import DefaultIntentionUpdate, Staleness, Update
+from .update import DefaultIntentionUpdate, KvUpdate, Staleness, Update
 from .watch import WAIT_S, Watch
 
-KV_PREFIXES = ("mesh/", "meshnode/status/", "meshnode/ca/")
+KV_PREFIXES = (PREFIX, "meshnode/status/", "meshnode/ca/")
 
 
 class Watches:
-    """Seven blocking queries, a sweep of the named services, and a probe; `on_update` is called for each change.
+    """Seven blocking queries, a sweep of the named services, a probe and a canary; `on_update` is called for each change.
 
     `on_update` is called from the event loop, must not block, and gets each update whole. In the order of one source
     they are in order; between two sources there is none.
@@ -45,8 +47,12 @@ class Watches:
         jitter: random.Random | None = None,
         wait_s: int = WAIT_S,
         probing: Probing | None = None,
+        canary_s: float = LOOK_S,
     ) -> None:
-        """`node` is the Consul node we run on, `clock` gives Unix seconds, `wait_s` how long a query stays open."""
+        """`node` is the Consul node we run on, `clock` gives Unix seconds, `wait_s` how long a query stays open.
+
+        `canary_s` is the time between two looks at a key that should stand.
+        """
         self.first_complete = asyncio.Event()
         """Set once every watch has answered, with this node's services and the default intention."""
         self._client = client
@@ -69,6 +75,7 @@ class Watches:
             was_away=self._liveness.was_away,
             jitter=self._jitter,
         )
+        self._canary = Canary(client, on_deaf=self._redial, every_s=canary_s)
         self._default: DefaultIntentionUpdate | None = None
         self._default_wanted = asyncio.Event()
         self._default_read = asyncio.Event()
@@ -95,6 +102,7 @@ class Watches:
                 group.create_task(self._repeat(watch), name=f"watch {watch.source.name}")
             group.create_task(self._sweep.run(), name="sweep of the named services")
             group.create_task(self._liveness.run(), name="probe of Consul")
+            group.create_task(self._canary.run(), name="canary among the keys")
             group.create_task(self._follow_default(), name="default intention")
             group.create_task(self._complete(), name="first answers")
 
@@ -114,12 +122,17 @@ class Watches:
         return Watch(
             source,
             self._client,
-            deliver=self._on_update,
+            deliver=self._told,
             on_answer=self._sweep.catalog_moved if is_catalog else _nothing,
             on_restored=self._redial,
             jitter=self._jitter,
             wait_s=wait_s,
         )
+
+    def _told(self, update: Update) -> None:
+        if isinstance(update, KvUpdate) and update.prefix == PREFIX:
+            self._canary.said(update)
+        self._on_update(update)
 
     async def _repeat(self, watch: Watch[Any]) -> None:
         name = watch.source.name

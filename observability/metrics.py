@@ -97,6 +97,7 @@ def _upstreams(stats: Mapping[str, Any]) -> Iterator[Family]:
         ("pool_idle", "gauge", "idle", "Connections waiting in the pools."),
         ("pool_reused_total", "counter", "reused", "Requests sent over a pooled connection."),
         ("retries_total", "counter", "retries", "Requests sent once more."),
+        ("running", "gauge", "running", "Requests the endpoint has from this node now."),
     ):
         yield _rows(stats, "upstreams", prefix + name, kind, text, field, "cluster", "endpoint")
 

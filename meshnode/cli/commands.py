@@ -48,6 +48,7 @@ COMMANDS = (
     Line("services", "List services, their health, and how they are reached and call."),
     Line("trace", "Show one request as a tree."),
     Line("kv", "Read and write keys in Consul."),
+    Line("confirm", "Say that keys which went all at once are meant to be gone."),
     Line(
         "wait",
         "Wait until every node that is alive serves a key as it stands, or reached an index.",

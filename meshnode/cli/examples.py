@@ -54,6 +54,9 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("meshnode rollback --to 14:02 --dry-run", "what would be put"),
         Example("meshnode rollback --to 4711", "all under mesh/ as it was after index 4711"),
     ),
+    "confirm": (
+        Example("meshnode confirm", "after all of mesh/ was deleted and nodes hold it back: it was meant"),
+    ),
     "wait": (
         Example("meshnode wait mesh/routes/shop --timeout 30s", "for scripts: 0 every node serves it, 1 one refuses it, 3 one has not said"),
     ),

@@ -174,22 +174,26 @@ def told_of(key: str, status: Any) -> list[Any]:
     return [one for one in status["problems"] if one["key"] == key]
 
 
-async def test_a_prefix_that_vanishes_is_held_until_a_key_stands_again(mesh: World) -> None:
-    """By accident, over a restart of an agent too; then a key stands again, and what is not there is gone."""
+async def test_a_prefix_that_vanishes_is_held_until_a_person_means_it(mesh: World) -> None:
+    """By accident, over a restart of an agent and another key too; then it is confirmed, and what is not there is gone."""
     async with mesh.load() as load:
         await mesh.cluster.delete("mesh/", recurse=True)
         for node in mesh.nodes:
             held = await until_status(node, lambda now: now["held_back"])
             assert held["problems"][0]["key"] == "mesh/"
-            assert "mesh/confirm" in held["problems"][0]["message"]
+            assert "run: meshnode confirm" in held["problems"][0]["message"]
         assert (await mesh.edge.cli("status", check=False)).code == 1
         await load.at_least(50)
         mesh.edge.agent.kill()
         await mesh.edge.start()
         await until_status(mesh.edge, lambda now: now["held_back"] and now["is_complete"])
+        await mesh.cluster.put("mesh/routes/other", "other.test/ -> shop")
+        await mesh.edge.serves("other.test")
         await load.at_least(50)
-    await mesh.cluster.put("mesh/confirm", "yes")
+    confirmed = await mesh.edge.cli("confirm")
+    assert "accepted by 2 of 2 nodes" in confirmed.stdout
     await mesh.edge.serves(SHOP, status=404)
+    assert "nothing to confirm" in (await mesh.edge.cli("confirm")).stdout
     for node in mesh.nodes:
         await until_status(node, lambda now: not now["held_back"] and not now["problems"])
 

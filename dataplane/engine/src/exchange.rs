@@ -35,7 +35,9 @@ pub struct Begun {
 }
 
 /// Writes the response's head for the one who asked, and says how it begins.
-pub type WriteHead<'w> = dyn FnMut(&ResponseHead<'_>, &mut Vec<u8>) -> Begun + 'w;
+///
+/// It is told whether the request could be sent once more. None: the answer is not taken, and nothing was written of it.
+pub type WriteHead<'w> = dyn FnMut(&ResponseHead<'_>, &mut Vec<u8>, bool) -> Option<Begun> + 'w;
 
 /// One direction of a body.
 #[derive(Debug)]
@@ -80,6 +82,59 @@ impl Flow {
     }
 }
 
+/// A request's body on its way, which goes on where a try that failed left it.
+#[derive(Debug)]
+pub struct RequestBody {
+    flow: Flow,
+    /// What went on of it, framed as it was sent, for another try; none: it is not kept, or was too long.
+    kept: Option<Vec<u8>>,
+    /// Whether any of it was taken.
+    is_begun: bool,
+}
+
+impl RequestBody {
+    /// The longest body kept for another try, as it is framed.
+    const KEPT_BYTES: usize = 64 << 10;
+
+    /// The body of a request, of which nothing was taken yet.
+    pub fn new(body: BodyLength, limits: &HeadLimits, is_kept: bool) -> Self {
+        Self {
+            flow: Flow::new(body, body, limits),
+            kept: (is_kept && body != BodyLength::None).then(Vec::new),
+            is_begun: false,
+        }
+    }
+
+    /// Whether it can be sent once more from its first byte.
+    pub const fn is_whole(&self) -> bool {
+        !self.is_begun || self.kept.is_some()
+    }
+
+    /// Writes what went on already, behind the head of another try.
+    pub fn write_kept(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.kept.as_deref().unwrap_or_default());
+    }
+
+    fn advance(&mut self, from: &mut Side, to: &mut Side) -> Result<(), BadMessage> {
+        if self.flow.is_complete || from.input.is_empty() {
+            return Ok(());
+        }
+        self.is_begun = true;
+        let Some(kept) = &mut self.kept else {
+            return self.flow.advance(from, to);
+        };
+        let before = to.output.len();
+        self.flow.advance(from, to)?;
+        let added = &to.output.pending()[before..];
+        if kept.len() + added.len() <= Self::KEPT_BYTES {
+            kept.extend_from_slice(added);
+        } else {
+            self.kept = None;
+        }
+        Ok(())
+    }
+}
+
 /// A body's parts on their way into the other side's framing.
 struct Framed<'a> {
     encoder: &'a mut BodyEncoder,
@@ -108,7 +163,7 @@ pub struct Exchange<'a> {
     headers: &'a RefCell<HeaderStore>,
     method: &'a str,
     client: Version,
-    request: Flow,
+    request: &'a mut RequestBody,
     response: Option<Flow>,
     /// The upstream takes no more of the request; its answer may still come.
     is_refused: bool,
@@ -118,7 +173,7 @@ pub struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    /// An exchange of a request whose body ends as `body` says.
+    /// An exchange of a request with this body.
     pub fn new(
         down: &'a mut Side,
         up: &'a mut Side,
@@ -126,9 +181,8 @@ impl<'a> Exchange<'a> {
         headers: &'a RefCell<HeaderStore>,
         method: &'a str,
         client: Version,
-        body: BodyLength,
+        request: &'a mut RequestBody,
     ) -> Self {
-        let request = Flow::new(body, body, &limits);
         Self {
             down,
             up,
@@ -151,7 +205,12 @@ impl<'a> Exchange<'a> {
 
     /// Whether the whole request was taken: if not, the downstream connection ends with the answer.
     pub fn is_request_complete(&self) -> bool {
-        self.request.is_complete && !self.is_refused && self.up.is_drained()
+        self.request.flow.is_complete && !self.is_refused && self.up.is_drained()
+    }
+
+    /// Whether the client was told something of the answer already, or could have been.
+    pub const fn has_told(&self) -> bool {
+        self.interim_answers > 0
     }
 
     /// Why nothing moves any more: whose turn it is.
@@ -165,7 +224,7 @@ impl<'a> Exchange<'a> {
             let detail = format!("the upstream took nothing of the request for {milliseconds} ms");
             return Error::upstream(Reason::UpstreamTimeout, detail);
         }
-        if self.request.is_complete || self.is_refused || self.response.is_some() {
+        if self.request.flow.is_complete || self.is_refused || self.response.is_some() {
             let detail = format!("the upstream sent nothing for {milliseconds} ms");
             return Error::upstream(Reason::UpstreamTimeout, detail);
         }
@@ -243,7 +302,7 @@ impl<'a> Exchange<'a> {
                 .map_err(bad_request)?;
             self.is_refused = matches!(self.up.poll_drain(cx), Poll::Ready(Err(_)));
             let is_full = self.up.output.len() >= BULK_BYTES;
-            if self.is_refused || self.request.is_complete || is_full {
+            if self.is_refused || self.request.flow.is_complete || is_full {
                 return Ok(());
             }
             match self.down.poll_fill(cx) {
@@ -277,7 +336,10 @@ impl<'a> Exchange<'a> {
             };
             let head_bytes = head.head_bytes;
             if head.status >= 200 {
-                let begun = write_head(&head, self.down.output.tail());
+                let may_repeat = self.request.is_whole() && !self.has_told();
+                let Some(begun) = write_head(&head, self.down.output.tail(), may_repeat) else {
+                    return Err(not_taken(head.status));
+                };
                 self.up.input.consume(head_bytes);
                 self.response = Some(Flow::new(begun.body, begun.framing, &self.limits));
                 return Ok(Some(begun));
@@ -303,7 +365,7 @@ impl<'a> Exchange<'a> {
         };
         let error = Error::upstream(Reason::UpstreamClosed, detail);
         // Not a byte of an answer: whether a repetition is harmless is for the method to say.
-        if self.up.input.is_empty() && self.interim_answers == 0 {
+        if self.up.input.is_empty() && !self.has_told() {
             error.retryable()
         } else {
             error
@@ -329,6 +391,11 @@ fn bad_response(bad: BadMessage) -> Error {
         Reason::UpstreamBadResponse,
         format!("the upstream's answer: {bad}"),
     )
+}
+
+fn not_taken(status: u16) -> Error {
+    let detail = format!("the upstream answered {status}");
+    Error::upstream(Reason::UpstreamBadResponse, detail)
 }
 
 fn bad_request(bad: BadMessage) -> Error {

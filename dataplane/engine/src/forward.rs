@@ -4,20 +4,18 @@
 use std::sync::Arc;
 
 use crate::alarm::Alarm;
-use crate::clock::Instant;
 use crate::error::{Error, Reason};
-use crate::exchange::{Begun, Exchange};
+use crate::exchange::{Begun, Exchange, RequestBody};
 use crate::http1::{BodyLength, Known, ResponseHead};
 use crate::patience::{Patience, watched, within};
 use crate::plan::{self, Caller, Destination};
 use crate::request::{self, Request};
 use crate::rewrite::{self, Returning};
 use crate::side::Side;
+use crate::stats::UpstreamPlace;
+use crate::tries::{Cause, Failure, Tries};
 use crate::upstream::{self, Upstream};
 use crate::worker::Worker;
-
-/// How many endpoints are tried for one request: a fourth would only add to what is failing.
-const MOST_TRIES: usize = 3;
 
 /// What became of a request.
 #[derive(Debug, Default)]
@@ -71,67 +69,52 @@ pub async fn forward(
     mut down: Down<'_>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut tries = Tries {
-        deadline: request.timeout().map(|timeout| request.started + timeout),
-        ..Tries::default()
-    };
-    for left in (0..MOST_TRIES).rev() {
+    let mut tries = Tries::begin(request);
+    let limits = request::head_limits(&request.snapshot.settings.limits);
+    let mut body = RequestBody::new(request.body, &limits, tries.keeps_body());
+    loop {
         let (alarm, outcome_so_far) = (&mut *down.alarm, &mut outcome);
-        let failed = match connect(worker, caller, request, &mut tries, alarm, outcome_so_far).await
-        {
-            Err(error) => Failed { error, begun: None },
+        let connected = connect(worker, caller, request, &mut tries, alarm, outcome_so_far).await;
+        let (failed, reused) = match connected {
+            Err(error) => (Failed::early(error), None),
             Ok((destination, upstream)) => {
                 outcome.has_taken_body = request.body != BodyLength::None;
                 let is_reused = upstream.is_reused;
                 let way = Way {
-                    destination,
-                    deadline: tries.deadline,
+                    body: &mut body,
+                    tries: &mut tries,
+                    destination: &destination,
                 };
-                match exchange(worker, request, &way, &mut down, upstream).await {
+                match exchange(worker, request, way, &mut down, upstream).await {
                     Ok(done) => return outcome.succeed(&done),
-                    Err(failed) => {
-                        tries.note(worker, request, way.destination, &failed, is_reused);
-                        failed
-                    }
+                    Err(failed) => (failed, Some(destination).filter(|_| is_reused)),
                 }
             }
         };
-        let is_over = left == 0 || failed.begun.is_some() || !failed.error.is_retryable;
+        let pause = match failed.begun {
+            None => {
+                let failure = Failure {
+                    cause: failed
+                        .cause
+                        .unwrap_or_else(|| tries.cause_of(&failed.error, reused.is_some())),
+                    error: &failed.error,
+                    reused,
+                };
+                tries.next(worker, request, &body, failure)
+            }
+            Some(_) => None,
+        };
         outcome.fail(failed);
-        if is_over {
-            break;
+        let Some(pause) = pause else {
+            return outcome;
+        };
+        if let Some(endpoint) = &outcome.endpoint {
+            let mut stats = worker.stats.borrow_mut();
+            stats.record_retry(&request.plan.destination, endpoint);
         }
-    }
-    outcome
-}
-
-/// What was tried for a request so far.
-#[derive(Debug, Default)]
-struct Tries {
-    deadline: Option<Instant>,
-    /// The places of the endpoints that were chosen.
-    tried: Vec<usize>,
-    /// A connection that died while it idled says nothing of its endpoint: the same is tried afresh. Where a new one
-    /// died, another endpoint is tried.
-    again: Option<Destination>,
-}
-
-impl Tries {
-    /// Notes an exchange that failed, and the endpoint to be tried once more where its connection was an old one.
-    fn note(
-        &mut self,
-        worker: &Worker,
-        request: &Request,
-        destination: Destination,
-        failed: &Failed,
-        is_reused: bool,
-    ) {
-        if failed.begun.is_none() && failed.error.is_retryable {
-            worker
-                .stats
-                .borrow_mut()
-                .record_retry(&request.plan.destination, destination.id());
-            self.again = Some(destination).filter(|_| is_reused);
+        if !pause.is_zero() {
+            // In a box: hardly any request waits, and need not make room for it.
+            Box::pin(tokio::time::sleep(pause)).await;
         }
     }
 }
@@ -179,8 +162,13 @@ async fn connect(
         destination
     } else {
         let balancer = &mut worker.balancer.borrow_mut();
-        let plan = &mut request.plan;
-        plan::choose(&request.snapshot, caller, plan, balancer, &mut tries.tried)?
+        let (plan, snapshot) = (&mut request.plan, &request.snapshot);
+        match plan::choose(snapshot, caller, plan, balancer, &mut tries.tried) {
+            Err(error) if error.reason == Reason::NoHealthyEndpoint && tries.begin_round() => {
+                plan::choose(snapshot, caller, plan, balancer, &mut tries.tried)?
+            }
+            chosen => chosen?,
+        }
     };
     outcome.endpoint = Some(Arc::clone(destination.id()));
     let service = &request.plan.destination;
@@ -195,27 +183,21 @@ async fn connect(
     } else {
         let opening = upstream::open(worker, snapshot, caller, service, &destination);
         // In a box: most requests find a connection, and need not make room for a handshake.
-        Box::pin(within(alarm, tries.deadline, opening)).await
+        Box::pin(within(alarm, tries.head_deadline(), opening)).await
     };
-    note_connected(worker, service, &destination, connected.as_ref().ok());
+    if connected.is_err() {
+        let mut stats = worker.stats.borrow_mut();
+        stats.record_connect_error(service, destination.id());
+    }
     connected.map(|upstream| (destination, upstream))
 }
 
 /// How one try goes.
 #[derive(Debug)]
-struct Way {
-    destination: Destination,
-    deadline: Option<Instant>,
-}
-
-/// Whether trying again cannot do a thing twice.
-fn is_harmless(error: &Error, request: &Request, is_reused: bool) -> bool {
-    match error.reason {
-        _ if !error.is_retryable => false,
-        // The other node refused our certificate before it read the request; an old connection it had accepted.
-        Reason::TlsFailed if !is_reused => request.body == BodyLength::None,
-        _ => request.is_repeatable(),
-    }
+struct Way<'t> {
+    destination: &'t Destination,
+    body: &'t mut RequestBody,
+    tries: &'t mut Tries,
 }
 
 /// A response that went through.
@@ -232,12 +214,25 @@ struct Done {
 struct Failed {
     error: Error,
     begun: Option<Begun>,
+    /// What ended it, where the error does not say.
+    cause: Option<Cause>,
+}
+
+impl Failed {
+    /// Before a byte of the answer went on.
+    const fn early(error: Error) -> Self {
+        Self {
+            error,
+            begun: None,
+            cause: None,
+        }
+    }
 }
 
 async fn exchange(
     worker: &Worker,
     request: &Request,
-    way: &Way,
+    way: Way<'_>,
     down: &mut Down<'_>,
     mut upstream: Upstream,
 ) -> Result<Done, Failed> {
@@ -247,7 +242,12 @@ async fn exchange(
     let out = upstream.side.output.tail();
     out.extend_from_slice(&request.head);
     rewrite::end_request(out, is_from_mesh.then(|| &**way.destination.id()));
+    way.body.write_kept(out);
+    let _running = Running::begin(worker, request, way.destination, upstream.is_reused);
 
+    let route = request.plan.route.as_deref();
+    let idle_timeout = route.and_then(|route| route.idle_timeout);
+    let (deadline, head_deadline) = (way.tries.deadline, way.tries.head_deadline());
     let mut exchange = Exchange::new(
         down.side,
         &mut upstream.side,
@@ -255,29 +255,46 @@ async fn exchange(
         &worker.headers,
         &request.method,
         request.version,
-        request.body,
+        way.body,
     );
     let mut remote_reason = None;
-    let mut write_head = |head: &ResponseHead<'_>, out: &mut Vec<u8>| {
+    let mut is_refused = false;
+    let mut write_head = |head: &ResponseHead<'_>, out: &mut Vec<u8>, may_repeat: bool| {
+        is_refused = may_repeat && way.tries.refuses_status(worker, request, head.status);
+        if is_refused {
+            return None;
+        }
         remote_reason = is_from_mesh.then(|| reason_of(head)).flatten();
-        begin(worker, request, head, out, down.keeps_client, is_from_mesh)
+        Some(begin(
+            worker,
+            request,
+            head,
+            out,
+            down.keeps_client,
+            is_from_mesh,
+        ))
     };
     let patience = Patience {
-        idle: limits.idle_timeout,
+        idle: idle_timeout.unwrap_or(limits.idle_timeout),
         head: limits.head_timeout,
-        deadline: way.deadline,
+        deadline: head_deadline,
     };
     // Each wait where it stands: a future that has a name is kept twice.
     let begun = watched(&mut exchange, down.alarm, patience, |exchange, cx| {
         exchange.poll_head(cx, &mut write_head)
     })
-    .await
-    .map_err(|mut error| {
-        error.is_retryable = is_harmless(&error, request, upstream.is_reused);
-        Failed { error, begun: None }
+    .await;
+    let begun = begun.map_err(|error| Failed {
+        cause: match (is_refused, exchange.has_told()) {
+            (true, _) => Some(Cause::Status),
+            (false, true) => Some(Cause::Other),
+            (false, false) => None,
+        },
+        ..Failed::early(error)
     })?;
     let patience = Patience {
-        idle: limits.body_idle_timeout,
+        idle: idle_timeout.unwrap_or(limits.body_idle_timeout),
+        deadline,
         ..patience
     };
     watched(&mut exchange, down.alarm, patience, |exchange, cx| {
@@ -287,6 +304,7 @@ async fn exchange(
     .map_err(|error| Failed {
         error,
         begun: Some(begun),
+        cause: None,
     })?;
     let is_whole = exchange.is_request_complete();
     if begun.keeps_upstream && is_whole && begun.body != BodyLength::UntilClose {
@@ -354,17 +372,30 @@ fn keep(worker: &Worker, request: &Request, endpoint: Arc<str>, upstream: Upstre
     }
 }
 
-fn note_connected(
-    worker: &Worker,
-    cluster: &str,
-    destination: &Destination,
-    upstream: Option<&Upstream>,
-) {
-    let mut stats = worker.stats.borrow_mut();
-    let endpoint = destination.id();
-    match upstream {
-        Some(upstream) if upstream.is_reused => stats.record_reused(cluster, endpoint),
-        Some(_) => stats.record_connect(cluster, endpoint),
-        None => stats.record_connect_error(cluster, endpoint),
+/// A request an endpoint has; it has it no more when this is dropped.
+struct Running<'w> {
+    worker: &'w Worker,
+    place: UpstreamPlace,
+}
+
+impl<'w> Running<'w> {
+    fn begin(
+        worker: &'w Worker,
+        request: &Request,
+        destination: &Destination,
+        is_reused: bool,
+    ) -> Self {
+        let mut stats = worker.stats.borrow_mut();
+        let place = stats.record_sent(&request.plan.destination, destination.id(), is_reused);
+        Self { worker, place }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        // Taken only where a panic ends the connection while something is counted: that one is lost.
+        if let Ok(mut stats) = self.worker.stats.try_borrow_mut() {
+            stats.record_end(self.place);
+        }
     }
 }

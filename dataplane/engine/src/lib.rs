@@ -38,6 +38,7 @@ pub mod request;
 pub mod upstream;
 pub mod exchange;
 pub mod patience;
+pub mod tries;
 pub mod forward;
 pub mod record;
 pub mod serve;

@@ -78,13 +78,12 @@ impl Request {
         self.plan.changes()
     }
 
-    /// Whether a repetition does no harm (RFC 9110 §9.2.2) and is possible: the body is not kept.
-    pub fn is_repeatable(&self) -> bool {
-        let is_idempotent = matches!(
+    /// Whether a repetition does no harm (RFC 9110 §9.2.2).
+    pub fn is_idempotent(&self) -> bool {
+        matches!(
             &*self.method,
             "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
-        );
-        is_idempotent && self.body == BodyLength::None
+        )
     }
 
     /// Writes the mesh's own answer (an error, a redirect, or as the last recipient) and gives its status.

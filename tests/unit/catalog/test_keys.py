@@ -45,13 +45,12 @@ def test_a_route_has_a_name_of_plain_segments(key: str, name: str | None) -> Non
         ("mesh/setings", 'no one reads the key "mesh/setings"; did you mean "mesh/settings"?', "mesh/settings"),
         ("mesh/routes", 'no one reads the key "mesh/routes": names stand below mesh/routes/', None),
         ("mesh/banana/x", 'no one reads keys under "mesh/banana/"; routes stand under mesh/routes/', None),
-        ("mesh/services/cart", "mesh/services/ is not read by this version yet; the key changes nothing", None),
+        ("mesh/services/a b", '"a b" is no service\'s name: letters, digits, _ . and - make one', None),
         ("mesh/middlewares/x", "mesh/middlewares/ is not read by this version yet; the key changes nothing", None),
         ("mesh/tls/_wildcard.a", "mesh/tls/ is not read by this version yet; the key changes nothing", None),
-        ("mesh/upstreams/x", "mesh/upstreams/ is not read by this version yet; the key changes nothing", None),
+        ("mesh/upstreams/edge", '"edge" is no service of people\'s: the mesh uses it itself', None),
         ("mesh/tests/x", "mesh/tests/ is not read by this version yet; the key changes nothing", None),
-        ("mesh/drain/x", "mesh/drain/ is not read by this version yet; the key changes nothing", None),
-        ("mesh/settings", "mesh/settings is not read by this version yet; the key changes nothing", None),
+        ("mesh/drains/x", 'no one reads the key "mesh/drains/x"; did you mean "mesh/drain/x"?', "mesh/drain/x"),
         ("mesh/confrim", 'no one reads the key "mesh/confrim"; did you mean "mesh/confirm"?', "mesh/confirm"),
     ],
 )  # fmt: skip
@@ -68,8 +67,12 @@ def test_an_empty_folder_key_is_no_mistake(key: str) -> None:
     assert key_problem(KvEntry(key, b"", 7)) is None
 
 
-def test_a_confirmation_is_no_mistake() -> None:
-    assert key_problem(KvEntry("mesh/confirm", b"yes", 7)) is None
+def test_a_confirmation_holds_an_index() -> None:
+    assert key_problem(KvEntry("mesh/confirm", b"4711\n", 7)) is None
+    problem = key_problem(KvEntry("mesh/confirm", b"yes", 7))
+    assert problem is not None
+    sentence = "it holds the index by which keys went, a number; meshnode confirm writes it"
+    assert problem.message == sentence
 
 
 def test_the_digest_sees_each_key_index_and_deletion() -> None:

@@ -51,6 +51,7 @@ STATS: dict[str, Any] = {
             "idle": 2,
             "reused": 40,
             "retries": 0,
+            "running": 1,
         }
     ],
     "tls": {"handshakes": 4, "handshake_errors": 1},
@@ -111,6 +112,7 @@ def test_the_rest_of_the_proxy_s_counters() -> None:
     assert value("meshnode_upstream_connects_total", **endpoint) == 3
     assert value("meshnode_upstream_pool_idle", **endpoint) == 2
     assert value("meshnode_upstream_pool_reused_total", **endpoint) == 40
+    assert value("meshnode_upstream_running", **endpoint) == 1
     assert value("meshnode_tls_handshake_errors_total") == 1
     assert value("meshnode_sent_bytes_total") == 20
     assert value("meshnode_bad_requests_total", code="both_length_and_chunked") == 1

@@ -8,5 +8,5 @@ mod table;
 mod tests;
 
 pub use self::histogram::{BUCKET_BOUNDS_US, Histogram};
-pub use self::recorder::{LABEL_SETS, Recorder, RequestLabels};
+pub use self::recorder::{LABEL_SETS, Recorder, RequestLabels, UpstreamPlace};
 pub use self::report::{FaultCounts, IdentityState, Outside};

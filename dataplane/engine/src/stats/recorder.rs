@@ -141,7 +141,13 @@ pub(super) struct UpstreamCounters {
     pub retries: u64,
     /// Idle connections at the moment of the question.
     pub idle: u64,
+    /// Requests it has at this moment.
+    pub running: u64,
 }
+
+/// Where an endpoint's counters stand.
+#[derive(Debug, Clone, Copy)]
+pub struct UpstreamPlace(usize);
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct TlsCounters {
@@ -205,19 +211,27 @@ impl Recorder {
         self.listeners.row(&ListenerLabel(listener)).refused += 1;
     }
 
-    /// Counts a new connection to an endpoint.
-    pub fn record_connect(&mut self, cluster: &str, endpoint: &str) {
-        self.upstream(cluster, endpoint).connects += 1;
+    /// Counts a request sent to an endpoint, which it has until [`Self::record_end`].
+    pub fn record_sent(&mut self, cluster: &str, endpoint: &str, is_reused: bool) -> UpstreamPlace {
+        let place = self.upstreams.place(&UpstreamLabels { cluster, endpoint });
+        let counters = self.upstreams.at(place);
+        counters.running += 1;
+        if is_reused {
+            counters.reused += 1;
+        } else {
+            counters.connects += 1;
+        }
+        UpstreamPlace(place)
+    }
+
+    /// Counts a request that the endpoint at this place has no more.
+    pub fn record_end(&mut self, place: UpstreamPlace) {
+        self.upstreams.at(place.0).running -= 1;
     }
 
     /// Counts a connection to an endpoint that could not be made.
     pub fn record_connect_error(&mut self, cluster: &str, endpoint: &str) {
         self.upstream(cluster, endpoint).connect_errors += 1;
-    }
-
-    /// Counts a request sent over a connection from the pool.
-    pub fn record_reused(&mut self, cluster: &str, endpoint: &str) {
-        self.upstream(cluster, endpoint).reused += 1;
     }
 
     /// Counts another try, under the endpoint that did not do.
@@ -272,6 +286,7 @@ impl Recorder {
             mine.reused += theirs.reused;
             mine.retries += theirs.retries;
             mine.idle += theirs.idle;
+            mine.running += theirs.running;
         }
         for (code, theirs) in &other.bad_requests {
             *self.bad_requests.entry(code).or_default() += theirs;

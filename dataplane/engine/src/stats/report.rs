@@ -105,6 +105,7 @@ struct UpstreamRow<'r> {
     idle: u64,
     reused: u64,
     retries: u64,
+    running: u64,
 }
 
 #[derive(Serialize)]
@@ -207,6 +208,7 @@ impl Recorder {
             idle: counters.idle,
             reused: counters.reused,
             retries: counters.retries,
+            running: counters.running,
         });
         sorted(rows)
     }

@@ -39,17 +39,27 @@ impl<K, V: Default + PartialEq> Table<K, V> {
 
     /// The counters of `labels`, begun when they are new.
     pub fn row<L: LabelSet<Kept = K>>(&mut self, labels: &L) -> &mut V {
+        let place = self.place(labels);
+        &mut self.rows[place].1
+    }
+
+    /// The counters at a place that was given for their labels.
+    pub fn at(&mut self, place: usize) -> &mut V {
+        &mut self.rows[place].1
+    }
+
+    /// Where the counters of `labels` stand, from now on: no row ever goes.
+    pub fn place<L: LabelSet<Kept = K>>(&mut self, labels: &L) -> usize {
         let mut slot = hash_of(labels);
-        let place = loop {
+        loop {
             match self.places.get(&slot) {
-                Some(&place) if labels.is(&self.rows[place].0) => break place,
+                Some(&place) if labels.is(&self.rows[place].0) => return place,
                 // Two sets with one hash of 64 bits: the second lies one further on.
                 Some(_) => slot = slot.wrapping_add(1),
-                None if self.rows.len() <= self.rows_max => break self.add(slot, labels.keep()),
-                None => break 0,
+                None if self.rows.len() <= self.rows_max => return self.add(slot, labels.keep()),
+                None => return 0,
             }
-        };
-        &mut self.rows[place].1
+        }
     }
 
     fn add(&mut self, slot: u64, kept: K) -> usize {

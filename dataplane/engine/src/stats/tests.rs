@@ -48,7 +48,8 @@ fn threads() -> [Recorder; 2] {
     one.record_accepted("edge");
     one.record_accepted("edge");
     one.record_refused("web");
-    one.record_connect("cart", "cart-1");
+    let ended = one.record_sent("cart", "cart-1", false);
+    one.record_end(ended);
     one.record_idle("cart", "cart-1");
     one.record_handshake();
     one.record_bytes(1000, 2000);
@@ -57,7 +58,7 @@ fn threads() -> [Recorder; 2] {
     let mut other = Recorder::new();
     other.record_request(&labels("shop"), us(300));
     other.record_accepted("edge");
-    other.record_reused("cart", "cart-1");
+    other.record_sent("cart", "cart-1", true);
     other.record_idle("cart", "cart-1");
     other.record_connect_error("cart", "cart-2");
     other.record_retry("cart", "cart-2");
@@ -142,7 +143,7 @@ fn label_sets_beyond_the_limit_are_counted_as_other() {
     let mut recorder = Recorder::with_label_sets(3);
     for at in 0..10 {
         recorder.record_request(&labels(&format!("r{at}")), us(1));
-        recorder.record_connect("cluster", &format!("e{at}"));
+        recorder.record_sent("cluster", &format!("e{at}"), false);
     }
     recorder.record_request(&labels("r1"), us(1));
     let rows = requests(&recorder);

@@ -14,3 +14,4 @@ mod faults;
 mod heads;
 mod mesh;
 mod paths;
+mod tries;

@@ -48,6 +48,8 @@ pub enum Does {
     AnswerAtGate(&'static [u8]),
     /// Answers at once, before it has read anything but the head.
     AnswerEarly(&'static [u8]),
+    /// Answers its first request with the first of these, and so on; all that follow with the last.
+    AnswerInTurn(&'static [&'static [u8]]),
 }
 
 /// A small origin that keeps what it was sent.
@@ -66,10 +68,17 @@ impl Origin {
         let connections = Arc::new(AtomicUsize::new(0));
         let gate = Arc::new(Notify::new());
         let (counted, gated) = (Arc::clone(&connections), Arc::clone(&gate));
+        let answered = Arc::new(AtomicUsize::new(0));
         tokio::task::spawn_local(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::Relaxed);
-                tokio::task::spawn_local(answer(tcp, does, sender.clone(), Arc::clone(&gated)));
+                tokio::task::spawn_local(answer(
+                    tcp,
+                    does,
+                    sender.clone(),
+                    Arc::clone(&gated),
+                    Arc::clone(&answered),
+                ));
             }
         });
         Self {
@@ -91,6 +100,7 @@ async fn answer(
     does: Does,
     requests: mpsc::UnboundedSender<Vec<u8>>,
     gate: Arc<Notify>,
+    answered: Arc<AtomicUsize>,
 ) {
     let mut input = Vec::new();
     loop {
@@ -107,6 +117,11 @@ async fn answer(
             }
             Does::AnswerAtGate(bytes) => {
                 gate.notified().await;
+                tcp.write_all(bytes).await.unwrap();
+            }
+            Does::AnswerInTurn(answers) => {
+                let turn = answered.fetch_add(1, Ordering::Relaxed);
+                let bytes = answers[turn.min(answers.len() - 1)];
                 tcp.write_all(bytes).await.unwrap();
             }
             Does::Close => return,
@@ -202,6 +217,14 @@ impl Proxy {
             }
         });
         Self { address, worker }
+    }
+
+    /// Puts another full document in force.
+    pub fn put(&self, document: &Value) {
+        let snapshot = Snapshot::empty()
+            .apply(document.to_string().as_bytes())
+            .unwrap();
+        self.worker.shared.put_snapshot(Arc::new(snapshot));
     }
 
     pub async fn connect(&self) -> Client {

@@ -60,10 +60,10 @@ build: setup ## build the proxy (release) and put it beside meshnode in .venv/bi
 	@$(CARGO) build --release --locked --quiet
 	@cmp -s $(PROXY) $(BIN)/meshnode-proxy || install -m 755 $(PROXY) $(BIN)/meshnode-proxy
 
-# setpriv: a make that is killed takes the demo along.
+# setpriv: a make that is killed takes the build and the demo along.
 demo: ## a mesh of three nodes on this machine with a small shop to try it on; Ctrl-C ends it (DEMO='--nodes 1' and the like)
 	$(check_machine)
-	@$(PYTHON) meshnode/dev/building.py $(MAKE)
+	@exec setpriv --pdeathsig TERM -- $(PYTHON) meshnode/dev/building.py $(MAKE)
 	@exec setpriv --pdeathsig TERM -- $(BIN)/meshnode dev $(DEMO)
 
 docs: setup ## write what is made from code: docs/settings.md, docs/commands/, packaging/meshnode.toml

@@ -279,6 +279,11 @@ def _cause(error: BaseException) -> str:
     inner = getattr(error, "os_error", error)
     if isinstance(inner, socket.gaierror):
         return "no such host is known"
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {inner.verify_message}"
+    if isinstance(inner, ssl.SSLError):
+        # Its errno is a number of OpenSSL's, not the system's.
+        return f"no TLS is spoken there, or another one than ours: {inner.reason}"
     if isinstance(inner, OSError) and inner.errno:
         return os.strerror(inner.errno).lower()
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):

@@ -35,6 +35,15 @@ EMPTY = Answer(raw=b"", content_type="application/json; charset=utf-8")
 """200 without a body: what Consul's agent answers to a change."""
 
 
+# What most reads carry that a server refused: nothing was read, so there is no index to wait from.
+NOTHING_READ = (
+    ("X-Consul-Index", "1"),
+    ("X-Consul-KnownLeader", "false"),
+    ("X-Consul-LastContact", "0"),
+    ("X-Consul-Query-Backend", "blocking-query"),
+)
+
+
 def text(words: str, status: int = 200) -> Answer:
     return Answer(status=status, raw=words.encode(), content_type=TEXT)
 

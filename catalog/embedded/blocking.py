@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .answer import JSON, Answer, index_headers
-from .call import Call, Handler
+from .call import Call, Handler, parse_unsigned
 from .durations import SECOND_NS, parse_duration
 from .errors import bad_request
 from .store import Reader
@@ -49,10 +49,10 @@ class Question:
         if "stale" in query and "consistent" in query:
             raise bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")
         wait_s = _wait_s(query.get("wait"))
-        text = query.get("index") or "0"
-        if not (text.isascii() and text.isdigit()) or int(text) >= 2**64:
-            raise bad_request("Invalid index")
-        return cls(int(text), wait_s)
+        try:
+            return cls(parse_unsigned(query.get("index") or "0"), wait_s)
+        except ValueError:
+            raise bad_request("Invalid index") from None
 
 
 def _wait_s(text: str) -> float:
@@ -63,6 +63,16 @@ def _wait_s(text: str) -> float:
     except ValueError:
         raise bad_request("Invalid wait time") from None
     return min(wait_s, MAX_WAIT_S) if wait_s > 0 else DEFAULT_WAIT_S
+
+
+def questioned(handler: Handler) -> Handler:
+    """Nothing is waited for there, but Consul refuses what is no question all the same."""
+
+    async def checked(call: Call) -> Answer:
+        Question.of(call)
+        return await handler(call)
+
+    return checked
 
 
 def blocking(read: Callable[[Call, Reader], Reading]) -> Handler:

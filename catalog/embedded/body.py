@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -18,11 +20,37 @@ _GO_KINDS = {
 }
 
 
+# Go's whole numbers, with sign and without.
+LEAST_INT, MOST_INT, MOST_UINT = -(2**63), 2**63 - 1, 2**64 - 1
+_MOST_DIGITS = len(str(LEAST_INT))
+# An escape in a text; its group is half of a surrogate pair, which is no character.
+_HALF_A_PAIR = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"invalid character '{name[0]}' looking for beginning of value")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _whole(text: str) -> int | float:
+    """One beyond 64 bits is a fraction, as in Go: whoever wants a whole number refuses it."""
+    if len(text) <= _MOST_DIGITS and LEAST_INT <= int(text) <= MOST_UINT:
+        return int(text)
+    return _fraction(text)
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"json: cannot unmarshal number {text:.50} into Go value of type float64")
+    return value
+
+
+_DECODER = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_int=_whole, parse_float=_fraction
+)
 
 
 def parse_json(body: bytes) -> Any:
@@ -30,6 +58,8 @@ def parse_json(body: bytes) -> Any:
     text = body.decode(errors="replace").lstrip(" \t\r\n")
     if not text:
         raise ValueError("EOF")
+    if "\\u" in text:
+        text = _HALF_A_PAIR.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
     try:
         return _DECODER.raw_decode(text)[0]
     except json.JSONDecodeError as error:
@@ -70,13 +100,19 @@ class Fields:
         return default if value is None else str(value)
 
     def number(self, name: str, default: int = 0) -> int:
+        return self._number(name, default, "int", LEAST_INT, MOST_INT)
+
+    def unsigned(self, name: str) -> int:
+        return self._number(name, 0, "uint64", 0, MOST_UINT)
+
+    def _number(self, name: str, default: int, go_type: str, least: int, most: int) -> int:
         value = self.raw(name)
         if value is None:
             return default
         if isinstance(value, float) and value.is_integer():
-            return int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            self._refuse(name, value, "int")
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self._refuse(name, value, go_type)
         return value
 
     def flag(self, name: str, *, default: bool = False) -> bool:
@@ -89,9 +125,9 @@ class Fields:
         if values is None:
             return None
         for value in values:
-            if not isinstance(value, str):
+            if value is not None and not isinstance(value, str):
                 self._refuse(name, value, "string")
-        return list(values)
+        return [value or "" for value in values]
 
     def mapping(self, name: str) -> dict[str, Any] | None:
         value = self._of(name, dict, "map[string]string")

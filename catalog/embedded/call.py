@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from .answer import Answer
+from .body import MOST_UINT
 from .errors import Refused, bad_request
 from .shared import Shared
 from .store import Store
 
 # Consul's KV and transactions take half a MiB; nothing else one registers is near it.
 MAX_BODY_BYTES = 512 * 1024
+_MOST_DIGITS = len(str(MOST_UINT))
 PAGES = "https://developer.hashicorp.com/docs/agent/config/config-files"
 
 
 class Query:
     """The parameters behind the `?`, each with its first value; a name without one is there and empty."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, errors: str = "replace") -> None:
+        """`errors` says what becomes of bytes that are no text, as for `bytes.decode`."""
         self._values: dict[str, list[str]] = {}
-        for name, value in parse_qsl(text, keep_blank_values=True, errors="surrogateescape"):
+        for name, value in parse_qsl(text, keep_blank_values=True, errors=errors):
             self._values.setdefault(name, []).append(value)
 
     def __contains__(self, name: str) -> bool:
@@ -38,12 +41,20 @@ class Query:
 
     def number(self, name: str) -> int:
         """A number without sign of 64 bits. Refused with Go's words if it is none."""
-        text = self.get(name)
-        if not (text.isascii() and text.isdigit()):
-            raise Refused(500, f'strconv.ParseUint: parsing "{text}": invalid syntax')
-        if int(text) >= 2**64:
-            raise Refused(500, f'strconv.ParseUint: parsing "{text}": value out of range')
-        return int(text)
+        try:
+            return parse_unsigned(self.get(name))
+        except ValueError as error:
+            raise Refused(500, str(error)) from None
+
+
+def parse_unsigned(text: str) -> int:
+    """A number without sign of 64 bits. Raises ValueError with Go's words."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+    digits = text.lstrip("0") or "0"
+    if len(digits) > _MOST_DIGITS or int(digits) > MOST_UINT:
+        raise ValueError(f'strconv.ParseUint: parsing "{text}": value out of range')
+    return int(digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +93,5 @@ class Route:
     max_body_bytes: int = MAX_BODY_BYTES
     limit_page: str = f"{PAGES}#kv_max_value_size"
     """Where Consul's own words on a body that is too large point to."""
+    is_of_bytes: bool = False
+    """Its names may be bytes that are no text. Elsewhere these are read as U+FFFD, which is how Consul shows them."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import intention_entries
 from .answer import Answer
-from .blocking import Reading, blocking
+from .blocking import Reading, blocking, questioned
 from .body import Fields, parse_json
 from .call import Call, Query, Route
 from .entries import Entry
@@ -322,10 +322,10 @@ def _time(now_s: float) -> Any:
 ROUTES = (
     Route("/v1/connect/intentions", {"GET": blocking(_list), "POST": _create}),
     Route("/v1/connect/intentions/match", {"GET": blocking(_match)}),
-    Route("/v1/connect/intentions/check", {"GET": _check}),
+    Route("/v1/connect/intentions/check", {"GET": questioned(_check)}),
     Route(
         "/v1/connect/intentions/exact",
-        {"GET": _get_exact, "PUT": _put_exact, "DELETE": _delete_exact},
+        {"GET": questioned(_get_exact), "PUT": _put_exact, "DELETE": _delete_exact},
     ),
     Route(
         "/v1/connect/intentions/",

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlencode
 
 from . import kv_entries as entries
 from .answer import Answer
-from .blocking import Reading, blocking
+from .blocking import Reading, blocking, questioned
 from .call import Call, Query, Route
 from .errors import Refused, bad_request
 from .kv_entries import Entry, KeyMistake
@@ -38,10 +38,10 @@ async def put(call: Call) -> Answer:
         entry = Entry(key, call.body, entry.flags, modify_index=query.number("cas"))
         change = entries.put_cas
     elif "acquire" in query:
-        entry = Entry(key, call.body, entry.flags, session=query.get("acquire"))
+        entry = Entry(key, call.body, entry.flags, session=_text(query.get("acquire")))
         change = entries.lock
     elif "release" in query:
-        entry = Entry(key, call.body, entry.flags, session=query.get("release"))
+        entry = Entry(key, call.body, entry.flags, session=_text(query.get("release")))
         change = entries.unlock
     try:
         return Answer(await call.store.write(lambda writer: change(writer, entry)) is not None)
@@ -135,9 +135,20 @@ def _key(call: Call) -> bytes:
     return cleaned.encode(errors="surrogateescape")
 
 
+def _text(name: str) -> str:
+    """What is a text everywhere: bytes that are none are read as U+FFFD."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def _refuse_conflict(query: Query, *flags: str) -> None:
     if sum(flag in query for flag in flags) > 1:
         raise bad_request(f"Conflicting flags: {urlencode(sorted(query.pairs()))}\n")
 
 
-ROUTES = (Route("/v1/kv/", {"GET": get, "PUT": put, "DELETE": delete}),)
+ROUTES = (
+    Route(
+        "/v1/kv/",
+        {"GET": questioned(get), "PUT": questioned(put), "DELETE": questioned(delete)},
+        is_of_bytes=True,
+    ),
+)

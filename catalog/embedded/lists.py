@@ -11,13 +11,7 @@ from .entries import Entry
 from .errors import Refused
 from .filter import Filter, FilterError
 from .filter_fields import Fields
-
-# What a read carries that a server refused: nothing was read, so there is no index to wait from.
-_NOTHING_READ = (
-    ("X-Consul-Index", "1"),
-    ("X-Consul-KnownLeader", "false"),
-    ("X-Consul-LastContact", "0"),
-)
+from .scope import read_refused
 
 
 def chosen(call: Call, fields: Fields, found: Sequence[Entry]) -> list[Entry]:
@@ -31,7 +25,7 @@ def filter_of(call: Call, fields: Fields) -> Filter:
     try:
         return Filter.of(call.query.get("filter"), fields)
     except FilterError as error:
-        raise Refused(500, str(error), _NOTHING_READ) from None
+        raise read_refused(call.method, call.path, str(error)) from None
 
 
 def agent_filter_of(call: Call, fields: Fields) -> Filter:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from .answer import Answer
+from .blocking import questioned
 from .call import Call, Route
 from .shared import DATACENTER, VERSION
 from .store import Reader
@@ -138,8 +139,8 @@ def _stats(call: Call, *, is_server: bool) -> dict[str, dict[str, str]]:
 
 
 ROUTES = (
-    Route("/v1/status/leader", {"GET": leader}),
-    Route("/v1/status/peers", {"GET": peers}),
+    Route("/v1/status/leader", {"GET": questioned(leader)}),
+    Route("/v1/status/peers", {"GET": questioned(peers)}),
     Route("/v1/catalog/datacenters", {"GET": datacenters}),
     Route("/v1/agent/version", {"GET": version}),
     Route("/v1/agent/members", {"GET": members}),

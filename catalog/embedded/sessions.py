@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from .answer import Answer
-from .blocking import Reading, blocking
-from .body import Fields, parse_json
+from .blocking import Reading, blocking, questioned
+from .body import LEAST_INT, MOST_INT, Fields, parse_json
 from .call import Call, Route
 from .durations import HOUR_NS, SECOND_NS, format_duration, parse_duration
 from .errors import Refused, bad_request
@@ -109,7 +109,10 @@ def _lock_delay_ns(fields: Fields) -> int:
         delay = parse_duration(value)
     else:
         delay = int(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0
-    return delay * SECOND_NS if delay < LEAST_LOCK_DELAY_NS else delay
+    delay = delay * SECOND_NS if delay < LEAST_LOCK_DELAY_NS else delay
+    return (
+        delay if LEAST_INT <= delay <= MOST_INT else 0
+    )  # which is what is left when Go's runs over
 
 
 def _check(document: dict[str, Any]) -> None:
@@ -165,7 +168,7 @@ def _found(reader: Reader, where: str, *values: object) -> list[dict[str, Any]]:
 ROUTES = (
     Route("/v1/session/create", {"PUT": create}),
     Route("/v1/session/destroy/", {"PUT": destroy}),
-    Route("/v1/session/renew/", {"PUT": renew}),
+    Route("/v1/session/renew/", {"PUT": questioned(renew)}),
     Route("/v1/session/info/", {"GET": blocking(info)}),
     Route("/v1/session/node/", {"GET": blocking(of_node)}),
     Route("/v1/session/list", {"GET": blocking(all_of_them)}),

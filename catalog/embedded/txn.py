@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import kv_entries
 from .answer import Answer
+from .blocking import Question
 from .body import Fields, go_kind, parse_json, quoted
 from .call import PAGES, Call, Route
 from .errors import Refused, bad_request
@@ -36,6 +36,7 @@ async def txn(call: Call) -> Answer:
     try:
         if any(verb in _WRITING for verb, _ in operations):
             return _done(await call.store.write(lambda writer: _run(writer, operations)))
+        Question.of(call)
         fields, headers = _read_fields(is_known_leader=True)
         return _done(call.store.read(lambda reader: _run(reader, operations)), fields, headers)
     except _Failed as failed:
@@ -260,9 +261,9 @@ def _operation(fields: Fields) -> tuple[str, Entry]:
     entry = Entry(
         kv.text("Key").encode(errors="replace"),
         _value(kv.text("Value")),
-        kv.number("Flags"),
+        kv.unsigned("Flags"),
         kv.text("Session") or None,
-        modify_index=kv.number("Index"),
+        modify_index=kv.unsigned("Index"),
     )
     return kv.text("Verb"), entry
 
@@ -270,7 +271,7 @@ def _operation(fields: Fields) -> tuple[str, Entry]:
 def _value(text: str) -> bytes:
     try:
         return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
-    except binascii.Error:
+    except ValueError:  # what is no base64, and what is no ASCII
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
         at = next((i for i, c in enumerate(text) if c not in alphabet), len(text))
         raise ValueError(f"illegal base64 data at input byte {at}") from None

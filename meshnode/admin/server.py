@@ -21,6 +21,16 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ANSWER_TIMEOUT_S = 5.0
 # An answer that is under way at the end; there is nothing in it worth waiting for.
 SHUTDOWN_S = 0.5
+ABOUT = """\
+{node} of the mesh. What can be read here:
+  http://{address}/status    the node as JSON: table, listeners, services, certificates, problems
+  http://{address}/problems  its problems alone
+  http://{address}/traces    the newest requests (`meshnode trace last` draws them, of all nodes)
+  http://{address}/snapshot  the table in force
+  http://{address}/metrics   for Prometheus
+  http://{address}/ready     whether it serves, and if not, why
+  http://{address}/live      whether the agent runs
+"""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -53,6 +63,7 @@ class AdminServer:
         )
         app.add_routes(
             [
+                web.get("/", self._about),
                 web.get("/live", self._live),
                 web.get("/ready", self._ready),
                 web.get("/status", self._status),
@@ -78,6 +89,11 @@ class AdminServer:
     async def __aexit__(self, *_: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _about(self, _: web.Request) -> web.Response:
+        """For who types the address into a browser."""
+        node = "this node" if self.view is None else self.view.node
+        return web.Response(text=ABOUT.format(node=node, address=self.address))
 
     async def _live(self, _: web.Request) -> web.Response:
         return web.Response(text="live\n")
@@ -130,6 +146,8 @@ async def _translate(request: web.Request, handler: Handler) -> web.StreamRespon
             return await handler(request)
     except (UsageError, TraceIdError) as error:
         return _json({"error": str(error)}, status=400)
+    except web.HTTPNotFound:
+        return _json({"error": "there is no such page: / lists those there are"}, status=404)
     except ProxyError as error:
         return _json({"error": str(error)}, status=503)
     except TimeoutError:

@@ -13,6 +13,7 @@ from catalog import KvEntry, key_problem, route_name
 
 from ..errors import MeshnodeError, UsageError
 from .completing import complete_key
+from .misuse import file_of, unquoted
 from .options import Asked, with_consul
 from .output import printable, say, say_json
 from .reach import consul_client, run
@@ -47,6 +48,9 @@ def put(
 ) -> None:
     """Write one key, and say what the nodes think of it."""
     check_key(key)
+    output = file_of(sys.stdout.fileno())
+    if output is not None and value is not None and value.endswith("-"):
+        raise UsageError(unquoted(["put", key, value], output))
     run(_put(asked, key, _value(value, file), seconds_of(timeout) if wait else 0.0))
 
 
@@ -115,6 +119,8 @@ def _value(word: str | None, file: Path | None) -> bytes:
         raise UsageError(f"the value is missing: {EXAMPLE}")
     else:
         raw = sys.stdin.buffer.read(VALUE_LIMIT_BYTES + 1)
+        if not raw:
+            raise UsageError(f"the value is missing, standard input is empty: {EXAMPLE}")
     if len(raw) > VALUE_LIMIT_BYTES:
         raise UsageError(
             f"the value has more than {VALUE_LIMIT_BYTES:,} bytes, which Consul does not take"

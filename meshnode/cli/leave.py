@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from uuid import UUID
 
 import typer
 
-from catalog import STATUS_PREFIX, ConsulAnswerError, ConsulClient, ConsulDenied
+from catalog import STATUS_PREFIX, ConsulAnswerError, ConsulClient, ConsulDenied, Instance
 from certs import CA_PREFIX, OWN_FILES, key_file
 
 from ..config import Folders, Settings
@@ -84,7 +85,9 @@ async def _leave(settings: Settings, *, is_sure: bool, may_forget: bool) -> Left
             raise MeshnodeError(
                 f"{node} is no node of a mesh: nothing is registered here, and there is no {settings.state_folder}"
             )
-        others = [one.node for one in await client.instances(NODE_SERVICE) if one.node != node]
+        nodes = await client.instances(NODE_SERVICE)
+        _check_folder(settings, node, nodes)
+        others = [one.node for one in nodes if one.node != node]
         _check_key(settings, others, may_forget=may_forget)
         is_last = not others
         if not is_sure:
@@ -98,6 +101,16 @@ async def _leave(settings: Settings, *, is_sure: bool, may_forget: bool) -> Left
             )
     _leave_disk(left, settings)
     return left
+
+
+def _check_folder(settings: Settings, node: str, nodes: Sequence[Instance]) -> None:
+    """An agent that lives, but in another folder, would be deregistered and go on running."""
+    lives = any(one.node == node and one.status == "passing" for one in nodes)
+    if lives and not Folders.of(settings).lock.exists():
+        raise MeshnodeError(
+            f"{node}'s agent runs, but not in {settings.state_folder}: name its folder by --state-folder "
+            "(or its settings file by --config), so that it is ended too"
+        )
 
 
 def _check_key(settings: Settings, others: list[str], *, may_forget: bool) -> None:

@@ -5,8 +5,8 @@ It runs before .venv exists, by the machine's own Python: the standard library a
 
 from __future__ import annotations
 
-import contextlib
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +24,8 @@ WORTH_TELLING_S = 3.0
 # What is shown of a build that failed.
 LAST_LINES = 25
 EXIT_INTERRUPTED = 130
+# A build nobody waits for would hold the processors, and cargo's lock against the next one.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def build(root: Path, todo: Sequence[Step], out: TextIO) -> int:
 def _run(root: Path, step: Step, output: Output, out: TextIO) -> int:
     began = time.monotonic()
     with subprocess.Popen(
-        step.words,
+        [*DIES_WITH_US, *step.words],
         cwd=root / step.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -103,8 +105,14 @@ def _run(root: Path, step: Step, output: Output, out: TextIO) -> int:
                 is_told = True
                 out.write(f"  building {step.what} (minutes the first time)\n")
                 out.flush()
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            try:
                 process.wait(PAINT_S)
+            except subprocess.TimeoutExpired:
+                continue
+            except KeyboardInterrupt:
+                # Ctrl-C went to all of the terminal, a kill to us alone.
+                process.terminate()
+                raise
         reader.join()
     return process.returncode
 
@@ -135,6 +143,7 @@ def span(seconds: float) -> str:
 def main() -> None:
     root = Path(__file__).resolve().parents[2]
     make = sys.argv[1] if len(sys.argv) > 1 else "make"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(build(root, steps(make), sys.stderr))
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -146,6 +147,7 @@ class _Demo:
             activate=activate(Path(sys.prefix), os.environ, Path.cwd()),
             environment=os.environ,
             otlp=self._wanted.otlp,
+            columns=shutil.get_terminal_size().columns if sys.stdout.isatty() else None,
         )
 
 

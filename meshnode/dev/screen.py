@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,11 @@ from .plan import FRONT_DOOR, HOST, REGISTRY_PORT, ROUTE, Plan
 
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 BETA = ("mesh/routes/beta", f"{HOST}/cart -> cart 50%, cart-next 50%")
+# A narrower terminal breaks lines itself.
+LEAST_COLUMNS = 60
+ONE_USER = (
+    'All services run as one user here, so who calls is told by the port alone (callers = "port")'
+)
 # What would send a person's commands elsewhere than their default.
 STEERING = ("CONSUL_HTTP_ADDR", "MESHNODE_CONSUL_ADDRESS")
 
@@ -28,17 +34,33 @@ class Shown:
     """What to type before `meshnode` is found, empty where it is."""
     environment: Mapping[str, str]
     otlp: str | None = None
+    columns: int | None = None
+    """How wide the terminal is; None: it is none, and no sentence is broken."""
 
 
 def screen(plan: Plan, shown: Shown) -> list[str]:
-    """The lines."""
-    return ["", *_mesh(plan, shown), "", *_suggestions(plan, shown), ""]
+    """The lines. A command has its line to itself, so that what is pasted is the command alone in every shell."""
+    return ["", *_mesh(plan, shown), "", *_suggestions(plan, shown), "  Ctrl-C ends all of it.", ""]
+
+
+def _broken(sentence: str, columns: int | None) -> list[str]:
+    """A sentence in lines of the terminal; words and addresses stay whole."""
+    if columns is None:
+        return [f"  {sentence}"]
+    return textwrap.wrap(
+        sentence,
+        max(columns - 1, LEAST_COLUMNS),
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _mesh(plan: Plan, shown: Shown) -> list[str]:
     count = len(plan.nodes)
     nodes = f"{NUMBERS[count]} node{'s' if count > 1 else ''} on this machine"
-    lines = [f"  {nodes}, configuration in {_registry(plan, shown)}."]
+    lines = _broken(f"{nodes}, configuration in {_registry(plan, shown)}.", shown.columns)
     right = [f"edge http://{plan.edge}", f"admin http://{plan.admin}"]
     rows = [
         (node.name, node.place.address, ", ".join(one.name for one in node.services))
@@ -51,12 +73,13 @@ def _mesh(plan: Plan, shown: Shown) -> list[str]:
         end = right[number] if number < len(right) else ""
         lines.append(f"    {cells[0]}  {cells[1]}   {cells[2]}    {end}".rstrip())
     between = ", encrypted between nodes" if count > 1 else ""
-    lines.append(f"  One route: shop  '{ROUTE}'. front calls cart, cart calls stock{between}.")
-    lines.append(
-        '  All services run as one user here, so who calls is told by the port alone (callers = "port"); '
-        "elsewhere by the user too."
-    )
-    lines.extend(_notes(plan, shown))
+    sentences = [
+        f"One route: shop  '{ROUTE}'. front calls cart, cart calls stock{between}.",
+        f"{ONE_USER}; elsewhere by the user too.",
+        *_notes(plan, shown),
+    ]
+    for sentence in sentences:
+        lines.extend(_broken(sentence, shown.columns))
     return lines
 
 
@@ -70,20 +93,20 @@ def _registry(plan: Plan, shown: Shown) -> str:
 def _notes(plan: Plan, shown: Shown) -> list[str]:
     lines = []
     if shown.moved:
-        lines.append(f"  Taken by others, so moved: {_moves(shown.moved)}.")
+        lines.append(f"Taken by others, so moved: {_moves(shown.moved)}.")
     if not shown.is_embedded and len(plan.nodes) == 1:
         lines.append(
-            "  One Consul agent is one node: name --consul once for each agent to have more."
+            "One Consul agent is one node: name --consul once for each agent to have more."
         )
     if shown.otlp:
-        lines.append(f"  Spans go to {shown.otlp} too.")
+        lines.append(f"Spans go to {shown.otlp} too.")
     if not shown.is_embedded:
-        lines.append("  At the end services and route are taken out of Consul again.")
+        lines.append("At the end services and route are taken out of Consul again.")
     elif shown.kept_in:
-        lines.append(f"  Keys and intentions are kept in {shown.kept_in}; logs: {shown.logs}.")
+        lines.append(f"Keys and intentions are kept in {shown.kept_in}; logs: {shown.logs}.")
     else:
         lines.append(
-            f"  It starts afresh each time; --data DIR keeps keys and intentions. Logs: {shown.logs}."
+            f"It starts afresh each time; --data DIR keeps keys and intentions. Logs: {shown.logs}."
         )
     return lines
 
@@ -105,16 +128,16 @@ def _suggestions(plan: Plan, shown: Shown) -> list[str]:
     consul = f"consul kv put{f' -http-addr={plan.registry}' if reach else ''} …"
     rows = [
         ("1", f"curl -H 'Host: {HOST}' {url}/", ""),
-        ("2", f"meshnode kv put{reach} {key} '{route}'", f"or: {consul}"),
-        ("", f"curl -H 'Host: {HOST}' {url}/cart", "a few times: half of them are new"),
+        ("2", f"meshnode kv put{reach} {key} '{route}'", ""),
+        ("", f"curl -H 'Host: {HOST}' {url}/cart", f"a few times: half of them are new; {consul} does the same"),
         ("3", f"meshnode trace{reach} last", "the last request, node by node"),
-        ("4", f"meshnode intentions deny{reach} cart stock", "and look at 1 again"),
-    ]
-    width = max(len(command) for _, command, _ in rows)
+        ("4", f"meshnode intentions deny{reach} cart stock", "look at 1 again; delete instead of deny undoes it"),
+    ]  # fmt: skip
     lines = [f"  Try in another terminal{before}:"]
     for number, command, note in rows:
-        end = f"     # {note}" if note else ""
-        lines.append(f"    {number:1}  {command.ljust(width) if note else command}{end}")
+        lines.append(f"    {number:1}  {command}")
+        if note:
+            lines.append(f"         ({note})")
     return lines
 
 

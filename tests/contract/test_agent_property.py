@@ -14,6 +14,9 @@ from tests.contract.subject import EmbeddedRegistry, RealConsul, Subject
 
 # Some ten seconds.
 EXAMPLES = 30
+# Consul's agent tells its server of a check that is registered anew as it is written, and once more as it was before: how
+# many of the two get there depends on the moment. A difference that is one comes every time.
+TRIES = 4
 MOST_OPERATIONS = 15
 
 services = st.sampled_from(("web", "db"))
@@ -99,19 +102,28 @@ async def pair(
 async def test_both_agents_answer_alike(
     pair: tuple[Subject, Subject], wanted: list[Operation]
 ) -> None:
+    differences = [await _difference(pair, wanted)]
+    while differences[-1] and len(differences) < TRIES:
+        differences.append(await _difference(pair, wanted))
+    assert not differences[-1], differences
+
+
+async def _difference(pair: tuple[Subject, Subject], wanted: list[Operation]) -> str:
+    """Where the two part; empty if they don't."""
     for subject in pair:
         await subject.clear()
     async with aiohttp.ClientSession() as client:
         ours, theirs = (Side(client, subject.http_address()) for subject in pair)
         for operation in wanted:
-            assert await ours.run(operation, "") == await theirs.run(operation, ""), operation
+            here, there = await ours.run(operation, ""), await theirs.run(operation, "")
+            if here != there:
+                return f"{operation}: {here} {there}"
             for question in QUESTIONS:
-                assert await _asked(ours, question) == await _asked(theirs, question), (
-                    operation,
-                    question,
-                )
+                here, there = await _asked(ours, question), await _asked(theirs, question)
+                if here != there:
+                    return f"{operation}, then {question}: {here} {there}"
         place = first_difference(order_of(ours.indexes), order_of(theirs.indexes))
-        assert place is None, f"{ours.indexes} {theirs.indexes}"
+        return "" if place is None else f"index {place} of {ours.indexes} {theirs.indexes}"
 
 
 async def _asked(side: Side, question: str) -> tuple[int, Any]:

@@ -59,16 +59,16 @@ class Demo:
         return self.program.output()
 
     async def screen(self) -> str:
-        """All that was written until the last suggestion is there."""
+        """All that was written until its last line is there."""
         await self.program.until(
-            lambda: re.search(r"\n    4  meshnode .*\n", self.output),
+            lambda: "Ctrl-C ends all of it." in self.output,
             self._start_s,
             what="the screen",
         )
         return self.output
 
     def suggestions(self) -> list[str]:
-        """The commands to try, in their order, as they stand on the screen, notes included."""
+        """The commands to try, in their order, as they stand on the screen."""
         return [found["command"] for found in _SUGGESTION.finditer(self.output)]
 
     async def paste(self, command: str, *, check: bool = True) -> Finished:

@@ -71,9 +71,9 @@ async def test_a_consul_that_is_away_offers_nothing_and_says_nothing(where: str)
 
 async def test_wrong_use_is_a_document_for_a_program() -> None:
     for words, sentence in (
-        (("statsu",), "Did you mean 'status'?"),
+        (("statsu",), 'did you mean "status"?'),
         (("status", "--jsn"), "--json"),
-        (("kv", "put"), "Missing argument"),
+        (("kv", "put"), "KEY is missing"),
     ):
         said = await run(COMMANDS / "meshnode", *words, "--json", check=False)
         document = json.loads(said.stdout)

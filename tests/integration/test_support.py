@@ -4,6 +4,8 @@ import asyncio
 import os
 import re
 import secrets
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests.support import (
     Nginx,
     Process,
     ProcessError,
+    children,
     descendants,
     free_port,
     kill_descendants,
@@ -257,3 +260,12 @@ async def test_a_detached_daemon_is_found_and_killed() -> None:
     assert kill_descendants(f"sleep {seconds}") == [found.pid]
     # Dead, and gone: nobody who asks for the pid finds a zombie.
     await wait_until(lambda: not Path(f"/proc/{found.pid}").exists(), what="it is gone")
+
+
+def test_code_under_test_learns_how_its_program_ended() -> None:
+    """It starts programs in this process, and asks when its turn comes."""
+    with subprocess.Popen(["sleep", "3600"]) as started:
+        started.kill()
+        os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)
+        children.reap_adopted()
+        assert started.poll() == -signal.SIGKILL

@@ -1,7 +1,8 @@
 """The processes this one starts, told from the orphans it adopts, so that a dead orphan is gone for whoever looks.
 
 A daemon that detached itself from its starter has this process as its parent (leftovers.become_subreaper). When it
-dies, it must be waited for here, or it would still seem to exist. What `spawn` started is waited for by its owner.
+dies, it must be waited for here, or it would still seem to exist. What `spawn` started is waited for by its owner, and
+what code under test started in this process by that code, which has its turn first.
 """
 
 import contextlib
@@ -12,7 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+# A dead child is waited for here once it was seen so often: the loop of whoever started it has come round by then.
+SIGHTINGS = 10
+
 _own: set[int] = set()
+_dead: dict[int, int] = {}
+"""How often each dead child was seen."""
 _starting = threading.Lock()
 
 
@@ -41,15 +47,27 @@ def spawn(
 
 
 def reap_adopted() -> None:
-    """Waits for the adopted children that are dead; never blocks."""
+    """Waits for the adopted children that stay dead; never blocks. To be called again and again."""
     if not _starting.acquire(blocking=False):
         return
     try:
-        for pid in _children() - _own:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
+        dead = {pid for pid in _children() - _own if _is_dead(pid)}
+        for pid in _dead.keys() - dead:
+            del _dead[pid]
+        for pid in dead:
+            _dead[pid] = _dead.get(pid, 0) + 1
+            if _dead[pid] >= SIGHTINGS:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
     finally:
         _starting.release()
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False
 
 
 def _children() -> set[int]:

@@ -21,7 +21,7 @@ from tests.support.process import Finished, Process, run, wait_until
 
 COMMANDS = Path(sys.executable).parent
 READY_SECONDS = 60.0
-CALL_SECONDS = 10.0
+CALL_SECONDS = 60.0
 # For the services of a node that name no port of their own for their calls.
 OUTBOUND_PORTS = 20
 

@@ -27,6 +27,8 @@ T = TypeVar("T")
 FOREIGN_SETTINGS = ("MESHNODE_", "CONSUL_", "OTEL_", "JAEGER_", "HTTP_PROXY", "http_proxy")
 # A group that got SIGKILL is gone in milliseconds; a machine that needs more is not slow but broken.
 KILL_SECONDS = 10.0
+# A command needs a second or two; one that hangs is found all the same on a machine that has ten times too much to do.
+RUN_SECONDS = 120.0
 OUTPUT_LINES_SHOWN = 40
 POLL_SECONDS = 0.02
 
@@ -182,7 +184,7 @@ async def run(
     cwd: Path | None = None,
     uid: int | None = None,
     stdin: str = "",
-    timeout: float = 30.0,
+    timeout: float = RUN_SECONDS,
     check: bool = True,
 ) -> Finished:
     """Runs a program to its end. With `check` any code but 0 is a ProcessError with both outputs."""
@@ -231,7 +233,7 @@ async def wait_until(
 ) -> T: ...
 async def wait_until(
     condition: Callable[[], object],
-    timeout: float = 30.0,
+    timeout: float = 60.0,
     *,
     what: str = "",
     interval: float = POLL_SECONDS,

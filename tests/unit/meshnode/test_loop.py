@@ -160,7 +160,7 @@ class Node:
 async def running(node: Node) -> AsyncIterator[Node]:
     tasks = [asyncio.create_task(node.supervisor.run()), asyncio.create_task(node.loop.run())]
     try:
-        await wait_until(node.loop.first_proxy.is_set)
+        await wait_until(lambda: bool(node.views) and node.view.proxy is not None)
         yield node
     finally:
         for task in tasks:
@@ -171,13 +171,15 @@ async def running(node: Node) -> AsyncIterator[Node]:
 
 
 async def until_route(node: Node, host: str) -> None:
+    """The proxy has it, and everybody was told."""
+
     def has() -> bool:
         table = node.delivery.in_force
-        return table is not None and any(
-            r["hosts"] == [host] for r in table.resources["routes"].values()
-        )
+        if table is None or node.view.digest != table.digest:
+            return False
+        return any(r["hosts"] == [host] for r in table.resources["routes"].values())
 
-    await wait_until(has, 30)
+    await wait_until(has)
 
 
 @pytest.fixture

@@ -26,8 +26,9 @@ from tests.support import wait_until
 
 from .conftest import MakeCommand
 
-# The fake is a Python program; how soon the real one is back is measured in tests/integration.
-START_S = 10.0
+# The fake is a Python program, and one too slow for the supervisor is started again; how soon the real one is back is
+# measured in tests/integration.
+START_S = 60.0
 
 
 class Watched:
@@ -58,7 +59,7 @@ async def test_a_killed_proxy_is_started_again(make_command: MakeCommand) -> Non
             os.kill(watched.up[-1].version.pid, signal.SIGKILL)
             await wait_until(lambda known=before: len(watched.up) > known, START_S)  # type: ignore[misc]
         assert "by signal 9" in watched.down[0]
-        assert watched.supervisor.restarts == 2
+        assert watched.supervisor.restarts >= len(watched.down) == 2
         assert not any(one.is_adopted for one in watched.up)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.embedded.body import Fields, parse_json
+from catalog.embedded.body import LEAST_INT, MOST_UINT, Fields, parse_json
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,11 @@ def test_any_bytes_are_a_value_or_refused(body: bytes) -> None:
         parse_json(body)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(LEAST_INT, MOST_UINT) | st.text(), st.lists
+    )
+)
 def test_json_is_read(value: Any) -> None:
     assert parse_json(json.dumps(value).encode()) == value
 

@@ -1,8 +1,14 @@
 """The build's one line: quiet where there was nothing to do, the end of the output where it failed."""
 
 import io
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from meshnode.dev.building import Output, Step, build, span, steps
 
@@ -24,6 +30,40 @@ def test_a_failed_build_shows_its_last_lines_and_ends_there(tmp_path: Path) -> N
     assert "line 98\na thing could not be built" in out.getvalue()
     assert "line 9\n" not in out.getvalue()
     assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_one_that_is_killed_takes_its_build_along(tmp_path: Path, number: signal.Signals) -> None:
+    make = tmp_path / "make"
+    make.write_text("#!/bin/sh\necho $$ > pid\nexec sleep 600\n")
+    make.chmod(0o755)
+    run = (
+        "import sys; from pathlib import Path; from meshnode.dev.building import *; "
+        "signal.signal(signal.SIGTERM, signal.default_int_handler); "
+        "build(Path(sys.argv[1]), [Step('a thing', ['./make'])], sys.stderr)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", run, str(tmp_path)], stderr=subprocess.DEVNULL
+    ) as one:
+        pid = tmp_path / "pid"
+        patiently(lambda: pid.exists() and pid.read_text().strip())
+        one.send_signal(number)
+    # It may still be a zombie of whoever adopted it.
+    patiently(lambda: not is_alive(int(pid.read_text())))
+
+
+def patiently(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
 
 
 def test_cargo_says_what_it_is_at() -> None:

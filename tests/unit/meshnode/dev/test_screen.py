@@ -76,16 +76,31 @@ def test_another_registry_is_named_in_every_command(
     assert any(f"consul kv put -http-addr={registry}" in line for line in lines)
 
 
-def test_each_suggestion_is_one_command_with_its_note_behind_a_comment_sign() -> None:
+def test_each_suggestion_is_a_line_to_itself() -> None:
     lines = screen(plan(), shown())
     first = next(number for number, line in enumerate(lines) if "Try in" in line) + 1
-    commands = [line[7:] for line in lines[first:] if line]
-    assert [shlex.split(one, comments=True)[0] for one in commands] == [
+    rest = [line[7:] for line in lines[first:] if line]
+    commands = [line for line in rest if not line.startswith("  (")]
+    assert [shlex.split(one)[0] for one in commands[:-1]] == [
         "curl", "meshnode", "curl", "meshnode", "meshnode",
     ]  # fmt: skip
-    assert shlex.split(commands[1], comments=True)[-1] == (
-        "shop.test/cart -> cart 50%, cart-next 50%"
-    )
+    # A zsh at the prompt takes no comment.
+    assert not any("#" in line for line in lines)
+    assert shlex.split(commands[1])[-1] == "shop.test/cart -> cart 50%, cart-next 50%"
+    assert lines[-2:] == ["  Ctrl-C ends all of it.", ""]
+
+
+def test_a_terminal_gets_lines_that_fit_it() -> None:
+    lines = screen(plan(), shown(columns=80))
+    commands = [line for line in lines if is_command(line)]
+    assert commands == [line for line in screen(plan(), shown()) if is_command(line)]
+    assert all(len(line) < 80 for line in lines if line not in commands)
+    whole = " ".join(" ".join(lines).split())
+    assert "in the embedded registry at 127.0.0.1:8500 (speaks Consul's API;" in whole
+
+
+def is_command(line: str) -> bool:
+    return line[7:].startswith(("curl ", "meshnode "))
 
 
 def test_moved_ports_are_named_where_people_type_them() -> None:

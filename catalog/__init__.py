@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .resource import Resource, Resources, digest_of
     from .rights import policy_line
     from .routes import Route, parse_route, to_resource
+    from .schema import SCHEMA_KINDS, SchemaKind, schema_of
     from .sessions import SessionKeeper
     from .snapshot import (
         Snapshot,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIRM",
+    "SCHEMA_KINDS",
     "STATUS_PREFIX",
     "AgentSelf",
     "CatalogError",
@@ -95,6 +97,7 @@ __all__ = [
     "Resources",
     "Route",
     "Rule",
+    "SchemaKind",
     "ServicesUpdate",
     "SessionInfo",
     "SessionKeeper",
@@ -128,6 +131,7 @@ __all__ = [
     "remember",
     "route_name",
     "save_snapshot",
+    "schema_of",
     "snapshot_from_document",
     "to_resource",
     "verdict",
@@ -170,7 +174,9 @@ _FILES = {
     "Resources": "resource",
     "Route": "routes",
     "Rule": "language.rule",
+    "SCHEMA_KINDS": "schema",
     "STATUS_PREFIX": "status",
+    "SchemaKind": "schema",
     "ServicesUpdate": "update",
     "SessionInfo": "facts",
     "SessionKeeper": "sessions",
@@ -204,6 +210,7 @@ _FILES = {
     "remember": "status",
     "route_name": "keys",
     "save_snapshot": "snapshot",
+    "schema_of": "schema",
     "snapshot_from_document": "snapshot",
     "to_resource": "routes",
     "verdict": "verdicts",

@@ -56,6 +56,7 @@ COMMANDS = (
     Line("intentions", "Say which service may call which (Consul's intentions)."),
     Line("acl", "Consul's ACLs."),
     Line("config", "Look at this node's settings, and print files to begin with."),
+    Line("schema", "Print the JSON Schema of a kind of document, or say which kinds there are."),
     Line("dev", "Run a whole mesh on this machine, with a small shop to try it on."),
     Line(
         "registry",

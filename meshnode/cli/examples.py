@@ -67,6 +67,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     "acl": (
         Example("meshnode acl policy --node node-2 --service shop", "for consul acl policy create -rules -"),
     ),
+    "schema": (
+        Example("meshnode schema", "the kinds of documents in KV, and the keys that hold them"),
+        Example("meshnode schema route > route.schema.json", "for an editor, or a check in your configuration's repository"),
+    ),
     "dev": (
         Example("meshnode dev", "three nodes and a small shop on this machine", is_long=True),
     ),

@@ -26,6 +26,7 @@ pub mod tls;
 pub mod shared;
 
 pub mod buffers;
+pub mod session;
 pub mod stream;
 pub mod side;
 pub mod pool;

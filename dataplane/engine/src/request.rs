@@ -17,7 +17,7 @@ use crate::plan::{self, Caller, Plan, Target};
 use crate::rewrite::{self, Client, Forwarding};
 use crate::router::{self, Action, Changes};
 use crate::snapshot::{Limits, ListenerKind, Network, Snapshot};
-use crate::span::text;
+use crate::span::Texts;
 use crate::trace::TraceContext;
 use crate::worker::Worker;
 
@@ -48,22 +48,11 @@ pub struct Request {
     /// This hop's place in its trace.
     pub trace: TraceContext,
     /// What a span says of the head; only where one is kept.
-    pub told: Option<Box<Told>>,
+    pub texts: Option<Texts>,
     /// When its first byte was there.
     pub started: Instant,
     /// The same, for the span.
     pub started_unix_ns: u64,
-}
-
-/// What a span tells of a request's head.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// The path, without the query: that may hold secrets.
-    pub path: Box<str>,
-    /// The host asked for.
-    pub host: Box<str>,
-    /// The client's program.
-    pub user_agent: Option<Box<str>>,
 }
 
 impl Request {
@@ -211,7 +200,8 @@ fn understand(
             &mut worker.balancer.borrow_mut(),
         ),
     };
-    let told = trace.is_sampled.then(|| Box::new(tell(head, path, &host)));
+    let user_agent = || head.headers.find(Known::UserAgent);
+    let texts = (trace.is_sampled).then(|| Texts::of(path, &host.name, user_agent()));
     let location = plan.location(&asked);
     let mut upstream_head = worker.buffers.borrow_mut().take_head();
     if let Some(path) = plan.forwarded_path(path) {
@@ -247,8 +237,8 @@ fn understand(
             .is_some_and(answer::wants_json),
         location,
         started: clock::now(),
-        started_unix_ns: if told.is_some() { clock::unix_ns() } else { 0 },
-        told,
+        started_unix_ns: if texts.is_some() { clock::unix_ns() } else { 0 },
+        texts,
         trace,
         plan,
         snapshot,
@@ -326,15 +316,6 @@ fn normal_path(path: &str, is_strict: bool) -> Result<Cow<'_, str>, Unclear> {
         normal::path(path, is_strict)
     } else {
         Ok(Cow::Borrowed(path))
-    }
-}
-
-fn tell(head: &RequestHead<'_>, path: &str, host: &Host<'_>) -> Told {
-    let user_agent = head.headers.find(Known::UserAgent);
-    Told {
-        path: text(path.as_bytes()),
-        host: text(host.name.as_bytes()),
-        user_agent: user_agent.map(text),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::rewrite::{self, Returning};
 use crate::side::Side;
 use crate::stats::UpstreamPlace;
 use crate::tries::{Cause, Failure, Tries};
+use crate::turn;
 use crate::upstream::{self, Upstream};
 use crate::worker::Worker;
 
@@ -301,6 +302,7 @@ async fn exchange(
         head: limits.head_timeout,
         deadline: head_deadline,
     };
+    turn::end().await;
     // Each wait where it stands: a future that has a name is kept twice.
     let begun = watched(&mut exchange, down.alarm, patience, |exchange, cx| {
         exchange.poll_head(cx, &mut write_head)

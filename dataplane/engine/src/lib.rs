@@ -31,6 +31,7 @@ pub mod stream;
 pub mod side;
 pub mod pool;
 pub mod idle;
+pub mod turn;
 pub mod worker;
 pub mod plan;
 pub mod rewrite;

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .language.rule import Redirect, Rule, Split
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
+    from .origins import FieldOrigin, field_origins, time_text
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
     from .resource import Resource, Resources, digest_of
@@ -75,6 +76,7 @@ __all__ = [
     "ConsulUnreachable",
     "Cost",
     "DefaultIntentionUpdate",
+    "FieldOrigin",
     "Instance",
     "InstancesUpdate",
     "IntentionSource",
@@ -117,6 +119,7 @@ __all__ = [
     "delta",
     "did_you_mean",
     "digest_of",
+    "field_origins",
     "full",
     "key_problem",
     "keys_digest",
@@ -131,6 +134,7 @@ __all__ = [
     "route_name",
     "save_snapshot",
     "snapshot_from_document",
+    "time_text",
     "to_resource",
     "verdict",
 ]
@@ -151,6 +155,7 @@ _FILES = {
     "ConsulUnreachable": "errors",
     "Cost": "transport",
     "DefaultIntentionUpdate": "update",
+    "FieldOrigin": "origins",
     "Instance": "model",
     "InstancesUpdate": "update",
     "IntentionSource": "model",
@@ -194,6 +199,7 @@ _FILES = {
     "delta": "snapshot",
     "did_you_mean": "suggestions",
     "digest_of": "resource",
+    "field_origins": "origins",
     "full": "snapshot",
     "key_problem": "keys",
     "keys_digest": "keys",
@@ -208,6 +214,7 @@ _FILES = {
     "route_name": "keys",
     "save_snapshot": "snapshot",
     "snapshot_from_document": "snapshot",
+    "time_text": "origins",
     "to_resource": "routes",
     "verdict": "verdicts",
 }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from .facts import AgentSelf, SessionInfo
     from .keys import CONFIRM, key_problem, keys_digest, route_name
+    from .language.rule import Redirect, Rule, Split
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
     from .policy import least_policy
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .resource import Resource, Resources, digest_of
     from .rights import policy_line
     from .routes import Route, parse_route, to_resource
-    from .rule import Redirect, Rule, Split
     from .sessions import SessionKeeper
     from .snapshot import (
         Snapshot,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .status_reader import Statuses, StatusReader
     from .status_writer import StatusWriter
     from .suggestions import did_you_mean, nearest
+    from .table import Changed
     from .transport import Cost
     from .update import (
         DefaultIntentionUpdate,
@@ -64,6 +65,7 @@ __all__ = [
     "AgentSelf",
     "CatalogError",
     "Change",
+    "Changed",
     "ClearEndpoint",
     "Compiled",
     "Compiler",
@@ -139,6 +141,7 @@ _FILES = {
     "CONFIRM": "keys",
     "CatalogError": "errors",
     "Change": "status",
+    "Changed": "table",
     "ClearEndpoint": "clusters",
     "Compiled": "compiler",
     "Compiler": "compiler",
@@ -164,19 +167,19 @@ _FILES = {
     "NodeVerdict": "verdicts",
     "NodesUpdate": "update",
     "Problem": "model",
-    "Redirect": "rule",
+    "Redirect": "language.rule",
     "Registration": "registration",
     "Resource": "resource",
     "Resources": "resource",
     "Route": "routes",
-    "Rule": "rule",
+    "Rule": "language.rule",
     "STATUS_PREFIX": "status",
     "ServicesUpdate": "update",
     "SessionInfo": "facts",
     "SessionKeeper": "sessions",
     "Snapshot": "snapshot",
     "SnapshotFileError": "errors",
-    "Split": "rule",
+    "Split": "language.rule",
     "Staleness": "update",
     "State": "state",
     "StatusReader": "status_reader",

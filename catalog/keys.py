@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 
+from .digests import Gathered
 from .model import KvEntry, Problem
 from .suggestions import nearest
 from .text import quote
@@ -41,12 +41,16 @@ def route_name(key: str) -> str | None:
 
 
 def keys_digest(entries: Iterable[KvEntry]) -> str:
-    """`sha256:` and hex over the lines `<key> <ModifyIndex>` sorted by key.
+    """The digest (digests.py) of the lines `<key> <ModifyIndex>`.
 
     Two nodes that agree have read the same, a deletion included.
     """
-    lines = sorted(f"{entry.key} {entry.modify_index}\n" for entry in entries)
-    return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+    return Gathered(map(key_line, entries)).digest()
+
+
+def key_line(entry: KvEntry) -> bytes:
+    """What the digest of the keys is over."""
+    return f"{entry.key} {entry.modify_index}\n".encode("utf-8", "surrogatepass")
 
 
 def key_problem(entry: KvEntry) -> Problem | None:

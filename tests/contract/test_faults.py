@@ -223,6 +223,31 @@ async def test_random_bytes_are_answered_or_closed(shared: EmbeddedRegistry) -> 
     assert "Traceback" not in shared.process.output()
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /v1/kv/gone?index=1000000&wait=10m HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/kv/gone?raw HTTP/1.1\r\nHost: x\r\n\r\n" * 20,
+        b"PUT /v1/kv/gone HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf",
+        b"PUT /v1/kv/gone HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nhalf",
+    ],
+)
+async def test_who_goes_away_leaves_no_word_in_the_log(
+    shared: EmbeddedRegistry, start: bytes
+) -> None:
+    """While the answer is on its way, and in the midst of a body."""
+    for number in range(10):
+        clients = [await _open(shared) for _ in range(50)]
+        for _, writer in clients:
+            writer.write(start)
+        change = asyncio.create_task(shared.put("gone", str(number) * 100_000))
+        for _, writer in clients:
+            writer.transport.abort()
+        await change
+    lines = shared.process.output().splitlines()
+    assert not [line for line in lines if "ERROR" in line or "Traceback" in line]
+
+
 async def test_what_is_not_there_is_501_by_name(shared: EmbeddedRegistry) -> None:
     answer = await shared.call("GET", "/v1/acl/tokens")
     assert answer.status == 501

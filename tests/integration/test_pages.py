@@ -150,7 +150,7 @@ ELSEWHERE = {
     "git clone": "whoever reads this has done so",
 }
 COMMAND = re.compile(
-    r"^\$? ?(make|meshnode|consul|curl|docker|systemctl|useradd|python3|pip|git|sudo)\b"
+    r"^\$? ?(make|meshnode|consul|curl|docker|systemctl|useradd|python3|pip|git|sudo) "
 )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .addresses import is_unspecified, socket_address
+from .language.targets import service_of
 from .model import Instance, Problem
 from .resource import Rendered, Resource, render
 from .text import quote
@@ -54,12 +55,31 @@ def cluster(
     service: str, instances: tuple[Instance, ...], nodes: MeshNodes, own_node: str, *, exists: bool
 ) -> Cluster:
     """A service's cluster. `exists`: the catalog lists it."""
+    return _cluster(service, service, instances, (nodes, own_node), exists=exists)
+
+
+def subset_cluster(
+    target: str, instances: tuple[Instance, ...], nodes: MeshNodes, own_node: str, *, exists: bool
+) -> Cluster:
+    """The cluster of a subset, of its instances. What is to be said of these is said with their service."""
+    made = _cluster(target, service_of(target), instances, (nodes, own_node), exists=exists)
+    return replace(made, clear=(), problems=())
+
+
+def _cluster(
+    name: str,
+    service: str,
+    instances: tuple[Instance, ...],
+    at: tuple[MeshNodes, str],
+    *,
+    exists: bool,
+) -> Cluster:
     endpoints: list[dict[str, Any]] = []
     faults: list[str] = []
     for instance in sorted(instances, key=lambda one: (one.node, one.id)):
         if (weight := min(instance.weight, WEIGHT_MAX)) <= 0:
             continue
-        made = _endpoint(instance, weight, nodes, own_node)
+        made = _endpoint(instance, weight, *at)
         if isinstance(made, str):
             faults.append(made)
         else:
@@ -74,16 +94,17 @@ def cluster(
         "endpoints": endpoints,
     }
     return Cluster(
-        render(service, resource),
+        render(name, resource),
         _clear(service, endpoints),
         all(instance.status in ("critical", "maintenance") for instance in instances),
         _problems(service, faults),
     )
 
 
-def as_saved(service: str, resource: Resource) -> Cluster:
+def as_saved(name: str, resource: Resource) -> Cluster:
     """A cluster of an earlier snapshot, for a service that was not looked at yet."""
-    return Cluster(render(service, resource), _clear(service, resource["endpoints"]))
+    is_whole = service_of(name) == name
+    return Cluster(render(name, resource), _clear(name, resource["endpoints"]) if is_whole else ())
 
 
 def _clear(service: str, endpoints: list[dict[str, Any]]) -> tuple[ClearEndpoint, ...]:

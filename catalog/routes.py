@@ -8,12 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from .documents import parse_document
-from .grammar import parse_line
 from .keys import ROUTES
+from .language.document import parse_document
+from .language.line import parse_line
+from .language.resource import from_fields, to_fields
+from .language.rule import Rule
 from .model import KvEntry, Problem
-from .rule import Redirect, Rule, Split
-from .text import Mistake, decode, lines, source_line
+from .text import Mistake, decode, lines, problem_of
 
 _DOCUMENT = re.compile(r"[{%]|---|\[(?!.*->)|([\"']?)[A-Za-z_][A-Za-z0-9_-]*\1\s*:(\s|$)")
 
@@ -38,7 +39,7 @@ def parse_route(name: str, entry: KvEntry) -> Route | Problem:
         text = decode(entry.value)
         rule = parse_document(text) if is_document(text) else parse_line(text)
     except Mistake as mistake:
-        return _problem(entry, text or entry.value.decode("utf-8", "replace"), mistake)
+        return problem_of(entry, text or entry.value.decode("utf-8", "replace"), mistake)
     return Route(name, entry.modify_index, rule)
 
 
@@ -53,89 +54,28 @@ def is_document(text: str) -> bool:
 
 def to_resource(route: Route) -> dict[str, Any]:
     """The route as docs/boundary.md has it."""
-    rule = route.rule
-    resource: dict[str, Any] = {
-        "key": route.key,
-        "index": route.index,
-        "hosts": [rule.host],
-        "path": {"exact" if rule.is_exact else "prefix": rule.path},
-        "action": _action_resource(rule.action),
-    }
-    if rule.timeout_ms is not None:
-        resource["timeout_ms"] = rule.timeout_ms
-    if rule.strip_prefix is not None:
-        resource["strip_prefix"] = rule.strip_prefix
-    return resource
+    return {"key": route.key, "index": route.index, **to_fields(route.rule)}
 
 
 def from_resource(name: str, resource: dict[str, Any]) -> Route:
     """The route of a saved resource, as `to_resource` made it. Raises KeyError, TypeError or ValueError on others."""
-    (kind, path), action = next(iter(resource["path"].items())), resource["action"]
-    made: Split | Redirect
-    if "redirect" in action:
-        made = Redirect(int(action["redirect"]["status"]), str(action["redirect"]["location"]))
-    else:
-        made = Split(tuple((str(part["cluster"]), int(part["weight"])) for part in action["split"]))
-    rule = Rule(
-        str(resource["hosts"][0]),
-        str(path),
-        kind == "exact",
-        made,
-        timeout_ms=resource.get("timeout_ms"),
-        strip_prefix=resource.get("strip_prefix"),
-    )
-    return Route(name, int(resource["index"]), rule)
+    return Route(name, int(resource["index"]), from_fields(resource))
 
 
 def saved_routes(resources: Mapping[str, dict[str, Any]]) -> list[Route]:
-    """The routes of a saved snapshot by key; one that a version with other forms wrote is left out."""
+    """The routes of a saved snapshot by key; one that a version with other forms wrote is left out.
+
+    So are those that stand in no key of their own: what they were made of is read again.
+    """
     routes = []
     for name, resource in resources.items():
-        with suppress(KeyError, TypeError, ValueError, StopIteration):
+        if resource.get("key") != ROUTES + name:
+            continue
+        with suppress(KeyError, TypeError, ValueError, StopIteration, AttributeError):
             routes.append(from_resource(name, resource))
     return sorted(routes, key=lambda route: route.key)
-
-
-def to_document(route: Route) -> dict[str, Any]:
-    """The route as the document form writes it, so that `parse_route` reads the same rule."""
-    rule = route.rule
-    document: dict[str, Any] = {"host": rule.host, "path": rule.path, "exact": rule.is_exact}
-    if isinstance(rule.action, Redirect):
-        document["redirect"] = {"status": rule.action.status, "location": rule.action.location}
-    elif len(rule.action.parts) == 1:
-        document["service"] = rule.action.parts[0][0]
-    else:
-        document["split"] = [
-            {"service": name, "weight": share} for name, share in rule.action.parts
-        ]
-    if rule.timeout_ms is not None:
-        document["timeout"] = f"{rule.timeout_ms}ms"
-    if rule.strip_prefix is not None:
-        document["strip"] = rule.strip_prefix
-    return document
 
 
 def age(route: Route) -> tuple[int, str]:
     """Which of two routes with the same host and path wins: the lower, older first, then by name."""
     return route.index, route.name
-
-
-def _action_resource(action: Split | Redirect) -> dict[str, Any]:
-    if isinstance(action, Redirect):
-        return {"redirect": {"status": action.status, "location": action.location}}
-    return {"split": [{"cluster": name, "weight": weight} for name, weight in action.parts]}
-
-
-def _problem(entry: KvEntry, text: str, mistake: Mistake) -> Problem:
-    at = mistake.at
-    return Problem(
-        entry.key,
-        entry.modify_index,
-        "error",
-        mistake.sentence,
-        line=at.line if at else None,
-        column=at.column if at else None,
-        length=max(at.length, 1) if at else None,
-        source=source_line(text, at.line) if at else None,
-        suggestion=mistake.suggestion,
-    )

@@ -11,10 +11,11 @@ import orjson
 from .health import CheckTable, check_table, swept, with_status
 from .held import Keys, take
 from .keys import PREFIX
+from .language.written import to_document
 from .mesh import Mesh
 from .mesh import take as take_nodes
 from .model import Instance, Intentions, KvEntry
-from .routes import saved_routes, to_document
+from .routes import saved_routes
 from .update import (
     DefaultIntentionUpdate,
     InstancesUpdate,
@@ -64,7 +65,7 @@ class State:
         return cls(
             keys=Keys(
                 tuple(
-                    KvEntry(route.key, orjson.dumps(to_document(route)), route.index)
+                    KvEntry(route.key, orjson.dumps(to_document(route.rule)), route.index)
                     for route in saved_routes(saved.resources.get("routes", {}))
                 )
             )

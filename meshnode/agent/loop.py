@@ -105,7 +105,7 @@ class AgentLoop:
         if compiled is not None and self._side is not None:
             self._side.compiled(compiled)
         if compiled is not None and not self._is_too_early(compiled):
-            self._delivery.want(compiled.digest, compiled.resources)
+            self._delivery.want(compiled.digest, compiled.resources, compiled.changed)
         if await self._delivery.settle() and self._delivery.in_force is not None:
             self._in_force_since = self._clock.unix()
             took_s = self._clock.monotonic() - clock_began

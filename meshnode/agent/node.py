@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import time
+from typing import Any
 
 from catalog import (
     CatalogError,
@@ -122,7 +123,9 @@ class Agent:
         me = await self._reach()
         self._saver.offer("node.json", lambda: write_private(self._folders.me, me.to_json()))
         self._telemetry.is_node(me.node)
-        self._side = ConsulSide(self._settings, self._folders, self._client, me, self._post)
+        self._side = ConsulSide(
+            self._settings, self._folders, self._client, me, self._post, self._stats
+        )
         self._mailbox.post(ConsulReached(self._side))
         await self._side.run()
 
@@ -233,6 +236,9 @@ class Agent:
             is_signer=None if self._side is None else self._side.is_signer,
             now=self._clock.unix(),
         )
+
+    async def _stats(self) -> dict[str, Any]:
+        return await self._proxy().client.stats()
 
     def _proxy(self) -> RunningProxy:
         if self._delivery.proxy is None:

@@ -135,6 +135,42 @@ def state(
     return made
 
 
+WHOLE_LANGUAGE = """\
+hosts: [shop.example, '*.shop.example']
+path: {glob: /beta/*/items/**}
+methods: [GET, POST]
+when:
+  - header.x-beta=1
+  - {header: x-tenant, suffix: -eu}
+  - {cookie: group, regex: '[a-c]+'}
+  - {query: q, prefix: x, negated: true}
+  - {client: [10.0.0.0/8, '2001:db8::/32']}
+  - {from: edge}
+priority: 5
+split:
+  - {service: cart, weight: 80}
+  - {service: 'cart[tag=v2]', weight: 20}
+rewrite: {regex: '/beta/([a-z]+)/(?P<rest>.*)', to: '/$1/${rest}'}
+rewrite_host: shop.internal:8443
+request_headers:
+  remove: x-debug
+  set: {x-tenant: eu}
+  add: {x-seen: [edge, mesh]}
+response_headers: {remove: [server, x-powered-by]}
+timeout: 5s
+timeout_head: 2s
+timeout_idle: 1s
+retries:
+  attempts: 3
+  on: [connect, reset, timeout, 5xx, 429]
+  per_try_timeout: 300ms
+  backoff: {base: 10ms, max: 100ms}
+  budget: {percent: 10, per_second: 5}
+  non_idempotent: true
+"""
+"""Every field that a document may have beside those it may not have together."""
+
+
 def golden_states() -> tuple[State, State]:
     """Two states, one after the other, with a bit of everything a snapshot can say.
 
@@ -149,10 +185,17 @@ def golden_states() -> tuple[State, State]:
             "routes/any": "* -> nowhere",
             "routes/old": "old.example/ -> redirect 301 https://new.example/",
             "routes/wrong": "shop.example/ -> web tiemout=2s",
+            "routes/beta": WHOLE_LANGUAGE,
+            "routes/users": (
+                "GET,HEAD shop.example,*.shop.example~/users/[0-9]+/orders when !header.x-internal, query.debug=1, "
+                "client=10.0.0.0/8|fd00::/8, from=edge|web -> cart[meta.version=2] priority=2 add=/v2"
+            ),
+            "routes/cart-rpc": "grpc shop.v1.Cart/Get when cookie.group^=b- -> cart timeout_head=500ms retries=2",
+            "routes/gone": '*=/old when header.user-agent~=(?i).*bot.* -> answer 410 "Nothing is here, ""really""."',
         },
         instance("web", meta={"mesh-user": "deploy", "mesh-outbound-port": "15005"}),
         instance("cart", "node-1"),
-        instance("cart", "node-2", weight=3),
+        instance("cart", "node-2", weight=3, meta={"version": "2"}),
         instance("cart", "node-3", status="critical"),
         instance("cart-next", "node-2", address="fd00::12", port=9001),
         instance("legacy", "old-box"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -117,7 +118,7 @@ def test_deltas_add_up_and_the_memo_changes_nothing(history: list[Update]) -> No
     before = compiler.compile(state, FACTS)
     last_good = before.last_good
     in_force = orjson.loads(orjson.dumps(before.resources))
-    old = Snapshot(0, before.digest, before.resources)
+    first = old = Snapshot(0, before.digest, before.resources)
     for generation, update in enumerate(history, start=1):
         state = state.apply(update)
         compiled = compiler.compile(state, FACTS)
@@ -126,10 +127,15 @@ def test_deltas_add_up_and_the_memo_changes_nothing(history: list[Update]) -> No
         assert alone.resources == compiled.resources
         assert (alone.digest, alone.problems) == (compiled.digest, compiled.problems)
         assert (alone.index, alone.keys_digest) == (compiled.index, compiled.keys_digest)
+        assert (alone.pending, alone.named_services) == (compiled.pending, compiled.named_services)
+        assert alone.last_good.forms == compiled.last_good.forms
         assert compiled.digest == digest_of(compiled.resources)
         check_for_a_proxy(compiled)
-        new = Snapshot(generation, compiled.digest, compiled.resources)
+        new = Snapshot(generation, compiled.digest, compiled.resources, compiled.changed)
         in_force = applied(in_force, delta(old, new))
+        # Nobody who lacks a table between, or does not know what changed, gets another document.
+        assert delta(first, new) == delta(first, replace(new, changed=None))
+        assert delta(old, new) == delta(old, replace(new, changed=None))
         assert digest_of(in_force) == compiled.digest
         old = new
 

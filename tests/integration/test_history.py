@@ -136,6 +136,25 @@ async def test_rollback_takes_all_back_at_once(mesh: tuple[MeshNode, MeshNode]) 
     assert len({await index_of(first, key) for key in (KEY, OTHER)}) == 1
 
 
+async def test_a_tree_that_was_deleted_comes_back_by_one_command(
+    mesh: tuple[MeshNode, MeshNode],
+) -> None:
+    """With all of meshnode/, history included: `mesh` is how that begins too. What the writer saw go is told anew."""
+    first, _ = mesh
+    held = {KEY: "shop.test/ -> shop timeout=6s", OTHER: "other.test/ -> shop timeout=6s"}
+    for key, value in held.items():
+        await put(first, key, value)
+    await first.cluster.delete("mesh", recurse=True)
+
+    async def is_told() -> bool:
+        return [one["new"] for one in (await changes(first))[-2:]] == [None, None]
+
+    await wait_until(is_told, 60, what="history tells that both are gone")
+    undone = await command(first, "undo")
+    assert (undone.code, undone.stdout.count("accepted by 2 of 2 nodes")) == (0, 2), undone
+    assert {key: await value_of(first, key) for key in held} == held
+
+
 async def test_two_admins_at_once_lose_nothing(mesh: tuple[MeshNode, MeshNode]) -> None:
     """Both take the same change back: one does, the other is told."""
     first, second = mesh

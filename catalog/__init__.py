@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .language.rule import Redirect, Rule, Split
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
+    from .origins import FieldOrigin, field_origins, time_text
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
     from .resource import Resource, Resources, digest_of
@@ -90,6 +91,7 @@ __all__ = [
     "ConsulUnreachable",
     "Cost",
     "DefaultIntentionUpdate",
+    "FieldOrigin",
     "History",
     "HistoryWriter",
     "Instance",
@@ -146,6 +148,7 @@ __all__ = [
     "delta",
     "did_you_mean",
     "digest_of",
+    "field_origins",
     "full",
     "history_of",
     "key_problem",
@@ -163,6 +166,7 @@ __all__ = [
     "route_name",
     "save_snapshot",
     "snapshot_from_document",
+    "time_text",
     "to_resource",
     "undoing",
     "verdict",
@@ -185,6 +189,7 @@ _FILES = {
     "ConsulUnreachable": "errors",
     "Cost": "transport",
     "DefaultIntentionUpdate": "update",
+    "FieldOrigin": "origins",
     "HISTORY_PREFIX": "history",
     "History": "history_log",
     "HistoryWriter": "history_writer",
@@ -243,6 +248,7 @@ _FILES = {
     "delta": "snapshot",
     "did_you_mean": "suggestions",
     "digest_of": "resource",
+    "field_origins": "origins",
     "full": "snapshot",
     "history_of": "history_log",
     "key_problem": "keys",
@@ -260,6 +266,7 @@ _FILES = {
     "route_name": "keys",
     "save_snapshot": "snapshot",
     "snapshot_from_document": "snapshot",
+    "time_text": "origins",
     "to_resource": "routes",
     "undoing": "restoring",
     "verdict": "verdicts",

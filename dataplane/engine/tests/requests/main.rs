@@ -10,6 +10,7 @@ mod support;
 mod answers;
 mod bodies;
 mod closing;
+mod explain;
 mod faults;
 mod heads;
 mod mesh;

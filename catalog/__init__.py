@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .client import ConsulClient
     from .clusters import ClearEndpoint
     from .compiler import Compiled, Compiler, LastGood, compile_snapshot
+    from .drain_progress import DrainState, drain_states
     from .errors import (
         CatalogError,
         ConsulAnswerError,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
         snapshot_from_document,
     )
     from .state import State
-    from .status import STATUS_PREFIX, Change, NodeStatus, remember
+    from .status import STATUS_PREFIX, Change, Draining, NodeStatus, remember
     from .status_reader import Statuses, StatusReader
     from .status_writer import StatusWriter
     from .suggestions import did_you_mean, nearest
@@ -91,6 +92,8 @@ __all__ = [
     "ConsulUnreachable",
     "Cost",
     "DefaultIntentionUpdate",
+    "DrainState",
+    "Draining",
     "FieldOrigin",
     "History",
     "HistoryWriter",
@@ -148,6 +151,7 @@ __all__ = [
     "delta",
     "did_you_mean",
     "digest_of",
+    "drain_states",
     "field_origins",
     "full",
     "history_of",
@@ -270,6 +274,9 @@ _FILES = {
     "to_resource": "routes",
     "undoing": "restoring",
     "verdict": "verdicts",
+    "DrainState": "drain_progress",
+    "Draining": "status",
+    "drain_states": "drain_progress",
 }
 
 if not TYPE_CHECKING:

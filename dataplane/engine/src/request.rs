@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer::{self, Asked};
+use crate::answer::{self, Asked, Form};
 use crate::clock::{self, Instant};
 use crate::decide::{Origin, decide};
 use crate::error::Error;
@@ -13,7 +13,7 @@ use crate::http1::{
 };
 use crate::normal::Host;
 use crate::plan::{Plan, Target};
-use crate::router::{Action, Changes};
+use crate::router::{Action, Changes, Hint};
 use crate::snapshot::{Limits, Snapshot};
 use crate::span::text;
 use crate::trace::TraceContext;
@@ -36,8 +36,10 @@ pub struct Request {
     pub keeps_client: bool,
     /// How its body ends.
     pub body: BodyLength,
-    /// Whether an answer of the mesh's own is JSON.
-    pub wants_json: bool,
+    /// What an answer of the mesh's own is written as.
+    pub form: Form,
+    /// The routes that nearly took it, where none did and the client may know.
+    pub hints: Vec<Hint>,
     /// Where it is sent, if it is.
     pub location: Option<String>,
     /// This hop's place in its trace.
@@ -114,7 +116,8 @@ impl Request {
         Asked {
             client: self.version,
             keeps_client,
-            wants_json: self.wants_json,
+            form: self.form,
+            hints: &self.hints,
             is_head: self.method == "HEAD",
             trace: Some(&self.trace),
             date,
@@ -173,6 +176,7 @@ fn understand(
         &mut worker.balancer.borrow_mut(),
         &mut upstream_head,
     );
+    let hints = decided.hints(&snapshot, origin, head);
     let told = trace
         .is_sampled
         .then(|| Box::new(tell(head, &decided.path, &decided.host)));
@@ -182,10 +186,11 @@ fn understand(
         version: head.version,
         keeps_client: head.keep_alive,
         body: head.body,
-        wants_json: head
+        form: head
             .headers
             .find(Known::Accept)
-            .is_some_and(answer::wants_json),
+            .map_or(Form::Text, Form::of),
+        hints,
         location: decided.location,
         started: clock::now(),
         started_unix_ns: if told.is_some() { clock::unix_ns() } else { 0 },

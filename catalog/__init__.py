@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .client import ConsulClient
     from .clusters import ClearEndpoint
     from .compiler import Compiled, Compiler, LastGood, compile_snapshot
+    from .drain_progress import DrainState, drain_states
     from .errors import (
         CatalogError,
         ConsulAnswerError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .language.rule import Redirect, Rule, Split
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
+    from .origins import FieldOrigin, field_origins, time_text
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
     from .resource import Resource, Resources, digest_of
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
         snapshot_from_document,
     )
     from .state import State
-    from .status import STATUS_PREFIX, Change, NodeStatus, remember
+    from .status import STATUS_PREFIX, Change, Draining, NodeStatus, remember
     from .status_reader import Statuses, StatusReader
     from .status_writer import StatusWriter
     from .suggestions import did_you_mean, nearest
@@ -90,6 +92,9 @@ __all__ = [
     "ConsulUnreachable",
     "Cost",
     "DefaultIntentionUpdate",
+    "DrainState",
+    "Draining",
+    "FieldOrigin",
     "History",
     "HistoryWriter",
     "Instance",
@@ -146,6 +151,8 @@ __all__ = [
     "delta",
     "did_you_mean",
     "digest_of",
+    "drain_states",
+    "field_origins",
     "full",
     "history_of",
     "key_problem",
@@ -163,6 +170,7 @@ __all__ = [
     "route_name",
     "save_snapshot",
     "snapshot_from_document",
+    "time_text",
     "to_resource",
     "undoing",
     "verdict",
@@ -185,6 +193,7 @@ _FILES = {
     "ConsulUnreachable": "errors",
     "Cost": "transport",
     "DefaultIntentionUpdate": "update",
+    "FieldOrigin": "origins",
     "HISTORY_PREFIX": "history",
     "History": "history_log",
     "HistoryWriter": "history_writer",
@@ -243,6 +252,7 @@ _FILES = {
     "delta": "snapshot",
     "did_you_mean": "suggestions",
     "digest_of": "resource",
+    "field_origins": "origins",
     "full": "snapshot",
     "history_of": "history_log",
     "key_problem": "keys",
@@ -260,9 +270,13 @@ _FILES = {
     "route_name": "keys",
     "save_snapshot": "snapshot",
     "snapshot_from_document": "snapshot",
+    "time_text": "origins",
     "to_resource": "routes",
     "undoing": "restoring",
     "verdict": "verdicts",
+    "DrainState": "drain_progress",
+    "Draining": "status",
+    "drain_states": "drain_progress",
 }
 
 if not TYPE_CHECKING:

@@ -33,7 +33,16 @@ from ..proxy import Command, RunningProxy, SpanCollector, Supervisor
 from . import ports, rights
 from .consul_side import ConsulSide, issued, make_provider
 from .delivery import Delivery
-from .events import ConsulReached, Event, IdentityIssued, OwnProblem, ProxyDown, ProxyUp
+from .draining import DrainCounter
+from .events import (
+    ConsulReached,
+    DrainsCounted,
+    Event,
+    IdentityIssued,
+    OwnProblem,
+    ProxyDown,
+    ProxyUp,
+)
 from .facts import Me
 from .knowledge import Clock, Knowledge
 from .loop import AgentLoop
@@ -90,6 +99,9 @@ class Agent:
             metrics=self._metrics,
             ring=self._ring,
         )
+        self._drains = DrainCounter(
+            self._stats, lambda counts: self._mailbox.post(DrainsCounted(counts))
+        )
         self._loop = AgentLoop(
             self._mailbox,
             self._knowledge,
@@ -109,6 +121,7 @@ class Agent:
                 group.create_task(self._loop.run(), name="loop")
                 group.create_task(self._saver.run(), name="saver")
                 group.create_task(self._telemetry.run(), name="telemetry")
+                group.create_task(self._drains.run(), name="drains")
                 collector = SpanCollector(self._folders.control_socket, self._telemetry.offer)
                 group.create_task(collector.run(), name="spans")
                 self._load_identities()
@@ -211,6 +224,7 @@ class Agent:
 
     def _show(self, view: View) -> None:
         self._admin.view = view
+        self._drains.want(frozenset((one.service, one.id) for one in view.draining))
         if view.is_ready:
             # Before Consul is reached the node serves what was saved, and has no name yet.
             self._notifier.ready(f"serves as {view.node}" if view.node else "serves what was saved")

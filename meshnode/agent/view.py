@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catalog import Problem
+from catalog import Draining, Problem
 
 from ..proxy import Listener
 
@@ -66,6 +66,7 @@ class View:
     outbound: tuple[tuple[str, str], ...]
     certificates: tuple[tuple[str, int], ...]
     clear: tuple[ClearEndpoint, ...]
+    draining: tuple[Draining, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -96,6 +97,7 @@ class View:
             "outbound": dict(self.outbound),
             "certificates": dict(self.certificates),
             "clear": [_fields(one) for one in self.clear],
+            "draining": [_fields(one) for one in self.draining],
             "problems": [problem.to_json() for problem in self.problems],
         }
 

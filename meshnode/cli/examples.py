@@ -67,6 +67,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     ),
     "routes": (
         Example("meshnode routes", "every route in one line, with what the nodes say"),
+        Example("meshnode routes show shop --origin", "each field of one route, and the key it comes from"),
     ),
     "services": (
         Example("meshnode services", "what is registered, how healthy, how it is reached"),

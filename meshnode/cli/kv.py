@@ -201,7 +201,12 @@ async def _list(asked: Asked, prefix: str) -> None:
         say_json([_document(entry) for entry in entries])
         return
     if not entries:
-        say(f"no key begins with {prefix}; the first route: {EXAMPLE}")
+        more = (
+            f"; the first route: {EXAMPLE}"
+            if prefix == PEOPLES
+            else f": `meshnode kv ls` lists all that people wrote under {PEOPLES}"
+        )
+        say(f"no key begins with {prefix}{more}")
     width = max((len(entry.key) for entry in entries), default=0)
     for entry in entries:
         say(f"{entry.key:<{width}}  {entry.modify_index:>8}  {_start(entry.value)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from catalog import (
     AgentSelf,
     ConsulClient,
     ConsulDenied,
+    KvEntry,
     NodeStatus,
     Problem,
     Verdict,
@@ -30,6 +31,10 @@ from .reach import consul_client, run
 from .verdict import reached_at, say_problem, say_verdict
 from .waiting import PEOPLES, wait_for_verdict
 
+if TYPE_CHECKING:
+    from catalog import DrainState
+
+DRAINS = "mesh/drain/"
 # How long `status KEY` gives the nodes to say what they think of a change that was just made.
 WAIT_S = 2.0
 NO_ACLS = (
@@ -45,6 +50,7 @@ class Mesh:
     me: AgentSelf | None
     nodes: Nodes
     now: float
+    drains: tuple[DrainState, ...] = ()
 
     @property
     def problems(self) -> list[tuple[Problem, tuple[str, ...]]]:
@@ -123,13 +129,31 @@ def _absent(found: Verdict, near: str | None) -> str:
 
 async def _mesh_status(asked: Asked) -> None:
     async with consul_client(asked.settings) as client:
-        mesh = Mesh(await _me(client), await read_nodes(client), time.time())
+        mesh = await _read(client)
     if asked.as_json:
         say_json(_document(mesh))
     else:
         _say(mesh, asked.settings.consul_address)
     if not mesh.is_well:
         raise typer.Exit(EXIT_REFUSED)
+
+
+async def _read(client: ConsulClient) -> Mesh:
+    nodes = await read_nodes(client)
+    alive = [one for one in nodes.statuses.counted if one.node in nodes.alive]
+    drains = _drains(await client.kv_list(DRAINS), alive, nodes)
+    return Mesh(await _me(client), nodes, time.time(), drains)
+
+
+def _drains(
+    entries: list[KvEntry], alive: list[NodeStatus], nodes: Nodes
+) -> tuple[DrainState, ...]:
+    """Reading documents takes a while to load: done where there is one."""
+    if not entries:
+        return ()
+    from catalog import drain_states
+
+    return drain_states(entries, alive, nodes.names)
 
 
 async def _me(client: ConsulClient) -> AgentSelf | None:
@@ -149,7 +173,12 @@ def _say(mesh: Mesh, address: str) -> None:
         ("node", "agent", "generation", "index", "changed", "services", "problems"),
         [_node_row(mesh, name) for name in mesh.nodes.names],
     )
-    for line in (*_certificate_lines(mesh), *_outbound_lines(mesh), *_clear_lines(mesh)):
+    for line in (
+        *_certificate_lines(mesh),
+        *_outbound_lines(mesh),
+        *_clear_lines(mesh),
+        *drain_lines(mesh.drains, mesh.now),
+    ):
         say(line)
     for key, reason in mesh.nodes.statuses.refused:
         say(f"{key} does not count: {reason}")
@@ -213,6 +242,36 @@ def _clear_lines(mesh: Mesh) -> list[str]:
     ]
 
 
+def drain_lines(drains: Iterable[DrainState], now: float) -> list[str]:
+    """A line for each drain: what still runs there, and whether it is safe to stop."""
+    return [f"drain          {one.key}: {_how_far(one)}{_since(one, now)}" for one in drains]
+
+
+def _how_far(state: DrainState) -> str:
+    if not state.instances and not state.waiting:
+        return f"no node knows an instance {state.drain.instance}"
+    where = ", ".join(f"{one.id} on {one.node}" for one in state.instances) or state.drain.instance
+    if state.is_safe_to_stop:
+        return f"{where} gets no request and has none left: safe to stop"
+    if state.waiting:
+        return f"{where} may still get requests: {', '.join(state.waiting)} has not said that it sends none"
+    if state.running is None:
+        return f"{where} gets no new request; what still runs there is being counted"
+    return f"{where} gets no new request, {count(state.running, 'request')} still {'runs' if state.running == 1 else 'run'} there"
+
+
+def _since(state: DrainState, now: float) -> str:
+    """How long it lasts, where that is known, and of which time."""
+    if state.since_unix_ms is None or state.is_safe_to_stop:
+        return ""
+    lasted_s = max(0.0, now - state.since_unix_ms / 1000)
+    grace_ms = state.drain.grace_ms
+    if grace_ms is None:
+        return f" ({ago(lasted_s)} so far)"
+    over = ", which is over" if lasted_s * 1000 > grace_ms else ""
+    return f" ({ago(lasted_s)} of {ago(grace_ms / 1000)}{over})"
+
+
 def _document(mesh: Mesh) -> dict[str, Any]:
     return {
         "is_well": mesh.is_well,
@@ -221,6 +280,7 @@ def _document(mesh: Mesh) -> dict[str, Any]:
         "nodes": [
             _node_document(mesh, name, mesh.nodes.status_of(name)) for name in mesh.nodes.names
         ],
+        "drains": [one.to_json() for one in mesh.drains],
         "refused_statuses": dict(mesh.nodes.statuses.refused),
         "problems": [
             {**problem.to_json(), "nodes": list(names)} for problem, names in mesh.problems

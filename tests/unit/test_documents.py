@@ -1,0 +1,44 @@
+"""README and docs/ lead where they say, and the routes they show are routes. What they say is typed elsewhere (test_pages.py)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from catalog.language.line import parse_line
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+)
+_LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
+_CODE = re.compile(r"`([^`\n]+ -> [^`\n]+)`")
+_PUT = re.compile(r"kv put \S+ '([^']+ -> [^']+)'")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in _LINK.findall(page.read_text()):
+        path, _, heading = link.partition("#")
+        target = (page.parent / path) if path else page
+        assert target.exists(), link
+        if heading:
+            assert heading in {anchor(line) for line in target.read_text().splitlines()}, link
+
+
+def anchor(line: str) -> str:
+    """What a heading is called in a link; nothing for other lines."""
+    if not line.startswith("#"):
+        return ""
+    return re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+
+
+def test_every_route_in_readme_is_one() -> None:
+    text = (ROOT / "README.md").read_text()
+    shown = [*_CODE.findall(text), *_PUT.findall(text)]
+    assert len(shown) > 8
+    for route in shown:
+        # A command quotes its route.
+        parse_line(route.partition("'")[2].rstrip("'") if "'" in route else route)

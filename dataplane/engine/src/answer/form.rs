@@ -17,7 +17,8 @@ impl Form {
     pub fn of(accept: &[u8]) -> Self {
         // What most clients say, without a closer look: nothing in particular, or nothing of ours.
         let names = |word: &[u8]| memchr::memmem::find(accept, word).is_some();
-        if accept == b"*/*" || !(names(b"json") || names(b"html")) {
+        let is_lower = || !accept.iter().any(u8::is_ascii_uppercase);
+        if accept == b"*/*" || (is_lower() && !names(b"json") && !names(b"html")) {
             return Self::Text;
         }
         let mut best = (Self::Text, 0);
@@ -61,11 +62,21 @@ impl Form {
     }
 }
 
-/// A quality of 0 to 1 in thousandths; what is none is 0.
+/// A quality, `0.8` or `1`, in thousandths; what is none is 0.
 fn thousandths(quality: &[u8]) -> u32 {
-    let quality = std::str::from_utf8(quality).ok();
-    let number = quality.and_then(|text| text.parse::<f32>().ok());
-    number.map_or(0, |number| (number.clamp(0.0, 1.0) * 1000.0).round() as u32)
+    let (whole, digits) = match quality {
+        [whole @ (b'0' | b'1'), b'.', digits @ ..] if digits.len() <= 3 => (whole, digits),
+        [whole @ (b'0' | b'1')] => (whole, &[][..]),
+        _ => return 0,
+    };
+    let mut thousandths = u32::from(whole - b'0') * 1000;
+    for (digit, worth) in digits.iter().zip([100, 10, 1]) {
+        if !digit.is_ascii_digit() {
+            return 0;
+        }
+        thousandths += u32::from(digit - b'0') * worth;
+    }
+    thousandths.min(1000)
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
     from .origins import FieldOrigin, field_origins, time_text
+    from .policies.policies import Policies, decide_policies
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
     from .resource import Resource, Resources, digest_of
@@ -117,6 +118,7 @@ __all__ = [
     "Outcome",
     "Past",
     "Pen",
+    "Policies",
     "Problem",
     "Redirect",
     "Registration",
@@ -148,6 +150,7 @@ __all__ = [
     "Watches",
     "change_to_json",
     "compile_snapshot",
+    "decide_policies",
     "delta",
     "did_you_mean",
     "digest_of",
@@ -277,6 +280,8 @@ _FILES = {
     "DrainState": "drain_progress",
     "Draining": "status",
     "drain_states": "drain_progress",
+    "Policies": "policies.policies",
+    "decide_policies": "policies.policies",
 }
 
 if not TYPE_CHECKING:

@@ -31,8 +31,7 @@ from .policed import (
     with_defaults_of,
     with_drains,
 )
-from .policies.policies import Policies
-from .policies.policies import decide as decide_policies
+from .policies.policies import Policies, decide_policies
 from .policies.read import Written
 from .policies.settings import MeshSettings
 from .resource import Rendered, Resource, Resources

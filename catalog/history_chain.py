@@ -54,14 +54,16 @@ def catch_up(
     """
     high = max((index for index, _ in recorded.values()), default=0)
     there = {entry.key: entry for entry in entries if not entry.key.endswith("/")}
+    # A tree that is deleted from above leaves the prefix an older index; it went after all that was put.
+    gone_at = max(consul_index, high + 1)
     found = [
         _on_top(entry, recorded.get(entry.key))
         for entry in there.values()
         if entry.modify_index > recorded.get(entry.key, (high, None))[0]
     ]
     found += [
-        KeyChange(key, max(consul_index, index + 1), value, None)
-        for key, (index, value) in recorded.items()
+        KeyChange(key, gone_at, value, None)
+        for key, (_, value) in recorded.items()
         if value is not None and key not in there
     ]
     return tuple(sorted(found, key=lambda change: (change.index, change.key))[-most:])

@@ -26,6 +26,8 @@ async def test_every_suggestion_does_what_it_says(tmp_path: Path) -> None:
         assert "accepted by 3 of 3 nodes" in verdict
         answers = [(await demo.paste(carts)).stdout.partition(" on ")[0] for _ in range(8)]
         assert set(answers) == {"cart", "cart-next"}
+        assert "gone from 3 of 3 nodes" in (await demo.paste("meshnode undo")).stdout
+        assert "deleted; it was " in (await demo.paste("meshnode history mesh/routes/")).stdout
 
         await demo.paste(shop)
         tree = (await demo.paste(trace)).stdout

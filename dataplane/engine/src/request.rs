@@ -11,11 +11,10 @@ use crate::error::Error;
 use crate::http1::{
     BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Version, parse_request,
 };
-use crate::normal::Host;
 use crate::plan::{Plan, Target};
 use crate::router::{Action, Changes, Hint};
 use crate::snapshot::{Limits, Snapshot};
-use crate::span::text;
+use crate::span::Texts;
 use crate::trace::TraceContext;
 use crate::worker::Worker;
 
@@ -45,22 +44,11 @@ pub struct Request {
     /// This hop's place in its trace.
     pub trace: TraceContext,
     /// What a span says of the head; only where one is kept.
-    pub told: Option<Box<Told>>,
+    pub texts: Option<Texts>,
     /// When its first byte was there.
     pub started: Instant,
     /// The same, for the span.
     pub started_unix_ns: u64,
-}
-
-/// What a span tells of a request's head.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// The path, without the query: that may hold secrets.
-    pub path: Box<str>,
-    /// The host asked for.
-    pub host: Box<str>,
-    /// The client's program.
-    pub user_agent: Option<Box<str>>,
 }
 
 impl Request {
@@ -177,9 +165,9 @@ fn understand(
         &mut upstream_head,
     );
     let hints = decided.hints(&snapshot, origin, head);
-    let told = trace
-        .is_sampled
-        .then(|| Box::new(tell(head, &decided.path, &decided.host)));
+    let user_agent = || head.headers.find(Known::UserAgent);
+    let texts =
+        (trace.is_sampled).then(|| Texts::of(&decided.path, &decided.host.name, user_agent()));
     Request {
         head: upstream_head,
         method: known_method(head.method),
@@ -193,20 +181,11 @@ fn understand(
         hints,
         location: decided.location,
         started: clock::now(),
-        started_unix_ns: if told.is_some() { clock::unix_ns() } else { 0 },
-        told,
+        started_unix_ns: if texts.is_some() { clock::unix_ns() } else { 0 },
+        texts,
         trace,
         plan: decided.plan,
         snapshot,
-    }
-}
-
-fn tell(head: &RequestHead<'_>, path: &str, host: &Host<'_>) -> Told {
-    let user_agent = head.headers.find(Known::UserAgent);
-    Told {
-        path: text(path.as_bytes()),
-        host: text(host.name.as_bytes()),
-        user_agent: user_agent.map(text),
     }
 }
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .node import NodeFacts
     from .origins import FieldOrigin, field_origins, time_text
     from .policies.policies import Policies, decide_policies
+    from .policies.saved import load_policies, policies_to_json
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
     from .resource import Resource, Resources, digest_of
@@ -162,11 +163,13 @@ __all__ = [
     "keys_digest",
     "least_policy",
     "live_nodes",
+    "load_policies",
     "load_snapshot",
     "nearest",
     "operations",
     "parse_route",
     "persist",
+    "policies_to_json",
     "policy_line",
     "remember",
     "rolling_back",
@@ -282,6 +285,8 @@ _FILES = {
     "drain_states": "drain_progress",
     "Policies": "policies.policies",
     "decide_policies": "policies.policies",
+    "load_policies": "policies.saved",
+    "policies_to_json": "policies.saved",
 }
 
 if not TYPE_CHECKING:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
     from .origins import FieldOrigin, field_origins, time_text
+    from .policies.policies import Policies, decide_policies
+    from .policies.saved import load_policies, policies_to_json
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
     from .resource import Resource, Resources, digest_of
@@ -117,6 +119,7 @@ __all__ = [
     "Outcome",
     "Past",
     "Pen",
+    "Policies",
     "Problem",
     "Redirect",
     "Registration",
@@ -148,6 +151,7 @@ __all__ = [
     "Watches",
     "change_to_json",
     "compile_snapshot",
+    "decide_policies",
     "delta",
     "did_you_mean",
     "digest_of",
@@ -159,11 +163,13 @@ __all__ = [
     "keys_digest",
     "least_policy",
     "live_nodes",
+    "load_policies",
     "load_snapshot",
     "nearest",
     "operations",
     "parse_route",
     "persist",
+    "policies_to_json",
     "policy_line",
     "remember",
     "rolling_back",
@@ -277,6 +283,10 @@ _FILES = {
     "DrainState": "drain_progress",
     "Draining": "status",
     "drain_states": "drain_progress",
+    "Policies": "policies.policies",
+    "decide_policies": "policies.policies",
+    "load_policies": "policies.saved",
+    "policies_to_json": "policies.saved",
 }
 
 if not TYPE_CHECKING:

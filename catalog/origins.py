@@ -14,7 +14,7 @@ from .language.settings import TIMES
 from .language.written import to_document
 from .model import KvEntry, Problem
 from .policies.defaults import BUILT_IN, HEADERS, Origin, layers, origins
-from .policies.policies import Policies, decide
+from .policies.policies import Policies, decide_policies
 from .policies.settings import MeshSettings
 from .routes import Route, parse_route, to_resource
 
@@ -61,7 +61,7 @@ def field_origins(
         if field not in TIMES and field not in ("retries", *HEADERS)
     ]
     if isinstance(route.rule.action, Split):
-        told += _sent_on(route, own, decide(entries, Policies()))
+        told += _sent_on(route, own, decide_policies(entries, Policies()))
     return tuple(told)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,6 +51,8 @@ class Mesh:
     nodes: Nodes
     now: float
     drains: tuple[DrainState, ...] = ()
+    written: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """When a key with a problem was written, as history tells: (key, index), Unix milliseconds."""
 
     @property
     def problems(self) -> list[tuple[Problem, tuple[str, ...]]]:
@@ -129,7 +131,7 @@ def _absent(found: Verdict, near: str | None) -> str:
 
 async def _mesh_status(asked: Asked) -> None:
     async with consul_client(asked.settings) as client:
-        mesh = await _read(client)
+        mesh = await _with_ages(client, asked, await _read(client))
     if asked.as_json:
         say_json(_document(mesh))
     else:
@@ -143,6 +145,15 @@ async def _read(client: ConsulClient) -> Mesh:
     alive = [one for one in nodes.statuses.counted if one.node in nodes.alive]
     drains = _drains(await client.kv_list(DRAINS), alive, nodes)
     return Mesh(await _me(client), nodes, time.time(), drains)
+
+
+async def _with_ages(client: ConsulClient, asked: Asked, mesh: Mesh) -> Mesh:
+    """How old what is wrong is; history is read where a key is."""
+    if not any(problem.key.startswith(PEOPLES) for problem, _ in mesh.problems):
+        return mesh
+    from .past import when_written
+
+    return replace(mesh, written=await when_written(client, asked.settings))
 
 
 def _drains(
@@ -187,10 +198,16 @@ def _say(mesh: Mesh, address: str) -> None:
         serving = (
             f"; index {problem.serving_index} goes on serving" if problem.serving_index else ""
         )
-        say(f"{problem.key}{index}   {problem.severity} on {', '.join(names)}{serving}")
+        age = _age(mesh, problem)
+        say(f"{problem.key}{index}   {problem.severity} on {', '.join(names)}{age}{serving}")
         say_problem(problem)
     if mesh.me is not None and not mesh.me.acls_deny:
         say(NO_ACLS)
+
+
+def _age(mesh: Mesh, problem: Problem) -> str:
+    at = mesh.written.get((problem.key, problem.index))
+    return "" if at is None else f", written {ago(max(0.0, mesh.now - at / 1000))} ago"
 
 
 def _node_row(mesh: Mesh, name: str) -> tuple[str, ...]:
@@ -283,7 +300,12 @@ def _document(mesh: Mesh) -> dict[str, Any]:
         "drains": [one.to_json() for one in mesh.drains],
         "refused_statuses": dict(mesh.nodes.statuses.refused),
         "problems": [
-            {**problem.to_json(), "nodes": list(names)} for problem, names in mesh.problems
+            {
+                **problem.to_json(),
+                "nodes": list(names),
+                "written_unix_ms": mesh.written.get((problem.key, problem.index)),
+            }
+            for problem, names in mesh.problems
         ],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -247,6 +248,28 @@ async def test_a_forged_entry_is_ignored_and_named(mesh: tuple[MeshNode, MeshNod
     finally:
         for key in forged:
             await first.cluster.delete(key)
+
+
+async def test_a_key_no_one_reads_is_shown_with_its_age(mesh: tuple[MeshNode, MeshNode]) -> None:
+    """Put by `consul kv put`, it is a problem on every node; by `meshnode kv put` it is not put at all."""
+    first, _ = mesh
+    index = await put(first, "mesh/route/shop", "shop.test/ -> shop")
+
+    async def shown() -> str:
+        return (await command(first, "status")).stdout
+
+    async def is_shown() -> bool:
+        return "mesh/route/shop" in await shown()
+
+    await wait_until(is_shown, 60, what="the status names it")
+    start = rf"mesh/route/shop   index {index}   error on node-1, node-2, written \d+ (ms|s|min)"
+    text = await shown()
+    assert re.search(start, text), text
+    assert 'did you mean "mesh/routes/shop"?' in text
+    assert (await command(first, "kv", "put", "mesh/route/shop", "x")).code == 2
+    aside = await command(first, "kv", "put", "aside/shop", "x")
+    assert "; no node reads it: mesh/ is read" in aside.stdout
+    await first.cluster.delete("mesh/route/shop")
 
 
 async def test_what_followed_is_told_once(mesh: tuple[MeshNode, MeshNode]) -> None:

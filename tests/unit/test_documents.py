@@ -15,6 +15,21 @@ PAGES = sorted(
 )
 _LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+ -> [^`\n]+)`")
+_FILE = re.compile(
+    r"`([a-z_]+/(?:[\w.-]+/)*(?:[\w.-]+\.(?:py|rs|md|txt|toml|yml|yaml|sh|service))?)`"
+)
+# What else has a slash is a key in Consul, or a path of a request.
+ROOMS = (
+    "benchmarks",
+    "catalog",
+    "certs",
+    "dataplane",
+    "docs",
+    "meshnode",
+    "observability",
+    "packaging",
+    "tests",
+)
 _PUT = re.compile(r"kv put \S+ '([^']+ -> [^']+)'")
 
 
@@ -26,6 +41,13 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert target.exists(), link
         if heading:
             assert heading in {anchor(line) for line in target.read_text().splitlines()}, link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    for path in _FILE.findall(page.read_text()):
+        if path.partition("/")[0] in ROOMS:
+            assert (ROOT / path).exists(), path
 
 
 def anchor(line: str) -> str:

@@ -1,0 +1,73 @@
+"""Policies on a real mesh: a service's and the mesh's times reach requests, with a route and without, and outlive the agent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.agents import until_status
+from tests.support import ConsulCluster, EchoServer, wait_until
+from tests.support.mesh import MeshNode, get
+
+pytestmark = pytest.mark.consul
+
+HOST = "shop.test"
+SLOW = "/?delay_ms=1500"
+
+
+async def test_a_service_s_policy_reaches_routes_and_calls(tmp_path: Path) -> None:
+    async with (
+        ConsulCluster(tmp_path / "consul", nodes=1) as consul,
+        EchoServer("shop-1", tmp_path) as server,
+        MeshNode(consul, "node-1", tmp_path, is_edge=True, settings={"CALLERS": "port"}) as node,
+    ):
+        shop = {"Name": "shop", "ID": "shop-1", "Port": server.port, "Address": server.address}
+        await consul.register(shop)
+        await consul.put("mesh/routes/shop", f"{HOST}/ -> shop")
+        await node.serves(HOST)
+        outbound = f"http://{await node.outbound('shop')}"
+
+        async def slow() -> tuple[int, int]:
+            """What a slow request gets at the edge by the route, and a slow call without one."""
+            called = await get(outbound + SLOW, host="shop.mesh")
+            return (await node.request(HOST, SLOW))[0], called[0]
+
+        async def until_slow(*wanted: int) -> None:
+            async def is_so() -> bool:
+                return await slow() == wanted
+
+            await wait_until(is_so, 60, what=f"slow requests get {wanted}")
+
+        await until_slow(200, 200)
+        told = await node.cli("kv", "put", "mesh/settings", "timeout: 300ms")
+        assert "accepted by 1 of 1 node" in told.stdout
+        await until_slow(504, 504)
+        await node.cli("kv", "put", "mesh/services/shop", "timeout: 20s")
+        await until_slow(200, 200)
+        await consul.put("mesh/routes/shop", f"{HOST}/ -> shop timeout=300ms")
+        await until_slow(504, 200)
+        shown = json.loads((await node.cli("routes", "show", "shop", "--origin", "--json")).stdout)
+        (timeout,) = [one for one in shown["fields"] if one["field"] == "timeout"]
+        assert (timeout["value"], timeout["from"]["key"]) == ("300ms", "mesh/routes/shop")
+
+        # A bad policy is refused with its place, and its last good form goes on, over a restart too.
+        refused = await node.cli("kv", "put", "mesh/services/shop", "tiemout: 3s", check=False)
+        assert refused.code == 1
+        assert 'did you mean "timeout"' in refused.stdout
+        await consul.put("mesh/routes/shop", f"{HOST}/ -> shop")
+        await until_slow(200, 200)
+        node.agent.kill()
+        await node.start()
+        await until_status(node, lambda now: now["is_complete"] and now["problems"])
+        await until_slow(200, 200)
+        assert (await node.request(HOST))[0] == 200
+
+        await consul.put("mesh/settings", "limits: {head_bytes: 2048}")
+        headers = {"x-long": "a" * 4096}
+        await wait_until(lambda: _is(431, node, headers), 60, what="a head of 4 KiB is refused")
+
+
+async def _is(status: int, node: MeshNode, headers: dict[str, str]) -> bool:
+    return (await node.request(HOST, headers=headers))[0] == status

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+# What an answer is that Consul does not give.
+ELSEWHERE = "so it is not Consul who answers: is this the address of its HTTP API?"
+
 
 class CatalogError(Exception):
     """The base: Consul, or something this room keeps, did not do what was asked. `str()` is the sentence."""

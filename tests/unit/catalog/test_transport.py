@@ -142,6 +142,16 @@ async def test_other_refusals_carry_status_and_words(status: int) -> None:
     assert len(caught.value.text) <= 300
 
 
+async def test_an_edge_of_ours_is_not_taken_for_consul() -> None:
+    async with FakeConsul() as fake, ConsulClient(fake.address) as client:
+        lost = Scripted(
+            status=404, headers={"Mesh-Reason": "no_route"}, body=b"no route: no route takes a/"
+        )
+        fake.script("/v1/health/service/", lost)
+        with pytest.raises(ConsulAnswerError, match=r"404: so it is not Consul who answers"):
+            await client.instances("meshnode")
+
+
 async def test_a_redirection_is_not_followed() -> None:
     async with FakeConsul() as fake, ConsulClient(fake.address) as client:
         fake.script("/v1/kv/", Scripted(status=307, headers={"Location": "/v1/kv/elsewhere"}))

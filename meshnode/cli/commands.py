@@ -61,6 +61,10 @@ COMMANDS = (
     Line("services", "List services, their health, and how they are reached and call."),
     Line("trace", "Show one request as a tree."),
     Line("kv", "Read and write keys in Consul."),
+    Line(
+        "drain",
+        "Take an instance out softly: no new request goes there; wait until it is safe to stop.",
+    ),
     Line("confirm", "Say that keys which went all at once are meant to be gone."),
     Line(
         "wait",

@@ -115,6 +115,8 @@ async def test_a_drained_instance_ends_what_it_has_and_is_then_safe_to_stop(
             "mesh/drain/shop-2: shop-2 on node-2 gets no request and has none left: safe to stop",
             "to let requests in again: meshnode kv delete mesh/drain/shop-2",
         ]
+        services = (await mesh.edge.cli("services")).stdout
+        assert "2 of 2, 1 of them draining" in services
         unknown = await mesh.edge.cli("drain", "shop-9", "--timeout", "30s", check=False)
         assert unknown.code == 3
         assert "no node knows an instance shop-9" in unknown.stdout

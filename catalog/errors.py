@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# What an answer is that Consul does not give.
-ELSEWHERE = "so it is not Consul who answers: is this the address of its HTTP API?"
+NOBODY = "so it is not Consul who answers: is this the address of its HTTP API?"
+"""What is said of a 404 where Consul has none."""
 
 
 class CatalogError(Exception):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .client import ConsulClient
     from .clusters import ClearEndpoint
     from .compiler import Compiled, Compiler, LastGood, compile_snapshot
-    from .drain_progress import DrainState, drain_states
+    from .drain_progress import DrainState, drain_problem, drain_states
     from .errors import (
         CatalogError,
         ConsulAnswerError,
@@ -155,6 +155,7 @@ __all__ = [
     "delta",
     "did_you_mean",
     "digest_of",
+    "drain_problem",
     "drain_states",
     "field_origins",
     "full",
@@ -282,6 +283,7 @@ _FILES = {
     "verdict": "verdicts",
     "DrainState": "drain_progress",
     "Draining": "status",
+    "drain_problem": "drain_progress",
     "drain_states": "drain_progress",
     "Policies": "policies.policies",
     "decide_policies": "policies.policies",

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -21,9 +21,23 @@ from .listeners import listeners
 from .memo import Memo
 from .model import Instance, KvEntry, Problem
 from .node import NodeFacts
+from .policed import (
+    DrainedEndpoint,
+    Sending,
+    asked_port,
+    calls,
+    policed,
+    policy_findings,
+    with_defaults_of,
+    with_drains,
+)
+from .policies.policies import Policies
+from .policies.policies import decide as decide_policies
+from .policies.read import Written
+from .policies.settings import MeshSettings
 from .resource import Rendered, Resource, Resources
 from .routes import saved_routes
-from .services import local_services, same_user
+from .services import LocalService, local_services, same_user
 from .shadows import shadowed
 from .snapshot import Snapshot
 from .state import State
@@ -39,6 +53,7 @@ class LastGood:
     """What goes on where the present cannot: the form in force of each key, the clusters, and how far was reached."""
 
     forms: Mapping[str, Form] = field(default_factory=dict)
+    policies: Policies = field(default_factory=Policies)
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     index: int = 0
     keys_digest: str = ""
@@ -52,7 +67,7 @@ class LastGood:
         clusters = saved.resources.get("clusters", {})
         return cls(
             forms,
-            {name: as_saved(name, resource) for name, resource in clusters.items()},
+            clusters={name: as_saved(name, resource) for name, resource in clusters.items()},
             index=max((form.route.index for form in forms.values()), default=0),
         )
 
@@ -61,10 +76,11 @@ class LastGood:
 class Compiled:
     """What a state means for one node.
 
-    `changed` says which resources are not as in the table compiled before. `index` is the highest ModifyIndex under `mesh/` that is in force or refused, never lowered; `keys_digest` is over
-    all of these keys (keys.py). Both stay as they were while `pending` names keys whose services are not swept yet.
-    `named_services` are those whose instances must be known. `held_back` is a sentence when Consul's last answer is not
-    in force. `last_good` is for the next compile.
+    `changed` says which resources are not as in the table compiled before. `index` is the highest ModifyIndex under
+    `mesh/` that is in force or refused, never lowered; `keys_digest` is over all of these keys (keys.py). Both stay as
+    they were while `pending` names keys whose services are not swept yet. `named_services` are those whose instances
+    must be known, `drained` the endpoints that drain. `held_back` is a sentence when Consul's last answer is not in
+    force. `last_good` is for the next compile.
     """
 
     resources: Resources
@@ -76,6 +92,7 @@ class Compiled:
     named_services: frozenset[str]
     local_services: tuple[str, ...]
     clear_endpoints: tuple[ClearEndpoint, ...]
+    drained: tuple[DrainedEndpoint, ...]
     pending: tuple[str, ...]
     held_back: str | None
     last_good: LastGood
@@ -104,6 +121,8 @@ def compile_snapshot(
     """The resources, problems and needs of one node."""
     previous = previous or LastGood()
     memo = memo or Memo()
+    policies = decide_policies(state.keys.entries, previous.policies)
+    state = _policed(state, policies, memo)
     forms = memo.forms_since(previous.forms).update(state.keys.entries, state.sweeps)
     local, local_problems = local_services(state.local_services, facts.address, facts.uid_of)
     own = frozenset(service.name for service in local)
@@ -120,9 +139,12 @@ def compile_snapshot(
     clusters = memo.once(
         "with all", "", (clusters, forms.routed, listed), lambda: _with_all(clusters, forms, listed)
     )
+    clusters, drained = memo.once(
+        "with drains", "", (clusters, policies.drains), lambda: _with_drains(clusters, policies)
+    )
     seen = memo.once("seen", "", (clusters,), lambda: _seen(clusters))
     ruled = memo.once("whose", "", (own, seen), lambda: tuple(sorted(own | seen.clear_services)))
-    found_listeners, listener_problems = listeners(facts, local)
+    found_listeners, listener_problems = listeners(facts, _with_ports(local, policies))
     table = memo.table
     table.replace("clusters", seen.rendered)
     table.replace("intentions", _intentions(state, memo, ruled))
@@ -130,15 +152,16 @@ def compile_snapshot(
     table.replace(
         "services", _rendered(memo, "services", {one.name: one.resource for one in local})
     )
-    table.replace("settings", _rendered(memo, "settings", {"node": _settings(state, facts)}))
-    for key in forms.changed:
-        form = forms.in_force.get(key)
-        table.put("routes", key.removeprefix(ROUTES), form.rendered if form else None)
+    settings = _settings(state, facts, policies.settings)
+    table.replace("settings", _rendered(memo, "settings", {"node": settings}))
+    _put_routes(forms, Sending.of(policies), memo, clusters if own else {})
     resources, digest, changed = table.given_out()
     problems = (
         *held.problems(state.keys),
         *(mesh.problems(state.mesh, _nodes_in_use(state)) if state.mesh.forgotten else ()),
         *forms.problems,
+        *policies.problems,
+        *policy_findings(policies, catalog, is_known=bool(state.services)),
         *memo.once("shadowed", "", (forms.in_force,), lambda: shadowed(forms.in_force)),
         *route_findings(forms.in_force, clusters, catalog, state.instances),
         *local_problems,
@@ -165,10 +188,49 @@ def compile_snapshot(
         named_services=named,
         local_services=tuple(sorted(own)),
         clear_endpoints=seen.clear,
+        drained=drained,
         pending=forms.pending,
         held_back=next((problem.message for problem in held.problems(state.keys)), None),
-        last_good=LastGood(forms.in_force, clusters, index, digest_of_keys),
+        last_good=LastGood(forms.in_force, policies, clusters, index, digest_of_keys),
     )
+
+
+def _policed(state: State, policies: Policies, memo: Memo) -> State:
+    inputs = (state.instances, state.local_services, policies)
+    instances, local = memo.once("policed", "", inputs, lambda: policed(*inputs))
+    return replace(state, instances=instances, local_services=local)
+
+
+def _with_drains(
+    clusters: Mapping[str, Cluster], policies: Policies
+) -> tuple[Mapping[str, Cluster], tuple[DrainedEndpoint, ...]]:
+    return with_drains(clusters, policies.drains) if policies.drains else (clusters, ())
+
+
+def _with_ports(local: tuple[LocalService, ...], policies: Policies) -> tuple[LocalService, ...]:
+    """The services with the ports their upstreams ask for; the meta of a registration is nearer."""
+    return tuple(
+        replace(one, outbound_port=one.outbound_port or asked_port(one.name, policies))
+        for one in local
+    )
+
+
+def _put_routes(forms: Forms, sending: Sending, memo: Memo, called: Collection[str]) -> None:
+    """The routes with what policies add, all of them once these change; `called` are clusters called from here."""
+    table = memo.table
+    is_same = memo.sending == sending
+    for key in forms.changed if is_same else {*forms.changed, *forms.in_force}:
+        form = forms.in_force.get(key)
+        made = with_defaults_of(form, sending) if form else None
+        table.put("routes", key.removeprefix(ROUTES), made)
+    memo.sending = sending
+    names = tuple(called) if sending else ()
+    own = memo.once("calls", "", (names, sending), lambda: calls(names, sending))
+    for name in memo.calls - {rendered.name for rendered in own}:
+        table.put("routes", name, None)
+    for rendered in own:
+        table.put("routes", rendered.name, rendered)
+    memo.calls = frozenset(rendered.name for rendered in own)
 
 
 def _nodes_in_use(state: State) -> frozenset[str]:
@@ -305,7 +367,9 @@ def _rendered(
     return tuple(memo.render(collection, name, made) for name, made in resources.items())
 
 
-def _settings(state: State, facts: NodeFacts) -> Resource:
+def _settings(state: State, facts: NodeFacts, written: Written[MeshSettings] | None) -> Resource:
+    """The node's settings: what its machine was told before what the mesh was."""
+    of_mesh = written.meaning if written else MeshSettings()
     followed = state.default_intention.policy if state.default_intention else "deny"
     return {
         "node": facts.node,
@@ -314,7 +378,8 @@ def _settings(state: State, facts: NodeFacts) -> Resource:
         "intention_default": facts.intention_default or followed,
         "trace_ratio": facts.trace_ratio,
         "trusted_proxies": list(facts.trusted_proxies),
-        "limits": dict(sorted(facts.limits.items())),
+        "limits": dict(sorted({**of_mesh.limits, **facts.limits}.items())),
+        **of_mesh.node,
     }
 
 

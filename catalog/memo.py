@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, cast
 
 from .forms import Form, FormBook
+from .policed import Sending
 from .reached import Reached
 from .resource import Rendered, Resource, render
 from .table import Table
@@ -19,6 +20,10 @@ class Memo:
     def __init__(self) -> None:
         self.table = Table()
         self.reached = Reached()
+        self.sending: Sending | None = None
+        """By which the routes in the table were made; None: there are none."""
+        self.calls: frozenset[str] = frozenset()
+        """The routes in the table that stand in no key of their own."""
         self._forms = FormBook({})
         self._made: dict[str, dict[str, tuple[tuple[Any, ...], Any]]] = {}
         self._rendered: dict[str, dict[str, Rendered]] = {}

@@ -55,7 +55,7 @@ class ShadowBook:
         had_priorities, self._has_priorities = self._has_priorities, self._prioritised > 0
         if had_priorities != self._has_priorities:
             self._note_inside()
-            suspects: Iterable[str] = list(self._routes)
+            suspects = {*changed, *self._routes}
         else:
             suspects = {*changed, *self._decided_by(gone), *self._decided_by(come)}
             for place in crossed:
@@ -105,10 +105,11 @@ class ShadowBook:
 
     def _judge(self, key: str) -> None:
         route = self._routes.get(key)
-        problem = route and _shadow(route, self._places, has_priorities=self._has_priorities)
-        if problem is None:
-            self._problems.pop(key, None)
-        else:
+        self._problems.pop(key, None)
+        if route is None:
+            return
+        problem = _shadow(route, self._places, has_priorities=self._has_priorities)
+        if problem is not None:
             self._problems[key] = problem
 
 

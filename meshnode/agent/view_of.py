@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from catalog import Compiled, Problem
+from catalog import Problem
 
 from .. import VERSION
 from ..proxy import Listener
@@ -10,7 +10,7 @@ from . import own_problems
 from .delivery import Delivery
 from .knowledge import Knowledge
 from .side import Side
-from .view import EDGE, MESH, ClearEndpoint, ProxyView, View
+from .view import EDGE, MESH, ProxyView, View
 
 
 def view_of(
@@ -47,7 +47,7 @@ def view_of(
         certificates=tuple(
             sorted((name, one.not_after_unix_s) for name, one in delivery.identities.items())
         ),
-        clear=_clear(compiled),
+        clear=() if compiled is None else compiled.clear_endpoints,
         problems=_problems(port_range, knowledge, delivery, side, own),
     )
 
@@ -80,12 +80,6 @@ def _proxy(delivery: Delivery, restarts: int) -> ProxyView | None:
 
 def _outbound(listeners: tuple[Listener, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((one.name, one.address) for one in listeners if one.name not in (EDGE, MESH))
-
-
-def _clear(compiled: Compiled | None) -> tuple[ClearEndpoint, ...]:
-    if compiled is None:
-        return ()
-    return tuple(ClearEndpoint(*endpoint) for endpoint in compiled.clear_endpoints)
 
 
 def _problems(

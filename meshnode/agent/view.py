@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catalog import ClearEndpoint, Problem
+from catalog import ClearEndpoint, Draining, Problem
 
 from ..proxy import Listener
 
@@ -56,6 +56,7 @@ class View:
     outbound: tuple[tuple[str, str], ...]
     certificates: tuple[tuple[str, int], ...]
     clear: tuple[ClearEndpoint, ...]
+    draining: tuple[Draining, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -86,6 +87,7 @@ class View:
             "outbound": dict(self.outbound),
             "certificates": dict(self.certificates),
             "clear": [one._asdict() for one in self.clear],
+            "draining": [_fields(one) for one in self.draining],
             "problems": [problem.to_json() for problem in self.problems],
         }
 

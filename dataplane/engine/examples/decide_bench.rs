@@ -11,7 +11,7 @@ use meshnode_engine::clock;
 use meshnode_engine::random::Random;
 use meshnode_engine::router::Asked;
 use meshnode_engine::snapshot::{ListenerKind, Snapshot};
-use meshnode_engine::span::{SpanRecord, encode, text};
+use meshnode_engine::span::{SpanRecord, Texts, encode};
 use meshnode_engine::stats::{Recorder, RequestLabels};
 use meshnode_engine::trace::TraceContext;
 
@@ -186,15 +186,15 @@ fn measure_spans() {
         service: Arc::clone(&names[0]),
         instance: None,
         method: "GET".into(),
-        path: text(b"/cart/items/42"),
+        texts: Texts::of(
+            "/cart/items/42",
+            "shop.example",
+            Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
+        ),
         scheme: "http",
-        server_address: text(b"shop.example"),
         client_address: Some([10, 0, 0, 9].into()),
         status: Some(200),
         protocol_version: "1.1",
-        user_agent: Some(text(
-            b"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
-        )),
         reason: None,
         route: snapshot.route("r0").cloned(),
         source: Some(Arc::clone(&names[0])),

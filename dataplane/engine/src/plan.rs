@@ -158,6 +158,21 @@ pub fn plan(
     }
 }
 
+/// Whether routes have a say about requests for this host.
+pub fn is_routed(kind: ListenerKind, host: &str) -> bool {
+    match kind {
+        ListenerKind::Edge => !is_mesh_host(host),
+        ListenerKind::Outbound => mesh_service(host).is_some(),
+        ListenerKind::Inbound => false,
+    }
+}
+
+/// The service a host under `.mesh` names.
+pub fn mesh_service(host: &str) -> Option<&str> {
+    host.strip_suffix(MESH_SUFFIX)
+        .filter(|service| !service.is_empty())
+}
+
 fn edge(snapshot: &Snapshot, asked: &Asked<'_>, balancer: &mut Balancer) -> Plan {
     let (host, path) = (asked.host, asked.path);
     if is_mesh_host(host) {
@@ -188,16 +203,14 @@ fn by_route(snapshot: &Snapshot, route: &Arc<Route>, balancer: &mut Balancer) ->
 }
 
 fn outbound(snapshot: &Snapshot, asked: &Asked<'_>, balancer: &mut Balancer) -> Plan {
-    match asked.host.strip_suffix(MESH_SUFFIX) {
-        Some(service) if !service.is_empty() => match snapshot.router.find(asked) {
-            Some(route) => by_route(snapshot, route, balancer),
-            None => to_cluster(snapshot, None, service),
-        },
-        _ => {
-            let host = asked.host;
-            let detail = format!("services are called as http://SERVICE.mesh/; {host} is none");
-            refused(None, Error::downstream(Reason::NotMeshHost, detail))
-        }
+    let Some(service) = mesh_service(asked.host) else {
+        let host = asked.host;
+        let detail = format!("services are called as http://SERVICE.mesh/; {host} is none");
+        return refused(None, Error::downstream(Reason::NotMeshHost, detail));
+    };
+    match snapshot.router.find(asked) {
+        Some(route) => by_route(snapshot, route, balancer),
+        None => to_cluster(snapshot, None, service),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::identity::Identity;
 use crate::plan::{Caller, Destination};
@@ -41,11 +41,12 @@ pub fn pooled(
     caller: &Caller,
     service: &Arc<str>,
     destination: &Destination,
+    now: Instant,
 ) -> Result<Option<Upstream>, Error> {
     let limits = &snapshot.settings.limits;
     let take = |key, idle_timeout| {
         let mut pool = worker.pool.borrow_mut();
-        let side = pool.take(&key, clock::now(), idle_timeout)?;
+        let side = pool.take(&key, now, idle_timeout)?;
         Some(Upstream {
             side,
             key,
@@ -180,7 +181,7 @@ async fn connect_mesh(
     worker.note_handshake(tls.is_ok());
     // No byte of the request was sent: another endpoint may be tried.
     let (tls, rest) = tls.map_err(Error::retryable)?;
-    let mut side = Side::new(Stream::Client(Box::new(tls)));
+    let mut side = Side::new(Stream::tls(tls));
     side.good_until = clock::now().checked_add(rest.saturating_sub(MARGIN));
     Ok(side)
 }

@@ -1,0 +1,30 @@
+"""What follows from what Consul told, as the agent keeps it."""
+
+from __future__ import annotations
+
+from catalog import LocalServicesUpdate
+from meshnode.agent.knowledge import Clock, Knowledge
+from meshnode.agent.ports import OutboundPorts
+from tests.support.catalog import FACTS, instance, kv
+
+
+def knowledge(first: int, last: int) -> Knowledge:
+    made = Knowledge(Clock(lambda: 0.0, lambda: 0.0), OutboundPorts(first, last, {}))
+    made.learn(FACTS)
+    made.completed()
+    return made
+
+
+def test_a_port_that_upstreams_name_is_given_to_nobody_else() -> None:
+    """Both are there at first; then one of them asks for the other's port, and the other gets its own."""
+    known = knowledge(15_001, 15_002)
+    known.apply(LocalServicesUpdate((instance("cart"), instance("web"))))
+    known.compile()
+    taken = known.ports.assigned["cart"]
+    known.apply(kv({"upstreams/web": f"port: {taken}"}))
+    known.compile()
+    assert known.compiled is not None
+    listeners = known.compiled.resources["listeners"]
+    assert listeners["web"]["address"] == f"127.0.0.1:{taken}"
+    assert listeners["cart"]["address"] == f"127.0.0.1:{30_003 - taken}"
+    assert "web" in known.named_ports

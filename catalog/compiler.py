@@ -139,7 +139,10 @@ def compile_snapshot(
         "with all", "", (clusters, forms.routed, listed), lambda: _with_all(clusters, forms, listed)
     )
     clusters, drained = memo.once(
-        "with drains", "", (clusters, policies.drains), lambda: _with_drains(clusters, policies)
+        "with drains",
+        "",
+        (clusters, policies.drains, state.instances),
+        lambda: _with_drains(clusters, policies, state),
     )
     seen = memo.once("seen", "", (clusters,), lambda: _seen(clusters))
     ruled = memo.once("whose", "", (own, seen), lambda: tuple(sorted(own | seen.clear_services)))
@@ -205,9 +208,11 @@ def _policed(state: State, policies: Policies, memo: Memo) -> State:
 
 
 def _with_drains(
-    clusters: Mapping[str, Cluster], policies: Policies
+    clusters: Mapping[str, Cluster], policies: Policies, state: State
 ) -> tuple[Mapping[str, Cluster], tuple[DrainedEndpoint, ...]]:
-    return with_drains(clusters, policies.drains) if policies.drains else (clusters, ())
+    if not policies.drains:
+        return clusters, ()
+    return with_drains(clusters, policies.drains, state.instances)
 
 
 def _with_ports(local: tuple[LocalService, ...], policies: Policies) -> tuple[LocalService, ...]:

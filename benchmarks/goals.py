@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarks.figures import Row
+from benchmarks.figures import WAKE, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,18 @@ GOALS: tuple[Goal, ...] = (
     Goal("idle", "KiB a plain connection", 4.0),
     Goal("start", "proxy memory, MiB", 20.0),
     Goal("start", "agent memory, MiB", 90.0),
+    Goal("change", "100 routes, p50, ms", 8.0),
+    Goal("change", "100 routes, p50, ms", 3.0, (WAKE,)),
+    Goal("change", "100 routes, p99, ms", 20.0),
+    Goal("change", "1,000 routes, p50, ms", 12.0),
+    Goal("change", "10,000 routes, p50, ms", 60.0),
+    Goal("change", "10,000 routes, p99, ms", 150.0),
+    Goal("change", "10,000 routes, agent CPU ms a change", 40.0),
+    Goal("change", "10,000 routes, agent memory, MiB", 250.0),
+    Goal("change", "10,000 routes, proxy memory, MiB", 100.0),
+    Goal("change", "100 routes, requests failed", 0.0),
+    Goal("change", "1,000 routes, requests failed", 0.0),
+    Goal("change", "10,000 routes, requests failed", 0.0),
 )
 
 

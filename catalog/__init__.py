@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .client import ConsulClient
     from .clusters import ClearEndpoint
     from .compiler import Compiled, Compiler, LastGood, compile_snapshot
+    from .drain_progress import DrainState, drain_problem, drain_states
     from .errors import (
         CatalogError,
         ConsulAnswerError,
@@ -18,13 +19,28 @@ if TYPE_CHECKING:
         SnapshotFileError,
     )
     from .facts import AgentSelf, SessionInfo
+    from .history import (
+        HISTORY_PREFIX,
+        KeyChange,
+        Outcome,
+        Revision,
+        SignedRevision,
+        Value,
+        change_to_json,
+    )
+    from .history_log import History, Past, history_of
+    from .history_writer import HistoryWriter, Pen, Surroundings
     from .keys import CONFIRM, key_problem, keys_digest, route_name
     from .language.rule import Redirect, Rule, Split
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
+    from .origins import FieldOrigin, field_origins, time_text
+    from .policies.policies import Policies, decide_policies
+    from .policies.saved import load_policies, policies_to_json
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
     from .resource import Resource, Resources, digest_of
+    from .restoring import Restore, RestoreRefused, operations, rolling_back, undoing
     from .rights import policy_line
     from .routes import Route, parse_route, to_resource
     from .schema import SCHEMA_KINDS, SchemaKind, schema_of
@@ -38,10 +54,12 @@ if TYPE_CHECKING:
         snapshot_from_document,
     )
     from .state import State
-    from .status import STATUS_PREFIX, Change, NodeStatus, remember
+    from .status import STATUS_PREFIX, Change, Draining, NodeStatus, remember
     from .status_reader import Statuses, StatusReader
     from .status_writer import StatusWriter
     from .suggestions import did_you_mean, nearest
+    from .table import Changed
+    from .transactions import ConsulConflict, KvOperation
     from .transport import Cost
     from .update import (
         DefaultIntentionUpdate,
@@ -61,27 +79,37 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIRM",
+    "HISTORY_PREFIX",
     "SCHEMA_KINDS",
     "STATUS_PREFIX",
     "AgentSelf",
     "CatalogError",
     "Change",
+    "Changed",
     "ClearEndpoint",
     "Compiled",
     "Compiler",
     "ConsulAnswerError",
     "ConsulClient",
+    "ConsulConflict",
     "ConsulDenied",
     "ConsulUnreachable",
     "Cost",
     "DefaultIntentionUpdate",
+    "DrainState",
+    "Draining",
+    "FieldOrigin",
+    "History",
+    "HistoryWriter",
     "Instance",
     "InstancesUpdate",
     "IntentionSource",
     "Intentions",
     "IntentionsUpdate",
     "Interruption",
+    "KeyChange",
     "KvEntry",
+    "KvOperation",
     "KvUpdate",
     "LastGood",
     "LocalServicesUpdate",
@@ -90,17 +118,25 @@ __all__ = [
     "NodeStatus",
     "NodeVerdict",
     "NodesUpdate",
+    "Outcome",
+    "Past",
+    "Pen",
+    "Policies",
     "Problem",
     "Redirect",
     "Registration",
     "Resource",
     "Resources",
+    "Restore",
+    "RestoreRefused",
+    "Revision",
     "Route",
     "Rule",
     "SchemaKind",
     "ServicesUpdate",
     "SessionInfo",
     "SessionKeeper",
+    "SignedRevision",
     "Snapshot",
     "SnapshotFileError",
     "Split",
@@ -109,31 +145,45 @@ __all__ = [
     "StatusReader",
     "StatusWriter",
     "Statuses",
+    "Surroundings",
     "UnhealthyCheck",
     "UnhealthyUpdate",
     "Update",
+    "Value",
     "Verdict",
     "Watches",
+    "change_to_json",
     "compile_snapshot",
+    "decide_policies",
     "delta",
     "did_you_mean",
     "digest_of",
+    "drain_problem",
+    "drain_states",
+    "field_origins",
     "full",
+    "history_of",
     "key_problem",
     "keys_digest",
     "least_policy",
     "live_nodes",
+    "load_policies",
     "load_snapshot",
     "nearest",
+    "operations",
     "parse_route",
     "persist",
+    "policies_to_json",
     "policy_line",
     "remember",
+    "rolling_back",
     "route_name",
     "save_snapshot",
     "schema_of",
     "snapshot_from_document",
+    "time_text",
     "to_resource",
+    "undoing",
     "verdict",
 ]
 
@@ -143,22 +193,30 @@ _FILES = {
     "CONFIRM": "keys",
     "CatalogError": "errors",
     "Change": "status",
+    "Changed": "table",
     "ClearEndpoint": "clusters",
     "Compiled": "compiler",
     "Compiler": "compiler",
     "ConsulAnswerError": "errors",
     "ConsulClient": "client",
+    "ConsulConflict": "transactions",
     "ConsulDenied": "errors",
     "ConsulUnreachable": "errors",
     "Cost": "transport",
     "DefaultIntentionUpdate": "update",
+    "FieldOrigin": "origins",
+    "HISTORY_PREFIX": "history",
+    "History": "history_log",
+    "HistoryWriter": "history_writer",
     "Instance": "model",
     "InstancesUpdate": "update",
     "IntentionSource": "model",
     "Intentions": "model",
     "IntentionsUpdate": "update",
     "Interruption": "backoff",
+    "KeyChange": "history",
     "KvEntry": "model",
+    "KvOperation": "transactions",
     "KvUpdate": "update",
     "LastGood": "compiler",
     "LocalServicesUpdate": "update",
@@ -167,11 +225,17 @@ _FILES = {
     "NodeStatus": "status",
     "NodeVerdict": "verdicts",
     "NodesUpdate": "update",
+    "Outcome": "history",
+    "Past": "history_log",
+    "Pen": "history_writer",
     "Problem": "model",
     "Redirect": "language.rule",
     "Registration": "registration",
     "Resource": "resource",
     "Resources": "resource",
+    "Restore": "restoring",
+    "RestoreRefused": "restoring",
+    "Revision": "history",
     "Route": "routes",
     "Rule": "language.rule",
     "SCHEMA_KINDS": "schema",
@@ -180,6 +244,7 @@ _FILES = {
     "ServicesUpdate": "update",
     "SessionInfo": "facts",
     "SessionKeeper": "sessions",
+    "SignedRevision": "history",
     "Snapshot": "snapshot",
     "SnapshotFileError": "errors",
     "Split": "language.rule",
@@ -188,32 +253,49 @@ _FILES = {
     "StatusReader": "status_reader",
     "StatusWriter": "status_writer",
     "Statuses": "status_reader",
+    "Surroundings": "history_writer",
     "UnhealthyCheck": "update",
     "UnhealthyUpdate": "update",
     "Update": "update",
+    "Value": "history",
     "Verdict": "verdicts",
     "Watches": "watches",
+    "change_to_json": "history",
     "compile_snapshot": "compiler",
     "delta": "snapshot",
     "did_you_mean": "suggestions",
     "digest_of": "resource",
+    "field_origins": "origins",
     "full": "snapshot",
+    "history_of": "history_log",
     "key_problem": "keys",
     "keys_digest": "keys",
     "least_policy": "policy",
     "live_nodes": "verdicts",
     "load_snapshot": "snapshot",
     "nearest": "suggestions",
+    "operations": "restoring",
     "parse_route": "routes",
     "persist": "backoff",
     "policy_line": "rights",
     "remember": "status",
+    "rolling_back": "restoring",
     "route_name": "keys",
     "save_snapshot": "snapshot",
     "schema_of": "schema",
     "snapshot_from_document": "snapshot",
+    "time_text": "origins",
     "to_resource": "routes",
+    "undoing": "restoring",
     "verdict": "verdicts",
+    "DrainState": "drain_progress",
+    "Draining": "status",
+    "drain_problem": "drain_progress",
+    "drain_states": "drain_progress",
+    "Policies": "policies.policies",
+    "decide_policies": "policies.policies",
+    "load_policies": "policies.saved",
+    "policies_to_json": "policies.saved",
 }
 
 if not TYPE_CHECKING:

@@ -97,6 +97,12 @@ class Calls:
             "POST", "/v1/internal/acl/authorize", self._datacenter, orjson.dumps(asked)
         )
 
+    async def txn(self, operations: bytes) -> Answer:
+        """`PUT /v1/txn`: all operations or none; 409 names those whose condition did not hold."""
+        return await self._transport.request(
+            "PUT", "/v1/txn", self._datacenter, operations, accepted=(200, 409)
+        )
+
     async def leader(self) -> Answer:
         """`GET /v1/status/leader`: goes through to a server, needs no right and moves nothing."""
         return await self._transport.request("GET", "/v1/status/leader", self._datacenter)

@@ -18,6 +18,7 @@ from .errors import ConsulAnswerError, ConsulDenied
 from .facts import AgentSelf, SessionInfo, field
 from .model import Instance, Intentions, KvEntry
 from .rights import policy_line
+from .transactions import KvOperation, body, results
 from .transport import Address, Answer, Cost, Transport
 
 # One for each watch of CONSUL.md, and one for all single calls, in turn: eight a node, whatever the number of services.
@@ -134,6 +135,10 @@ class ConsulClient:
     async def kv_delete(self, key: str, *, cas: int | None = None, recurse: bool = False) -> bool:
         """False if `cas` is not the key's ModifyIndex. Deleting what is not there is True."""
         return _true(await self._library.kv.delete(_key(key), recurse=recurse, cas=cas))
+
+    async def kv_txn(self, operations: Sequence[KvOperation]) -> list[KvEntry]:
+        """All of them or none, in one step; what they left, without values. Raises ConsulConflict where a condition fails."""
+        return results(await self.calls.txn(body(operations)))
 
     # Sessions
 

@@ -5,29 +5,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from . import held, intentions, mesh
 from .clusters import ClearEndpoint, Cluster, as_saved, cluster, mesh_nodes, subset_cluster
 from .destinations import catalog_names, destinations
-from .findings import route_findings
-from .forms import Form, Forms, decide, form_of
-from .keys import keys_digest
+from .findings import Ground
+from .forms import Form, Forms, form_of
+from .keys import ROUTES
 from .language.targets import service_of
 from .listeners import listeners
 from .memo import Memo
 from .model import Instance, KvEntry, Problem
 from .node import NodeFacts
-from .resource import Collections, Rendered, Resource, Resources, by_name, digest_of_rendered
+from .policed import (
+    DrainedEndpoint,
+    Sending,
+    asked_port,
+    calls,
+    policed,
+    policy_findings,
+    with_defaults_of,
+    with_drains,
+)
+from .policies.policies import Policies, decide_policies
+from .policies.read import Written
+from .policies.settings import MeshSettings
+from .resource import Rendered, Resource, Resources
 from .routes import saved_routes
-from .services import local_services, same_user
-from .shadows import shadowed
+from .services import LocalService, local_services, same_user
 from .snapshot import Snapshot
 from .state import State
 from .subsets import chosen
+from .table import Changed
 
 UNKNOWN_TRUST_DOMAIN = "unknown.invalid"
 """Stands in the settings until the certificates are there; no identity can have it (RFC 2606), no listener is open."""
@@ -38,6 +51,7 @@ class LastGood:
     """What goes on where the present cannot: the form in force of each key, the clusters, and how far was reached."""
 
     forms: Mapping[str, Form] = field(default_factory=dict)
+    policies: Policies = field(default_factory=Policies)
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     index: int = 0
     keys_digest: str = ""
@@ -51,7 +65,7 @@ class LastGood:
         clusters = saved.resources.get("clusters", {})
         return cls(
             forms,
-            {name: as_saved(name, resource) for name, resource in clusters.items()},
+            clusters={name: as_saved(name, resource) for name, resource in clusters.items()},
             index=max((form.route.index for form in forms.values()), default=0),
         )
 
@@ -60,20 +74,23 @@ class LastGood:
 class Compiled:
     """What a state means for one node.
 
-    `index` is the highest ModifyIndex under `mesh/` that is in force or refused, never lowered; `keys_digest` is over
-    all of these keys (keys.py). Both stay as they were while `pending` names keys whose services are not swept yet.
-    `named_services` are those whose instances must be known. `held_back` is a sentence when Consul's last answer is not
-    in force. `last_good` is for the next compile.
+    `changed` says which resources are not as in the table compiled before. `index` is the highest ModifyIndex under
+    `mesh/` that is in force or refused, never lowered; `keys_digest` is over all of these keys (keys.py). Both stay as
+    they were while `pending` names keys whose services are not swept yet. `named_services` are those whose instances
+    must be known, `drained` the endpoints that drain. `held_back` is a sentence when Consul's last answer is not in
+    force. `last_good` is for the next compile.
     """
 
     resources: Resources
     digest: str
+    changed: Changed
     problems: tuple[Problem, ...]
     index: int
     keys_digest: str
     named_services: frozenset[str]
     local_services: tuple[str, ...]
     clear_endpoints: tuple[ClearEndpoint, ...]
+    drained: tuple[DrainedEndpoint, ...]
     pending: tuple[str, ...]
     held_back: str | None
     last_good: LastGood
@@ -82,15 +99,18 @@ class Compiled:
 class Compiler:
     """Compiles one state after the other, with the last good forms and the memo between them."""
 
-    def __init__(self, saved: Snapshot | None = None) -> None:
-        """`saved` is the last good snapshot of an earlier run: its forms go on where keys are bad now."""
-        self._last_good = LastGood.of(saved) if saved else LastGood()
+    def __init__(self, saved: Snapshot | None = None, policies: Policies | None = None) -> None:
+        """`saved` is the last good snapshot of an earlier run, `policies` what it had: they go on where keys are bad now."""
+        last_good = LastGood.of(saved) if saved else LastGood()
+        self._last_good = replace(last_good, policies=policies or Policies())
         self._memo = Memo()
 
     def compile(self, state: State, facts: NodeFacts) -> Compiled:
         """The state compiled; deterministic given state, facts and the last good forms."""
-        compiled = compile_snapshot(state, facts, self._last_good, self._memo)
-        self._last_good = compiled.last_good
+        memo, self._memo = self._memo, Memo()
+        compiled = compile_snapshot(state, facts, self._last_good, memo)
+        # One that a fault of ours left half changed is never used again.
+        self._last_good, self._memo = compiled.last_good, memo
         return compiled
 
 
@@ -100,65 +120,125 @@ def compile_snapshot(
     """The resources, problems and needs of one node."""
     previous = previous or LastGood()
     memo = memo or Memo()
-    forms = _forms(state, previous, memo)
+    policies = decide_policies(state.keys.entries, previous.policies)
+    state = _policed(state, policies, memo)
+    forms = memo.forms_since(previous.forms).update(state.keys.entries, state.sweeps)
     local, local_problems = local_services(state.local_services, facts.address, facts.uid_of)
     own = frozenset(service.name for service in local)
     catalog = memo.once("catalog", "", (state.services,), lambda: catalog_names(state.services))
-    named, named_problems = destinations(forms.wanted, own, catalog, state.intentions)
-    clusters = _clusters(state, facts, previous, memo, named, frozenset(catalog))
-    clusters = _with_subsets(state, facts, previous, memo, clusters, forms.in_force)
-    clusters = _with_all(clusters, forms.in_force, frozenset(catalog))
-    clear = tuple(endpoint for found in clusters.values() for endpoint in found.clear)
-    ruled = tuple(sorted(own | {endpoint[0] for endpoint in clear}))
-    found_listeners, listener_problems = listeners(facts, local)
-    collections: dict[str, tuple[Rendered, ...]] = {
-        "clusters": tuple(found.rendered for found in clusters.values()),
-        "intentions": _intentions(state, memo, ruled),
-        "listeners": _rendered(memo, "listeners", found_listeners),
-        "routes": memo.once("routes", "", (forms.in_force,), lambda: _routes(forms.in_force)),
-        "services": _rendered(memo, "services", {one.name: one.resource for one in local}),
-        "settings": _rendered(memo, "settings", {"node": _settings(state, facts)}),
-    }
+    listed = memo.once("listed", "", (catalog,), lambda: frozenset(catalog))
+    named, named_problems = memo.once(
+        "named",
+        "",
+        (forms.wanted, own, catalog, state.intentions),
+        lambda: destinations(forms.wanted, own, catalog, state.intentions),
+    )
+    clusters = _clusters(state, facts, previous, memo, named, listed)
+    clusters = _with_subsets(state, facts, previous, memo, clusters, forms.routed)
+    clusters = memo.once(
+        "with all", "", (clusters, forms.routed, listed), lambda: _with_all(clusters, forms, listed)
+    )
+    clusters, drained = memo.once(
+        "with drains",
+        "",
+        (clusters, policies.drains, state.instances),
+        lambda: _with_drains(clusters, policies, state),
+    )
+    seen = memo.once("seen", "", (clusters,), lambda: _seen(clusters))
+    ruled = memo.once("whose", "", (own, seen), lambda: tuple(sorted(own | seen.clear_services)))
+    found_listeners, listener_problems = listeners(facts, _with_ports(local, policies))
+    table = memo.table
+    table.replace("clusters", seen.rendered)
+    table.replace("intentions", _intentions(state, memo, ruled))
+    table.replace("listeners", _rendered(memo, "listeners", found_listeners))
+    table.replace(
+        "services", _rendered(memo, "services", {one.name: one.resource for one in local})
+    )
+    settings = _settings(state, facts, policies.settings)
+    table.replace("settings", _rendered(memo, "settings", {"node": settings}))
+    _put_routes(forms, Sending.of(policies), memo, clusters if own else {})
+    resources, digest, changed = table.given_out()
     problems = (
         *held.problems(state.keys),
         *(mesh.problems(state.mesh, _nodes_in_use(state)) if state.mesh.forgotten else ()),
         *forms.problems,
-        *memo.once("shadowed", "", (forms.in_force,), lambda: shadowed(forms.in_force)),
-        *route_findings(forms.in_force, clusters, catalog, state.instances),
+        *policies.problems,
+        *policy_findings(policies, catalog, is_known=bool(state.services)),
+        *memo.shadows.update(forms.in_force, forms.changed),
+        *memo.findings.update(
+            forms,
+            memo.forms.leading_to,
+            Ground(clusters, seen.unusable, catalog, state.instances),
+        ),
         *local_problems,
         *named_problems,
         *listener_problems,
         *(same_user(local) if facts.callers == "user" else ()),
-        *(problem for found in clusters.values() for problem in found.problems),
-        *intentions.problems(ruled, state.intentions),
+        *seen.problems,
+        *memo.once(
+            "judged",
+            "",
+            (ruled, state.intentions),
+            lambda: intentions.problems(ruled, state.intentions),
+        ),
         *_default_problem(state, facts),
     )
     index, digest_of_keys = _reached(state.keys.entries, forms, previous, memo)
     return Compiled(
-        resources=_resources(memo, collections),
-        digest=digest_of_rendered(collections),
+        resources=resources,
+        digest=digest,
+        changed=changed,
         problems=tuple(sorted(problems, key=_by_weight)),
         index=index,
         keys_digest=digest_of_keys,
         named_services=named,
         local_services=tuple(sorted(own)),
-        clear_endpoints=clear,
+        clear_endpoints=seen.clear,
+        drained=drained,
         pending=forms.pending,
         held_back=next((problem.message for problem in held.problems(state.keys)), None),
-        last_good=LastGood(forms.in_force, clusters, index, digest_of_keys),
+        last_good=LastGood(forms.in_force, policies, clusters, index, digest_of_keys),
     )
 
 
-def _forms(state: State, previous: LastGood, memo: Memo) -> Forms:
-    swept = frozenset(state.sweeps)
-    forms = memo.once(
-        "forms",
-        "",
-        (state.keys.entries, swept, previous.forms),
-        lambda: decide(state.keys.entries, previous.forms, memo.parsed, swept),
+def _policed(state: State, policies: Policies, memo: Memo) -> State:
+    inputs = (state.instances, state.local_services, policies)
+    instances, local = memo.once("policed", "", inputs, lambda: policed(*inputs))
+    return replace(state, instances=instances, local_services=local)
+
+
+def _with_drains(
+    clusters: Mapping[str, Cluster], policies: Policies, state: State
+) -> tuple[Mapping[str, Cluster], tuple[DrainedEndpoint, ...]]:
+    if not policies.drains:
+        return clusters, ()
+    return with_drains(clusters, policies.drains, state.instances)
+
+
+def _with_ports(local: tuple[LocalService, ...], policies: Policies) -> tuple[LocalService, ...]:
+    """The services with the ports their upstreams ask for; the meta of a registration is nearer."""
+    return tuple(
+        replace(one, outbound_port=one.outbound_port or asked_port(one.name, policies))
+        for one in local
     )
-    memo.parsed = forms.parsed
-    return forms
+
+
+def _put_routes(forms: Forms, sending: Sending, memo: Memo, called: Collection[str]) -> None:
+    """The routes with what policies add, all of them once these change; `called` are clusters called from here."""
+    table = memo.table
+    is_same = memo.sending == sending
+    for key in forms.changed if is_same else {*forms.changed, *forms.in_force}:
+        form = forms.in_force.get(key)
+        made = with_defaults_of(form, sending) if form else None
+        table.put("routes", key.removeprefix(ROUTES), made)
+    memo.sending = sending
+    names = tuple(called) if sending else ()
+    own = memo.once("calls", "", (names, sending), lambda: calls(names, sending))
+    for name in memo.calls - {rendered.name for rendered in own}:
+        table.put("routes", name, None)
+    for rendered in own:
+        table.put("routes", rendered.name, rendered)
+    memo.calls = frozenset(rendered.name for rendered in own)
 
 
 def _nodes_in_use(state: State) -> frozenset[str]:
@@ -175,17 +255,48 @@ def _clusters(
 ) -> Mapping[str, Cluster]:
     """The clusters of all named services by name; of one that was not swept yet the last one, if there is any."""
     nodes = memo.once("nodes", "", (state.mesh,), lambda: mesh_nodes(state.mesh.nodes))
-    found: dict[str, Cluster] = {}
-    for service in sorted(named):
-        instances = state.instances.get(service)
-        if instances is None:
-            if last := previous.clusters.get(service):
-                found[service] = last
-            continue
-        exists = service in catalog
-        found[service] = _cluster(memo, service, instances, (nodes, facts.node, exists))
-    memo.keep("clusters", found)
-    return found
+
+    def made() -> Mapping[str, Cluster]:
+        found: dict[str, Cluster] = {}
+        for service in sorted(named):
+            instances = state.instances.get(service)
+            if instances is None:
+                if last := previous.clusters.get(service):
+                    found[service] = last
+                continue
+            exists = service in catalog
+            found[service] = _cluster(memo, service, instances, (nodes, facts.node, exists))
+        memo.keep("clusters", found)
+        return found
+
+    last = None if named <= state.instances.keys() else previous.clusters
+    return memo.once(
+        "all clusters", "", (named, state.instances, last, nodes, facts.node, catalog), made
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """All clusters, by what is of interest in them."""
+
+    rendered: tuple[Rendered, ...]
+    clear: tuple[ClearEndpoint, ...]
+    clear_services: frozenset[str]
+    unusable: frozenset[str]
+    problems: tuple[Problem, ...]
+
+
+def _seen(clusters: Mapping[str, Cluster]) -> _Seen:
+    clear = tuple(endpoint for found in clusters.values() for endpoint in found.clear)
+    return _Seen(
+        tuple(found.rendered for found in clusters.values()),
+        clear,
+        frozenset(endpoint[0] for endpoint in clear),
+        frozenset(
+            name for name, found in clusters.items() if not found.rendered.resource["endpoints"]
+        ),
+        tuple(problem for found in clusters.values() for problem in found.problems),
+    )
 
 
 def _with_subsets(
@@ -194,12 +305,12 @@ def _with_subsets(
     previous: LastGood,
     memo: Memo,
     clusters: Mapping[str, Cluster],
-    in_force: Mapping[str, Form],
+    routed: frozenset[str],
 ) -> Mapping[str, Cluster]:
     """The clusters, with one for each subset that a route in force leads to."""
-    subsets = sorted(
-        {target for form in in_force.values() for target in form.targets}.difference(clusters)
-    )
+    subsets = sorted(routed - clusters.keys())
+    if not subsets:
+        return clusters
     nodes = memo.once("nodes", "", (state.mesh,), lambda: mesh_nodes(state.mesh.nodes))
     found: dict[str, Cluster] = {}
     for target in subsets:
@@ -228,16 +339,15 @@ def _with_subsets(
 
 
 def _with_all(
-    clusters: Mapping[str, Cluster], in_force: Mapping[str, Form], catalog: frozenset[str]
+    clusters: Mapping[str, Cluster], forms: Forms, catalog: frozenset[str]
 ) -> Mapping[str, Cluster]:
     """An empty cluster for each target of a route in force that is without one.
 
     That is a last good form whose service is not swept yet; a proxy refuses a route to a cluster it does not have.
     """
-    routed = {name for form in in_force.values() for name in (*form.services, *form.targets)}
     missing = {
         name: subset_cluster(name, (), {}, "", exists=service_of(name) in catalog)
-        for name in routed - clusters.keys()
+        for name in forms.routed - clusters.keys()
     }
     return dict(sorted({**clusters, **missing}.items())) if missing else clusters
 
@@ -262,29 +372,16 @@ def _intentions(state: State, memo: Memo, ruled: tuple[str, ...]) -> tuple[Rende
     return memo.once("ruled", "", (ruled, state.intentions), rules)
 
 
-def _routes(in_force: Mapping[str, Form]) -> tuple[Rendered, ...]:
-    return by_name(form.rendered for form in in_force.values())
-
-
 def _rendered(
     memo: Memo, collection: str, resources: Mapping[str, Resource]
 ) -> tuple[Rendered, ...]:
     memo.keep(collection, resources)
-    return by_name(memo.render(collection, name, made) for name, made in resources.items())
+    return tuple(memo.render(collection, name, made) for name, made in resources.items())
 
 
-def _resources(memo: Memo, collections: Collections) -> Resources:
-    return {
-        collection: memo.once("resources", collection, (members,), partial(_by_names, members))
-        for collection, members in collections.items()
-    }
-
-
-def _by_names(members: tuple[Rendered, ...]) -> Mapping[str, Resource]:
-    return {rendered.name: rendered.resource for rendered in members}
-
-
-def _settings(state: State, facts: NodeFacts) -> Resource:
+def _settings(state: State, facts: NodeFacts, written: Written[MeshSettings] | None) -> Resource:
+    """The node's settings: what its machine was told before what the mesh was."""
+    of_mesh = written.meaning if written else MeshSettings()
     followed = state.default_intention.policy if state.default_intention else "deny"
     return {
         "node": facts.node,
@@ -293,7 +390,8 @@ def _settings(state: State, facts: NodeFacts) -> Resource:
         "intention_default": facts.intention_default or followed,
         "trace_ratio": facts.trace_ratio,
         "trusted_proxies": list(facts.trusted_proxies),
-        "limits": dict(sorted(facts.limits.items())),
+        "limits": dict(sorted({**of_mesh.limits, **facts.limits}.items())),
+        **of_mesh.node,
     }
 
 
@@ -311,9 +409,8 @@ def _reached(
     """The index and digest of the keys that are decided: the last ones while any is pending."""
     if forms.pending:
         return previous.index, previous.keys_digest
-    highest = max((entry.modify_index for entry in entries), default=0)
-    digest = memo.once("digest", "", (entries,), lambda: keys_digest(entries))
-    return max(highest, previous.index), digest
+    memo.reached.update(entries)
+    return max(memo.reached.index, previous.index), memo.reached.digest
 
 
 def _by_weight(problem: Problem) -> tuple[bool, str, int, int, str]:

@@ -5,13 +5,18 @@ Knows keys and routes; of services only whether they were looked at yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Container, KeysView, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from .keys import key_problem, route_name
+from .middle import middle
 from .model import KvEntry, Problem
 from .resource import Rendered, render
 from .routes import Route, parse_route, to_resource
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,54 +35,141 @@ Parsed = tuple[KvEntry, Form | Problem | None]
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """The forms in force by key, in the keys' order.
+    """What all keys come to.
 
+    `in_force` are the forms by key, `changed` the keys whose form is another than in the Forms before (or is gone).
     `pending` are keys whose new form waits until the services it leads to were looked at; `wanted` are the services of
-    all forms, in force and pending.
+    all forms, in force and pending, `routed` the clusters that the forms in force lead to, and their services.
     """
 
     in_force: Mapping[str, Form]
-    parsed: Mapping[str, Parsed]
+    changed: tuple[str, ...]
     problems: tuple[Problem, ...]
     pending: tuple[str, ...]
     wanted: frozenset[str]
+    routed: frozenset[str]
 
 
-def decide(
-    entries: tuple[KvEntry, ...],
-    previous: Mapping[str, Form],
-    parsed: Mapping[str, Parsed],
-    swept: frozenset[str],
-) -> Forms:
-    """The forms of all keys.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one key comes to: the form in force, the one that waits, and what is wrong."""
 
-    `parsed` is what was read before: only changed entries are read again. `swept` are the services looked at.
+    form: Form | None = None
+    waiting: Form | None = None
+    problem: Problem | None = None
+
+
+_NOTHING = Decision()
+
+
+def decide(found: Form | Problem | None, last: Form | None, swept: Container[str]) -> Decision:
+    """What a key comes to: `found` is what was read from it, `last` the form in force, `swept` are the services looked at."""
+    if isinstance(found, Form):
+        is_known = all(service in swept for service in found.services)
+        return Decision(found) if is_known else Decision(last, waiting=found)
+    if found is None:
+        return Decision(last)
+    problem = replace(found, serving_index=last.route.index) if last else found
+    return Decision(last, problem=problem)
+
+
+class FormBook:
+    """Decides the keys that changed, and those whose services were looked at meanwhile; keeps what the others came to.
+
+    Deciding a key once more with its own form as the last gives the same, so that nothing depends on how often a key
+    was decided.
     """
-    in_force: dict[str, Form] = {}
-    read: dict[str, Parsed] = {}
-    problems: list[Problem] = []
-    pending: list[str] = []
-    wanted: set[str] = set()
-    for entry in entries:
-        key = entry.key
-        known = parsed.get(key)
-        if known is None or not (known[0] is entry or _is_same(known[0], entry)):
-            known = (entry, _read(entry))
-        read[key] = known
-        found = known[1]
-        if isinstance(found, Form):
-            wanted.update(found.services)
-            if swept.issuperset(found.services):
-                in_force[key] = found
-                continue
-            pending.append(key)
-        elif found is not None:
-            last = previous.get(key)
-            problems.append(replace(found, serving_index=last.route.index) if last else found)
-        if last := previous.get(key):
-            in_force[key] = last
-            wanted.update(last.services)
-    return Forms(in_force, read, tuple(problems), tuple(pending), frozenset(wanted))
+
+    def __init__(self, last: Mapping[str, Form]) -> None:
+        """`last` are the forms in force until now."""
+        self.forms = Forms(last, (), (), (), frozenset(), frozenset())
+        self._is_first = True
+        self._entries: tuple[KvEntry, ...] = ()
+        self._swept: Collection[str] = ()
+        self._parsed: dict[str, Parsed] = {}
+        self._decisions: dict[str, Decision] = {}
+        self._in_force: dict[str, Form] = {}
+        self._problems: dict[str, Problem] = {}
+        self._wanted: Counter[str] = Counter()
+        self._leading: dict[str, set[str]] = {}
+        """Cluster, or service → keys of the forms in force that lead to it."""
+        self._waiting: dict[str, set[str]] = {}
+        """Service → keys with a form that waits."""
+
+    def update(self, entries: tuple[KvEntry, ...], swept: Mapping[str, object]) -> Forms:
+        """The forms of these entries, sorted by key. Services once swept stay so."""
+        again, last = self._to_decide(entries, swept), self.forms.in_force
+        touched = {key for key in again if self._decide(key, last.get(key), swept)}
+        if self._is_first:
+            # What was in force and no key says any more.
+            touched |= last.keys() - self._in_force.keys()
+        if again or self._is_first:
+            self.forms = self._given_out(touched)
+        elif self.forms.changed:
+            self.forms = replace(self.forms, changed=())
+        self._entries, self._is_first = entries, False
+        return self.forms
+
+    def leading_to(self, name: str) -> Collection[str]:
+        """The keys whose forms in force lead to a cluster or its service; changes with the next update."""
+        return self._leading.get(name, ())
+
+    def _to_decide(
+        self, entries: tuple[KvEntry, ...], swept: Mapping[str, object]
+    ) -> Collection[str]:
+        """The keys that are to be decided, with what was read from them."""
+        again: set[str] = set()
+        if swept is not self._swept:
+            for service in swept.keys() - set(self._swept):
+                again |= self._waiting.get(service, set())
+            self._swept = swept
+        found = middle(self._entries, entries)
+        if found.is_empty:
+            return again
+        come = entries[found.start : found.new_end]
+        gone = {entry.key for entry in self._entries[found.start : found.old_end]}
+        gone.difference_update(entry.key for entry in come)
+        for key in gone:
+            self._parsed.pop(key)
+        for entry in come:
+            known = self._parsed.get(entry.key)
+            if known is None or not (known[0] is entry or _is_same(known[0], entry)):
+                self._parsed[entry.key] = (entry, _read(entry))
+                again.add(entry.key)
+        return again | gone
+
+    def _decide(self, key: str, last: Form | None, swept: Container[str]) -> bool:
+        """Whether the form in force is another now."""
+        known = self._parsed.get(key)
+        new = _NOTHING if known is None else decide(known[1], last, swept)
+        old = self._decisions.get(key, _NOTHING)
+        self._count(key, old, -1)
+        self._count(key, new, 1)
+        _set(self._decisions, key, None if known is None else new)
+        _set(self._in_force, key, new.form)
+        _set(self._problems, key, new.problem)
+        return new.form is not old.form
+
+    def _count(self, key: str, decision: Decision, by: int) -> None:
+        for form in (decision.form, decision.waiting):
+            for service in form.services if form else ():
+                _add(self._wanted, service, by)
+        for name in {*decision.form.services, *decision.form.targets} if decision.form else ():
+            _note(self._leading, name, key, is_there=by > 0)
+        for service in decision.waiting.services if decision.waiting else ():
+            _note(self._waiting, service, key, is_there=by > 0)
+
+    def _given_out(self, touched: Collection[str]) -> Forms:
+        """A frozen copy, the same objects where nothing changed."""
+        pending: set[str] = set().union(*self._waiting.values())
+        return Forms(
+            in_force=dict(self._in_force) if touched else self.forms.in_force,
+            changed=tuple(sorted(touched)),
+            problems=tuple(self._problems.values()),
+            pending=tuple(sorted(pending)),
+            wanted=_same(self.forms.wanted, self._wanted.keys()),
+            routed=_same(self.forms.routed, self._leading.keys()),
+        )
 
 
 def form_of(route: Route) -> Form:
@@ -97,3 +189,31 @@ def _read(entry: KvEntry) -> Form | Problem | None:
 def _is_same(left: KvEntry, right: KvEntry) -> bool:
     """The value counts too: a Consul restored from a backup counts its indexes a second time."""
     return left.modify_index == right.modify_index and left.value == right.value
+
+
+def _set(mapping: dict[str, _T], key: str, value: _T | None) -> None:
+    if value is None:
+        mapping.pop(key, None)
+    else:
+        mapping[key] = value
+
+
+def _add(counts: Counter[str], name: str, by: int) -> None:
+    counts[name] += by
+    if not counts[name]:
+        del counts[name]
+
+
+def _note(keys: dict[str, set[str]], name: str, key: str, *, is_there: bool) -> None:
+    if is_there:
+        keys.setdefault(name, set()).add(key)
+        return
+    left = keys[name]
+    left.discard(key)
+    if not left:
+        del keys[name]
+
+
+def _same(before: frozenset[str], now: KeysView[str]) -> frozenset[str]:
+    """The object from before where nothing differs, so that what was made of it is found by identity."""
+    return before if before == now else frozenset(now)

@@ -1,23 +1,28 @@
-"""Which keys under `mesh/` mean what: routes, what later versions read, and what no one reads."""
+"""Which keys under `mesh/` mean what: routes, policies, what later versions read, and what no one reads."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 
+from .digests import Gathered
 from .model import KvEntry, Problem
 from .suggestions import nearest
 from .text import quote
+from .values import RESERVED_SERVICES, is_service_name
 
 PREFIX = "mesh/"
 ROUTES = "mesh/routes/"
+DRAIN = "mesh/drain/"
+SERVICES = "mesh/services/"
+UPSTREAMS = "mesh/upstreams/"
+SETTINGS = "mesh/settings"
 
 NAME_MAX_CHARACTERS = 200
 """A route's name stands in spans, metrics and log lines."""
 
-LATER_FOLDERS = ("drain", "middlewares", "services", "tests", "tls", "upstreams")
-LATER_KEYS = ("settings",)
+FOLDERS = ("routes", "drain", "services", "upstreams")
+LATER_FOLDERS = ("middlewares", "tests", "tls")
 
 CONFIRM = "mesh/confirm"
 """Says that keys which went all at once are meant to be gone: those that went by the index it holds (held.py)."""
@@ -40,21 +45,38 @@ def route_name(key: str) -> str | None:
     return name
 
 
+def policy_prefix(key: str) -> str | None:
+    """DRAIN, SERVICES, UPSTREAMS or SETTINGS for a key that holds such a document, None for others and wrong names."""
+    if key == SETTINGS:
+        return SETTINGS
+    if key.startswith((SERVICES, UPSTREAMS)):
+        prefix = SERVICES if key.startswith(SERVICES) else UPSTREAMS
+        name = key[len(prefix) :]
+        return prefix if is_service_name(name) and name not in RESERVED_SERVICES else None
+    if key.startswith(DRAIN):
+        return DRAIN if route_name(ROUTES + key[len(DRAIN) :]) else None
+    return None
+
+
 def keys_digest(entries: Iterable[KvEntry]) -> str:
-    """`sha256:` and hex over the lines `<key> <ModifyIndex>` sorted by key.
+    """The digest (digests.py) of the lines `<key> <ModifyIndex>`.
 
     Two nodes that agree have read the same, a deletion included.
     """
-    lines = sorted(f"{entry.key} {entry.modify_index}\n" for entry in entries)
-    return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+    return Gathered(map(key_line, entries)).digest()
+
+
+def key_line(entry: KvEntry) -> bytes:
+    """What the digest of the keys is over."""
+    return f"{entry.key} {entry.modify_index}\n".encode("utf-8", "surrogatepass")
 
 
 def key_problem(entry: KvEntry) -> Problem | None:
     """What is wrong with a key that holds no route.
 
-    None for a folder, which people's tools make and no one reads.
+    None for a folder, which people's tools make and no one reads, and for a policy's key.
     """
-    if entry.key.endswith("/") and not entry.value:
+    if (entry.key.endswith("/") and not entry.value) or policy_prefix(entry.key):
         return None
     if entry.key == CONFIRM:
         return _confirm_problem(entry)
@@ -77,17 +99,22 @@ def _confirm_problem(entry: KvEntry) -> Problem | None:
 
 def _judged(key: str) -> tuple[str, str | None]:
     if key.startswith(ROUTES):
-        return _wrong_name(key)
+        return _wrong_name(key, ROUTES, "a route")
+    if key.startswith(DRAIN):
+        return _wrong_name(key, DRAIN, "a drain")
+    for prefix in (SERVICES, UPSTREAMS):
+        if key.startswith(prefix):
+            return _wrong_service(key[len(prefix) :], prefix), None
     rest = key.removeprefix(PREFIX)
     first, slash, name = rest.partition("/")
-    if (slash and first in LATER_FOLDERS) or (not slash and first in LATER_KEYS):
+    if slash and first in LATER_FOLDERS:
         what = PREFIX + first + slash
         return f"{what} is not read by this version yet; the key changes nothing", None
-    if not slash and first in ("routes", *LATER_FOLDERS):
+    if not slash and first in (*FOLDERS, *LATER_FOLDERS):
         sentence = f"no one reads the key {quote(key)}: names stand below {PREFIX}{first}/"
         return sentence, None
-    folders = ["routes/", *(folder + "/" for folder in LATER_FOLDERS)]
-    near = nearest(first + slash, folders if slash else ("confirm", *LATER_KEYS))
+    folders = [folder + "/" for folder in (*FOLDERS, *LATER_FOLDERS)]
+    near = nearest(first + slash, folders if slash else ("confirm", "settings"))
     suggestion = PREFIX + near + name if near else None
     if suggestion is None and not slash and route_name(ROUTES + first):
         suggestion = ROUTES + first
@@ -102,14 +129,22 @@ def _judged(key: str) -> tuple[str, str | None]:
     ), suggestion
 
 
-def _wrong_name(key: str) -> tuple[str, str | None]:
-    name = key[len(ROUTES) :]
+def _wrong_service(name: str, prefix: str) -> str:
+    if name in RESERVED_SERVICES:
+        return f"{quote(name)} is no service of people's: the mesh uses it itself"
+    if not name:
+        return f"names of services stand below {prefix}"
+    return f"{quote(name)} is no service's name: letters, digits, _ . and - make one"
+
+
+def _wrong_name(key: str, prefix: str, what: str) -> tuple[str, str | None]:
+    name = key[len(prefix) :]
     if len(name) > NAME_MAX_CHARACTERS:
-        return f"a route's name has at most {NAME_MAX_CHARACTERS} characters", None
+        return f"{what}'s name has at most {NAME_MAX_CHARACTERS} characters", None
     segments = [re.sub(r"[^A-Za-z0-9_.-]+", "-", part).strip("-") for part in name.split("/")]
     right = "/".join(part for part in segments if part not in ("", ".", ".."))
-    suggestion = ROUTES + right if right else None
-    sentence = "a route's name is made of letters, digits, _ . and -, in folders divided by one /"
+    suggestion = prefix + right if right else None
+    sentence = f"{what}'s name is made of letters, digits, _ . and -, in folders divided by one /"
     return (
         f"{sentence}; did you mean {quote(suggestion)}?" if suggestion else sentence
     ), suggestion

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
+
+from .digests import Gathered
 
 COLLECTIONS = ("clusters", "intentions", "listeners", "routes", "services", "settings")
 """All there are, in the order of the canonical JSON."""
@@ -24,42 +25,21 @@ class Rendered(NamedTuple):
     member: bytes
 
 
-Collections = Mapping[str, tuple[Rendered, ...]]
-"""All collections, each sorted by name."""
-
-
 def render(name: str, resource: Resource) -> Rendered:
     """The resource with its canonical JSON."""
     encoded = orjson.dumps(resource, option=orjson.OPT_SORT_KEYS)
     return Rendered(name, resource, orjson.dumps(name) + b":" + encoded)
 
 
+def text_of(collection: str, rendered: Rendered) -> bytes:
+    """What a digest of a table is over: `collection"name":{…}`."""
+    return collection.encode() + rendered.member
+
+
 def digest_of(resources: Resources) -> str:
-    """`sha256:` and hex over the canonical JSON (orjson, sorted keys) of the resources."""
-    encoded = orjson.dumps(resources, option=orjson.OPT_SORT_KEYS)
-    return "sha256:" + hashlib.sha256(encoded).hexdigest()
-
-
-def digest_of_rendered(collections: Collections) -> str:
-    """The same digest, put together from what is encoded already."""
-    hashed = hashlib.sha256()
-    start = b"{"
-    for collection in sorted(collections):
-        hashed.update(start + b'"' + collection.encode() + b'":{')
-        hashed.update(b",".join([rendered.member for rendered in collections[collection]]))
-        start = b"},"
-    hashed.update(b"}}")
-    return "sha256:" + hashed.hexdigest()
-
-
-def as_resources(collections: Collections) -> Resources:
-    """Without the JSON."""
-    return {
-        collection: {rendered.name: rendered.resource for rendered in members}
-        for collection, members in collections.items()
-    }
-
-
-def by_name(rendered: Iterable[Rendered]) -> tuple[Rendered, ...]:
-    """Sorted as a collection is."""
-    return tuple(sorted(rendered, key=lambda one: one.name))
+    """The digest of a whole table, as the compiler puts it together change by change (table.py)."""
+    return Gathered(
+        text_of(collection, render(name, resource))
+        for collection, members in resources.items()
+        for name, resource in members.items()
+    ).digest()

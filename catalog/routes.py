@@ -14,7 +14,7 @@ from .language.line import parse_line
 from .language.resource import from_fields, to_fields
 from .language.rule import Rule
 from .model import KvEntry, Problem
-from .text import Mistake, decode, lines, source_line
+from .text import Mistake, decode, lines, problem_of
 
 _DOCUMENT = re.compile(r"[{%]|---|\[(?!.*->)|([\"']?)[A-Za-z_][A-Za-z0-9_-]*\1\s*:(\s|$)")
 
@@ -39,7 +39,7 @@ def parse_route(name: str, entry: KvEntry) -> Route | Problem:
         text = decode(entry.value)
         rule = parse_document(text) if is_document(text) else parse_line(text)
     except Mistake as mistake:
-        return _problem(entry, text or entry.value.decode("utf-8", "replace"), mistake)
+        return problem_of(entry, text or entry.value.decode("utf-8", "replace"), mistake)
     return Route(name, entry.modify_index, rule)
 
 
@@ -63,9 +63,14 @@ def from_resource(name: str, resource: dict[str, Any]) -> Route:
 
 
 def saved_routes(resources: Mapping[str, dict[str, Any]]) -> list[Route]:
-    """The routes of a saved snapshot by key; one that a version with other forms wrote is left out."""
+    """The routes of a saved snapshot by key; one that a version with other forms wrote is left out.
+
+    So are those that stand in no key of their own: what they were made of is read again.
+    """
     routes = []
     for name, resource in resources.items():
+        if resource.get("key") != ROUTES + name:
+            continue
         with suppress(KeyError, TypeError, ValueError, StopIteration, AttributeError):
             routes.append(from_resource(name, resource))
     return sorted(routes, key=lambda route: route.key)
@@ -74,18 +79,3 @@ def saved_routes(resources: Mapping[str, dict[str, Any]]) -> list[Route]:
 def age(route: Route) -> tuple[int, str]:
     """Which of two routes with the same host and path wins: the lower, older first, then by name."""
     return route.index, route.name
-
-
-def _problem(entry: KvEntry, text: str, mistake: Mistake) -> Problem:
-    at = mistake.at
-    return Problem(
-        entry.key,
-        entry.modify_index,
-        "error",
-        mistake.sentence,
-        line=at.line if at else None,
-        column=at.column if at else None,
-        length=max(at.length, 1) if at else None,
-        source=source_line(text, at.line) if at else None,
-        suggestion=mistake.suggestion,
-    )

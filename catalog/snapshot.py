@@ -6,7 +6,7 @@ Decides nothing about their resources; holds no keys or certificates.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import orjson
 
 from .errors import SnapshotFileError
 from .resource import COLLECTIONS, Resource, Resources, digest_of
+from .table import Changed
 
 SCHEMA = 1
 """The form of the documents; docs/boundary.md."""
@@ -31,6 +32,8 @@ class Snapshot:
     generation: int
     digest: str
     resources: Resources
+    changed: Changed | None = None
+    """Since which table what changed, where whoever made it knows."""
 
 
 def full(snapshot: Snapshot) -> bytes:
@@ -42,8 +45,7 @@ def full(snapshot: Snapshot) -> bytes:
             "generation": snapshot.generation,
             "digest": snapshot.digest,
             "resources": snapshot.resources,
-        },
-        option=orjson.OPT_SORT_KEYS,
+        }
     )
 
 
@@ -51,14 +53,16 @@ def delta(old: Snapshot, new: Snapshot) -> bytes:
     """The document that makes `new` of `old`: the least there is to set and to remove."""
     changed: dict[str, dict[str, Resource]] = {}
     removed: dict[str, list[str]] = {}
-    for collection in sorted({*old.resources, *new.resources}):
+    known = new.changed.names if new.changed and new.changed.base == old.digest else None
+    for collection in sorted({*old.resources, *new.resources} if known is None else known):
         before = old.resources.get(collection, {})
         after = new.resources.get(collection, {})
         if before is after:
             continue
-        if different := _different(before, after):
+        if different := _different(before, after, known and known[collection]):
             changed[collection] = different
-        if gone := sorted(before.keys() - after.keys()):
+        named = before if known is None else known[collection]
+        if gone := sorted(name for name in named if name in before and name not in after):
             removed[collection] = gone
     return orjson.dumps(
         {
@@ -138,12 +142,15 @@ def load_snapshot(path: Path) -> Snapshot | None:
 
 
 def _different(
-    before: Mapping[str, Resource], after: Mapping[str, Resource]
+    before: Mapping[str, Resource], after: Mapping[str, Resource], names: Collection[str] | None
 ) -> dict[str, Resource]:
+    """What is new or another, of those with these names; None: of all."""
     return {
         name: resource
-        for name, resource in after.items()
-        if (old := before.get(name)) is not resource and old != resource
+        for name in (after if names is None else names)
+        if (resource := after.get(name)) is not None
+        and (old := before.get(name)) is not resource
+        and old != resource
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .model import SOURCE_MAX_CHARACTERS
+from .model import SOURCE_MAX_CHARACTERS, KvEntry, Problem
 from .suggestions import did_you_mean
 
 VALUE_MAX_BYTES = 16 * 1024
@@ -63,14 +63,14 @@ class Mistake(Exception):  # noqa: N818  (a user's mistake, CONVENTIONS: no erro
         self.suggestion = suggestion
 
 
-def decode(value: bytes) -> str:
+def decode(value: bytes, what: str = "a route") -> str:
     """The text of a value: UTF-8 without control characters, not empty, not larger than VALUE_MAX_BYTES.
 
-    Raises Mistake.
+    `what` it is, for a sentence. Raises Mistake.
     """
     if len(value) > VALUE_MAX_BYTES:
         size = f"{len(value):,} bytes"
-        raise Mistake(f"the value has {size}; a route has at most {VALUE_MAX_BYTES:,}")
+        raise Mistake(f"the value has {size}; {what} has at most {VALUE_MAX_BYTES:,}")
     if value.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Mistake("the value is UTF-16; save it as UTF-8")
     try:
@@ -85,7 +85,7 @@ def decode(value: bytes) -> str:
         name = "a NUL byte" if code == 0 else f"the control character {code:#04x}"
         raise Mistake(f"the value holds {name}", place(text, found.start(), 1))
     if not text.strip():
-        raise Mistake("the value is empty; to remove a route, delete its key")
+        raise Mistake(f"the value is empty; to remove {what}, delete its key")
     return text
 
 
@@ -107,6 +107,22 @@ def source_line(text: str, line: int) -> str | None:
     if not 1 <= line <= len(all_lines):
         return None
     return _printable(all_lines[line - 1][:SOURCE_MAX_CHARACTERS])
+
+
+def problem_of(entry: KvEntry, text: str, mistake: Mistake) -> Problem:
+    """A mistake in the value of a key, whose text it is, as people are shown it."""
+    at = mistake.at
+    return Problem(
+        entry.key,
+        entry.modify_index,
+        "error",
+        mistake.sentence,
+        line=at.line if at else None,
+        column=at.column if at else None,
+        length=max(at.length, 1) if at else None,
+        source=source_line(text, at.line) if at else None,
+        suggestion=mistake.suggestion,
+    )
 
 
 def quote(text: str) -> str:

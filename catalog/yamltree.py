@@ -63,7 +63,7 @@ Node = Scalar | Sequence | Mapping
 def compose(text: str, example: str = "host: shop.example") -> Mapping:
     """The document's tree, which is a mapping; `example` is one for a sentence. Raises Mistake."""
     if text.count("[") + text.count("{") > BRACKETS_MAX:
-        raise Mistake(f"the document has more than {BRACKETS_MAX} brackets; a route needs a few")
+        raise Mistake(f"the document has more than {BRACKETS_MAX} brackets; it needs a few")
     # JSON allows tabs between its words, YAML does not; a space has the same column.
     flow = text.replace("\t", " ") if text.lstrip().startswith("{") else text
     events = None if _FOREIGN_BREAKS.search(flow) else _fast_events(flow)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .builtin import Builtin
     from .errors import CertificateError, PrivateFileError, StoreError
+    from .history_judge import HistoryJudge
+    from .history_key import HistoryKey
     from .identity import Identity, renew_at
     from .joining import OWN_FILES, MeshCa, check_key, keep_key, key_file, pinned_ca, standing_ca
-    from .keys import CA_PREFIX
+    from .keys import CA_PREFIX, ROOTS_KEY, SIGNER_KEY
     from .node_key import NodeKey, fingerprint_of, session_name_of, verify_signature
     from .provider import CertificateProblem, Provider
     from .settings import CertificateSettings
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
 __all__ = [
     "CA_PREFIX",
     "OWN_FILES",
+    "ROOTS_KEY",
+    "SIGNER_KEY",
     "Builtin",
     "CertificateError",
     "CertificateProblem",
     "CertificateSettings",
     "Entry",
+    "HistoryJudge",
+    "HistoryKey",
     "Identity",
     "MeshCa",
     "NodeKey",
@@ -53,12 +59,16 @@ _FILES = {
     "CertificateProblem": "provider",
     "CertificateSettings": "settings",
     "Entry": "store",
+    "HistoryJudge": "history_judge",
+    "HistoryKey": "history_key",
     "Identity": "identity",
     "MeshCa": "joining",
     "NodeKey": "node_key",
     "OWN_FILES": "joining",
     "PrivateFileError": "errors",
     "Provider": "provider",
+    "ROOTS_KEY": "keys",
+    "SIGNER_KEY": "keys",
     "SessionInfo": "store",
     "Store": "store",
     "StoreError": "errors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,6 +19,9 @@ from .spiffe import trust_domain_id
 # A root begins earlier than any leaf of a machine whose clock is a little behind.
 ROOT_BACKDATE = timedelta(hours=1)
 LEAF_BACKDATE = timedelta(seconds=CLOCK_TOLERANCE_S)
+TLS_USAGES = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+# RFC 9336: such a leaf opens no connection.
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,17 @@ class Authority:
         return certificate_fingerprint(self.root)
 
     def issue(
-        self, public_key: ec.EllipticCurvePublicKey, spiffe_id: str, *, now: datetime, ttl_s: int
+        self,
+        public_key: ec.EllipticCurvePublicKey,
+        spiffe_id: str,
+        *,
+        now: datetime,
+        ttl_s: int,
+        usages: Sequence[x509.ObjectIdentifier] = TLS_USAGES,
     ) -> str:
         """The chain in PEM, leaf first, the root left out. Raises AuthorityError.
 
-        The leaf names `spiffe_id` alone, serves both sides of TLS, begins CLOCK_TOLERANCE_S before `now` and ends
+        The leaf names `spiffe_id` alone, serves `usages` (both sides of TLS, unless told otherwise), begins CLOCK_TOLERANCE_S before `now` and ends
         `ttl_s` after it, but never outlives the root (RFC 5280; SPIFFE X509-SVID).
         """
         not_before = max(now - LEAF_BACKDATE, self.root.not_valid_before_utc)
@@ -56,7 +66,7 @@ class Authority:
                 f"the CA's root ends on {self.root.not_valid_after_utc:%Y-%m-%d %H:%M} UTC: no leaf can be made "
                 "before there is a new root"
             )
-        return to_pem(self._leaf(public_key, spiffe_id, not_before, not_after))
+        return to_pem(self._leaf(public_key, spiffe_id, not_before, not_after, usages))
 
     def _leaf(
         self,
@@ -64,9 +74,9 @@ class Authority:
         spiffe_id: str,
         not_before: datetime,
         not_after: datetime,
+        usages: Sequence[x509.ObjectIdentifier],
     ) -> x509.Certificate:
         names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(spiffe_id)])
-        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         return (
             x509.CertificateBuilder()

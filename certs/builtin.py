@@ -12,13 +12,15 @@ from .bell import Bell
 from .custody import Custody
 from .documents import RootsDocument
 from .election import Election, holder_of
+from .history_judge import HistoryJudge
+from .history_key import HistoryKey
 from .identity import Identity
 from .kept import Shelf
 from .keyfile import KeyFile
 from .keys import AUTHORITY_KEY, SIGNER_KEY
 from .node_key import NodeKey
 from .outbox import Outbox
-from .pinned import PinnedTrust
+from .pinned import PIN_FILE, PinnedTrust
 from .provider import CertificateProblem
 from .requester import Requester, Surroundings
 from .settings import CertificateSettings
@@ -26,7 +28,6 @@ from .signer import ServicesOf, Signer
 from .standing import kept_problems, no_signer_sentence, root_problem, service_problem
 from .store import Entry, GuardedStore, Store
 
-PIN_FILE = "pin.json"
 IDENTITIES_FOLDER = "identities"
 KEY_ENCRYPTION_KEY_FILE = "ca-key-encryption-key.json"
 SIGNER_SESSION_FILE = "signer-session.json"
@@ -40,7 +41,8 @@ class Builtin:
     `store` is the key-value store, `store_errors` the kinds of error it raises; `session` gives the node's living
     status session, made with `node_key.session_name` as its Name; `services_of` reads, consistently, which services
     are registered on a node. `on_identity` gets each new identity and each one wanted again, `on_removed` the name of
-    one that is not wanted any more, `on_problems` is told that `problems()`, the trust domain or the roots changed.
+    one that is not wanted any more, `on_problems` is told that `problems()`, the trust domain or the roots changed,
+    `on_elected` that this node is the signer now.
     """
 
     def __init__(  # noqa: PLR0913  (everything from outside is handed in, and named)
@@ -62,6 +64,7 @@ class Builtin:
         settings: CertificateSettings | None = None,
         store_errors: tuple[type[Exception], ...] = (OSError,),
         on_problems: Callable[[], None] = lambda: None,
+        on_elected: Callable[[], None] = lambda: None,
     ) -> None:
         settings = settings or CertificateSettings()
         self._settings = settings
@@ -104,6 +107,7 @@ class Builtin:
             election=Election(guarded, node, settings, state_folder / SIGNER_SESSION_FILE),
             trust=lambda: self._pinned.trust,
             changed=self._bell.ring,
+            elected=on_elected,
             clock=clock,
             random=random,
         )
@@ -114,6 +118,7 @@ class Builtin:
         self._no_signer_since_s: float | None = None
         self._last_problems: tuple[CertificateProblem, ...] = ()
         self._is_loaded = False
+        self._judge: HistoryJudge | None = None
 
     @property
     def trust_domain(self) -> str | None:
@@ -134,6 +139,22 @@ class Builtin:
     def is_elected(self) -> bool:
         """Whether this node signs the mesh's certificates now."""
         return self._signer.is_elected
+
+    @property
+    def signer_session(self) -> str | None:
+        """The session by which this node holds SIGNER_KEY; None while it is not elected."""
+        return self._signer.session
+
+    def history_key(self) -> HistoryKey | None:
+        """What the elected node signs history with; None while it is not elected. Raises AuthorityError."""
+        return self._signer.history_key()
+
+    def history_judge(self) -> HistoryJudge | None:
+        """Who says which entries of history count; None before the first contact."""
+        trust = self._pinned.trust
+        if trust is not None and (self._judge is None or self._judge.trust != trust):
+            self._judge = HistoryJudge(trust)
+        return self._judge
 
     def load(self) -> list[Identity]:
         if not self._is_loaded:

@@ -36,7 +36,7 @@ def check_chain(
             raise AnswerError("the certificate is for another key than this node's")
         _check_names(leaf, spiffe_id)
         _check_use(leaf)
-        _check_path(chain, roots)
+        check_path(chain, roots)
     except (DocumentError, ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise AnswerError(f"the certificate cannot be read: {error}") from error
     return chain
@@ -53,6 +53,15 @@ def check_times(leaf: x509.Certificate, now: datetime) -> None:
         raise AnswerError(
             f"the certificate ended at {leaf.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC by this machine's clock"
         )
+
+
+def check_path(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]) -> None:
+    """Raises AnswerError unless the certificates made one another, the last by one of the roots."""
+    for certificate, issuer in pairwise(chain):
+        if not is_issued_by(certificate, issuer):
+            raise AnswerError("the certificates of the chain did not make one another")
+    if not any(is_issued_by(chain[-1], root) for root in roots):
+        raise AnswerError("the certificate does not come from a root this node has pinned")
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -91,11 +100,3 @@ def _check_use(leaf: x509.Certificate) -> None:
         raise AnswerError("the certificate is a CA's")
     if not {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH} <= usages:
         raise AnswerError("the certificate is not for both sides of a connection")
-
-
-def _check_path(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]) -> None:
-    for certificate, issuer in pairwise(chain):
-        if not is_issued_by(certificate, issuer):
-            raise AnswerError("the certificates of the chain did not make one another")
-    if not any(is_issued_by(chain[-1], root) for root in roots):
-        raise AnswerError("the certificate does not come from a root this node has pinned")

@@ -63,6 +63,11 @@ class Election:
             await self.renew()
         return self.is_elected
 
+    @property
+    def session(self) -> str | None:
+        """The session that holds the lock; None while this node is not elected."""
+        return self._session if self.is_elected else None
+
     async def renew(self) -> bool:
         """Keeps the session alive; False when it is gone, and with it the lock. Raises StoreError."""
         session = self._session

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .authority import certificate_fingerprint
-from .builtin import IDENTITIES_FOLDER, KEY_ENCRYPTION_KEY_FILE, PIN_FILE, SIGNER_SESSION_FILE
+from .builtin import IDENTITIES_FOLDER, KEY_ENCRYPTION_KEY_FILE, SIGNER_SESSION_FILE
 from .documents import AuthorityDocument, RootsDocument
 from .errors import PrivateFileError
 from .keys import AUTHORITY_KEY, ROOTS_KEY
+from .pinned import PIN_FILE
 from .sealing import KeyEncryptionKey
 from .store import Entry
 from .trust import Trust

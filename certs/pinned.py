@@ -14,6 +14,9 @@ from .settings import CertificateSettings
 from .store import Entry
 from .trust import Trust, decide
 
+PIN_FILE = "pin.json"
+"""Where the pin lies in the state folder."""
+
 log = logging.getLogger(__name__)
 
 

@@ -19,6 +19,7 @@ from .custody import Custody
 from .documents import RootsDocument
 from .election import Election
 from .errors import AuthorityError, DocumentError, RequestError, StoreError
+from .history_key import HistoryKey
 from .keys import REQUESTS_PREFIX, ROOTS_KEY, SIGNER_KEY, answer_key, split_request_key
 from .provider import CertificateProblem
 from .request import Answer, nonce_of
@@ -78,6 +79,7 @@ class Signer:
         election: Election,
         trust: Callable[[], Trust | None],
         changed: Callable[[], None],
+        elected: Callable[[], None],
         clock: Callable[[], datetime],
         random: Random,
     ) -> None:
@@ -92,6 +94,8 @@ class Signer:
         self._clock = clock
         self._random = random
         self._changed = changed
+        self._elected = elected
+        self._history_key: tuple[Authority, HistoryKey] | None = None
         self._bell = Bell()
         self._entries: Mapping[str, Entry] | None = None
         self._handled: dict[str, tuple[int, float]] = {}
@@ -105,6 +109,26 @@ class Signer:
     @property
     def is_elected(self) -> bool:
         return self._election.is_elected
+
+    @property
+    def session(self) -> str | None:
+        """The session that holds the lock; None while this node is not elected."""
+        return self._election.session
+
+    def history_key(self) -> HistoryKey | None:
+        """What history is signed with; None while this node is not elected. Raises AuthorityError."""
+        authority = self._custody.authority
+        if authority is None or not self._election.is_elected:
+            return None
+        now = self._clock()
+        if (
+            self._history_key is None
+            or self._history_key[0] is not authority
+            or now >= self._history_key[1].renew_at
+        ):
+            made = HistoryKey.make(authority, self._node, now=now, ttl_s=self._settings.leaf_ttl_s)
+            self._history_key = authority, made
+        return self._history_key[1]
 
     def update(self, entries: Mapping[str, Entry]) -> None:
         """All keys under meshnode/ca/, whole."""
@@ -175,8 +199,11 @@ class Signer:
         if authority is None or not self._is_pinned(authority):
             await self._election.resign()
             return IDLE_PAUSE_S
+        was_elected = self._election.is_elected
         if not await self._election.step(entries.get(SIGNER_KEY)):
             return CANDIDATE_PAUSE_S * (1 + self._random.random())
+        if not was_elected:
+            self._elected()
         await self._keep_roots(entries.get(ROOTS_KEY), authority)
         await self._answer_all(entries, authority)
         await self._sweep(entries)

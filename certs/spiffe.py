@@ -12,6 +12,8 @@ _DATACENTER = re.compile(r"[a-z0-9_-]{1,64}")
 # SPIFFE-ID §2.1: lower-case letters, digits, dots, dashes and underscores, at most 255.
 _TRUST_DOMAIN = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,254}")
 
+_HISTORY = "/meshnode/history/"
+
 
 def new_trust_domain() -> str:
     """`<uuid>.consul`, as Consul makes its own."""
@@ -25,6 +27,20 @@ def is_trust_domain(name: str) -> bool:
 def trust_domain_id(trust_domain: str) -> str:
     """The name of the CA itself."""
     return f"spiffe://{trust_domain}"
+
+
+def history_id(trust_domain: str, node: str) -> str:
+    """The name of the writer of history on a node, which no service can have. Raises ValueError as `service_id`."""
+    if not is_segment(node):
+        raise ValueError(f'a node called "{node}" can write no history')
+    return f"{trust_domain_id(trust_domain)}{_HISTORY}{node}"
+
+
+def history_node(trust_domain: str, spiffe_id: str) -> str | None:
+    """The node in a name of `history_id`; None for every other name."""
+    start = f"{trust_domain_id(trust_domain)}{_HISTORY}"
+    node = spiffe_id.removeprefix(start)
+    return node if spiffe_id.startswith(start) and is_segment(node) else None
 
 
 def service_id(trust_domain: str, datacenter: str, service: str) -> str:

@@ -12,7 +12,7 @@ import re
 from functools import partial
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from .answer import TEXT, Answer
 from .call import Call, Query, Route
@@ -35,6 +35,7 @@ BACKLOG = 4096
 IDLE_SECONDS = 150.0
 # A key of KV may be long, and is three bytes a byte when escaped.
 MAX_LINE_BYTES = 64 * 1024
+BAD_BODY = b"the body is not as its head says"
 FAULT = b"the registry has a fault; its log has the details"
 # A `%` that no two hexadecimal digits follow.
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -58,6 +59,7 @@ class Listeners:
             keepalive_timeout=IDLE_SECONDS,
             max_line_size=MAX_LINE_BYTES,
             max_field_size=MAX_LINE_BYTES,
+            auto_decompress=False,  # a value is kept as it came, as Consul does
         )
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await runner.setup()
@@ -90,6 +92,8 @@ class Listeners:
             async with asyncio.timeout(TRANSFER_SECONDS):
                 await response.prepare(request)
                 await response.write_eof()
+        except ConnectionError:
+            pass  # nobody is left to be answered, and aiohttp sees that by itself
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
@@ -99,18 +103,21 @@ class Listeners:
         """The answer, and its body as it is sent."""
         try:
             answer = await self._dispatch(node, request)
-            is_pretty = "pretty" in Query(request.raw_path.partition("?")[2])
+            is_pretty = "pretty" in Query(_target(request)[1])
             return answer, answer.body(is_pretty=is_pretty)
         except Refused as refused:
             raw = refused.text.encode(errors="replace")
             headers = dict(refused.headers)
             return Answer(status=refused.status, content_type=TEXT, headers=headers), raw
+        except (ConnectionError, web.RequestPayloadError):
+            # Whoever sent this has gone, or sends no HTTP; who still reads, reads this.
+            return Answer(status=400, content_type=TEXT, headers={"Connection": "close"}), BAD_BODY
         except Exception:
             logger.exception("the registry could not answer %s %s", request.method, request.path)
             return Answer(status=500, content_type=TEXT), FAULT
 
     async def _dispatch(self, node: str, request: web.BaseRequest) -> Answer:
-        raw_path, _, raw_query = request.raw_path.partition("?")
+        raw_path, raw_query = _target(request)
         onward = "?" + raw_query if raw_query else ""
         path = unquote(raw_path, errors="surrogateescape")
         if _BAD_ESCAPE.search(raw_path) or not _is_printable(path):
@@ -136,6 +143,18 @@ class Listeners:
         return await route.methods[request.method](call)
 
 
+def _target(request: web.BaseRequest) -> tuple[str, str]:
+    """Path and query as they were sent. One sent as to a proxy names the host before them."""
+    target = request.raw_path
+    if not target.startswith("/"):
+        scheme, _, rest = target.partition("://")
+        if scheme != "http":
+            raise Refused(400, "")
+        target = "/" + rest.partition("/")[2]
+    path, _, query = target.partition("?")
+    return path, query
+
+
 def _is_printable(path: str) -> bool:
     return all(character.isprintable() for character in path if character < "\x80")
 
@@ -150,6 +169,7 @@ async def _body(request: web.BaseRequest, route: Route) -> bytes:
             f"See {route.limit_page}.",
             (("Connection", "close"),),
         )
+    await _invite(request)
     parts: list[bytes] = []
     length = 0
     try:
@@ -170,6 +190,16 @@ async def _body(request: web.BaseRequest, route: Route) -> bytes:
             (("Connection", "close"),),
         ) from None
     return b"".join(parts)
+
+
+async def _invite(request: web.BaseRequest) -> None:
+    """Tells one that asks first (curl does, for a long body) that it may send it."""
+    expected = request.headers.get("Expect", "")
+    if expected and expected.lower() != "100-continue":
+        raise Refused(417, "", (("Connection", "close"),))
+    if expected and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the head of the answer is not sent yet
 
 
 def _not_listening(host: str, port: int, error: OSError) -> str:

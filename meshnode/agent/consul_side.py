@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from catalog import (
     CatalogError,
@@ -40,11 +41,14 @@ from .events import (
     OwnProblem,
 )
 from .facts import Me, node_facts
+from .history import make_history_writer
 from .status_of import as_dialled, status_of
+from .traffic import Traffic
 from .view import View
 
 CA_PREFIX = "meshnode/ca/"
 STATUS_PREFIX = "meshnode/status/"
+PEOPLES = "mesh/"
 NODE_SERVICE = "meshnode"
 EDGE = "edge"
 
@@ -59,8 +63,9 @@ class ConsulSide:
         client: ConsulClient,
         me: Me,
         post: Callable[[Event], None],
+        stats: Callable[[], Awaitable[Mapping[str, Any]]],
     ) -> None:
-        """`post` takes events for the loop. Raises CertificateError when the node's key can not be used."""
+        """`post` takes events for the loop, `stats` reads the proxy's counters. Raises CertificateError when the node's key can not be used."""
         self.me = me
         self.client = client
         self._settings = settings
@@ -68,9 +73,7 @@ class ConsulSide:
         self._post = post
         source = random.Random()
         node_key = NodeKey.load_or_create(folders.node_key)
-        self._watches = Watches(
-            client, me.node, lambda update: post(ConsulSaid(update)), jitter=source
-        )
+        self._watches = Watches(client, me.node, self._told, jitter=source)
         self._registration = Registration(
             client,
             registration_of(settings),
@@ -96,9 +99,20 @@ class ConsulSide:
             jitter=source,
         )
         self._provider = make_provider(
-            settings, folders, client, me, node_key, session=lambda: self._sessions.id, post=post
+            settings,
+            folders,
+            client,
+            me,
+            node_key,
+            session=lambda: self._sessions.id,
+            post=post,
+            on_elected=self._elected,
         )
-
+        self._traffic = Traffic(stats, lambda: self._provider.is_elected)
+        self._history = make_history_writer(
+            client, me.node, self._provider, self._traffic,
+            on_trouble=lambda error: post(trouble("history", error)), jitter=source,
+        )  # fmt: skip
         self._sessions.subscribe(self._provider.wake)
 
     @property
@@ -115,6 +129,21 @@ class ConsulSide:
 
     def facts(self) -> NodeFacts:
         return node_facts(self._settings, self.me, self.trust_domain)
+
+    def _elected(self) -> None:
+        self._traffic.mark()
+        self._history.wake()
+
+    def _told(self, update: Update) -> None:
+        """History sees each reading: of two that wait for the loop, the newer replaces the other."""
+        self._post(ConsulSaid(update))
+        if (
+            self._settings.certificates_signer
+            and isinstance(update, KvUpdate)
+            and update.prefix == PEOPLES
+        ):
+            self._traffic.mark()
+            self._history.saw(update)
 
     def said(self, update: Update) -> None:
         """What nodes wrote: it concerns certificates and our own status, never the table."""
@@ -143,6 +172,9 @@ class ConsulSide:
             group.create_task(self._sessions.run(), name="session")
             group.create_task(self._status.run(), name="status")
             group.create_task(self._provider.run(), name="certificates")
+            if self._settings.certificates_signer:
+                group.create_task(self._history.run(), name="history")
+                group.create_task(self._traffic.run(), name="traffic")
             group.create_task(self._announce_complete(), name="first answers")
 
     async def _is_registered(self) -> bool:
@@ -180,6 +212,7 @@ def make_provider(
     *,
     session: Callable[[], str | None],
     post: Callable[[Event], None],
+    on_elected: Callable[[], None] = lambda: None,
 ) -> Builtin:
     """The mesh's own CA as this node sees it. At a cold start it is made only to read what is kept."""
 
@@ -207,6 +240,7 @@ def make_provider(
         on_identity=lambda identity: post(issued(identity)),
         on_removed=lambda name: post(IdentityGone(name)),
         on_problems=lambda: post(CertificatesChanged()),
+        on_elected=on_elected,
         clock=lambda: datetime.now(UTC),
         random=random.Random(),
     )

@@ -6,9 +6,8 @@ One caller: the agent's loop. A proxy that is gone is simply not told; the next 
 from __future__ import annotations
 
 import logging
-from typing import Any
 
-from catalog import Problem, Snapshot, delta, full, snapshot_from_document
+from catalog import Changed, Problem, Resources, Snapshot, delta, full, snapshot_from_document
 
 from ..errors import BaseNotInForce, ProxyError, ProxyRefused
 from ..proxy import InForce, Listener, RunningProxy
@@ -62,11 +61,11 @@ class Delivery:
             return False
         return self.wanted.digest in (self.in_force.digest, self._reached_digest)
 
-    def want(self, digest: str, resources: Any) -> bool:
-        """A newer table; False when it is the one that is wanted already."""
+    def want(self, digest: str, resources: Resources, changed: Changed | None = None) -> bool:
+        """A newer table; False when it is the one that is wanted already. `changed`: since which table what is new."""
         if self.wanted is not None and self.wanted.digest == digest:
             return False
-        self.wanted = Snapshot(self.generation + 1, digest, resources)
+        self.wanted = Snapshot(self.generation + 1, digest, resources, changed)
         self._table_problems, self._refused_digest = (), None
         return True
 

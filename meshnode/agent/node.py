@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import time
+from typing import Any
 
 from catalog import (
     CatalogError,
@@ -18,7 +19,9 @@ from catalog import (
     Problem,
     Snapshot,
     SnapshotFileError,
+    load_policies,
     load_snapshot,
+    policies_to_json,
     save_snapshot,
 )
 from certs import CertificateError, NodeKey
@@ -32,7 +35,16 @@ from ..proxy import Command, RunningProxy, SpanCollector, Supervisor
 from . import ports, rights
 from .consul_side import ConsulSide, issued, make_provider
 from .delivery import Delivery
-from .events import ConsulReached, Event, IdentityIssued, OwnProblem, ProxyDown, ProxyUp
+from .draining import DrainCounter
+from .events import (
+    ConsulReached,
+    DrainsCounted,
+    Event,
+    IdentityIssued,
+    OwnProblem,
+    ProxyDown,
+    ProxyUp,
+)
 from .facts import Me
 from .knowledge import Clock, Knowledge
 from .loop import AgentLoop
@@ -70,8 +82,13 @@ class Agent:
         self._saver = Saver(self._saved)
         self._delivery = Delivery(_load(folders))
         first, last = settings.outbound_ports
-        self._knowledge = Knowledge(self._clock, ports.load(folders.ports, first, last))
+        self._knowledge = Knowledge(
+            self._clock,
+            ports.load(folders.ports, first, last),
+            load_policies(folders.policies),
+        )
         self._saved_ports = self._knowledge.ports
+        self._saved_policies = self._knowledge.policies
         self._supervisor = Supervisor(
             Command(
                 settings.proxy_binary,
@@ -88,6 +105,9 @@ class Agent:
             snapshot=self._proxy_snapshot,
             metrics=self._metrics,
             ring=self._ring,
+        )
+        self._drains = DrainCounter(
+            self._stats, lambda counts: self._mailbox.post(DrainsCounted(counts))
         )
         self._loop = AgentLoop(
             self._mailbox,
@@ -108,6 +128,7 @@ class Agent:
                 group.create_task(self._loop.run(), name="loop")
                 group.create_task(self._saver.run(), name="saver")
                 group.create_task(self._telemetry.run(), name="telemetry")
+                group.create_task(self._drains.run(), name="drains")
                 collector = SpanCollector(self._folders.control_socket, self._telemetry.offer)
                 group.create_task(collector.run(), name="spans")
                 self._load_identities()
@@ -122,7 +143,9 @@ class Agent:
         me = await self._reach()
         self._saver.offer("node.json", lambda: write_private(self._folders.me, me.to_json()))
         self._telemetry.is_node(me.node)
-        self._side = ConsulSide(self._settings, self._folders, self._client, me, self._post)
+        self._side = ConsulSide(
+            self._settings, self._folders, self._client, me, self._post, self._stats
+        )
         self._mailbox.post(ConsulReached(self._side))
         await self._side.run()
 
@@ -204,10 +227,17 @@ class Agent:
             self._saved_ports = self._knowledge.ports
             content = self._saved_ports.to_json()
             self._saver.offer("ports.json", lambda: write_private(self._folders.ports, content))
+        if self._knowledge.policies.in_force != self._saved_policies.in_force:
+            self._saved_policies = self._knowledge.policies
+            written = policies_to_json(self._saved_policies)
+            self._saver.offer(
+                "policies.json", lambda: write_private(self._folders.policies, written)
+            )
         self._telemetry.applied(index, table.generation, began, took_s)
 
     def _show(self, view: View) -> None:
         self._admin.view = view
+        self._drains.want(frozenset((one.service, one.id) for one in view.draining))
         if view.is_ready:
             # Before Consul is reached the node serves what was saved, and has no name yet.
             self._notifier.ready(f"serves as {view.node}" if view.node else "serves what was saved")
@@ -233,6 +263,9 @@ class Agent:
             is_signer=None if self._side is None else self._side.is_signer,
             now=self._clock.unix(),
         )
+
+    async def _stats(self) -> dict[str, Any]:
+        return await self._proxy().client.stats()
 
     def _proxy(self) -> RunningProxy:
         if self._delivery.proxy is None:

@@ -38,6 +38,26 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("meshnode kv ls", "all keys people wrote, with their index"),
         Example("meshnode kv delete mesh/routes/shop", "gone; says when the nodes have left it"),
     ),
+    "history": (
+        Example("meshnode history --since 3h", "what was changed, and what followed"),
+        Example("meshnode history mesh/routes/shop", "one key's"),
+    ),
+    "diff": (
+        Example("meshnode diff 4711", "what was changed at index 4711, line by line"),
+        Example("meshnode diff 4700 4711", "all that differs between how it was after 4700 and after 4711"),
+    ),
+    "undo": (
+        Example("meshnode undo", "takes back the last change there was"),
+        Example("meshnode undo 4711", "takes back this one; refused if its key was changed since"),
+    ),
+    "rollback": (
+        Example("meshnode rollback --to 14:02 --dry-run", "what would be put"),
+        Example("meshnode rollback --to 4711", "all under mesh/ as it was after index 4711"),
+    ),
+    "drain": (
+        Example("meshnode drain shop-1 --on node-1 --timeout 2m", "before its program is stopped; ends with 0 when nothing runs there any more"),
+        Example("meshnode kv delete mesh/drain/shop-1", "requests go there again"),
+    ),
     "confirm": (
         Example("meshnode confirm", "after all of mesh/ was deleted and nodes hold it back: it was meant"),
     ),
@@ -51,6 +71,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     ),
     "routes": (
         Example("meshnode routes", "every route in one line, with what the nodes say"),
+        Example("meshnode routes show shop --origin", "each field of one route, and the key it comes from"),
     ),
     "services": (
         Example("meshnode services", "what is registered, how healthy, how it is reached"),

@@ -7,6 +7,7 @@ import random
 import resource
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,7 @@ async def test_a_full_disk_refuses_writes_and_reads_on(tmp_path: Path) -> None:
     try:
         async with EmbeddedRegistry(disk) as registry:
             await registry.put("kept", "x")
+            await registry.register({"Name": "w", "Check": {"TTL": "2s", "Status": "passing"}})
             ballast = disk / "ballast"
             with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
                 while True:
@@ -115,8 +117,11 @@ async def test_a_full_disk_refuses_writes_and_reads_on(tmp_path: Path) -> None:
             assert refused.status == 500
             assert "make room on that disk and try again" in refused.text
             assert (await registry.call("GET", "/v1/kv/kept?raw")).text == "x"
+            await wait_until(lambda: "check service:w of node-1 found" in registry.process.output())
             ballast.unlink()
             await registry.put("again", "y")
+            await wait_until(partial(_has_critical, registry), what="the check goes on")
+            assert "Traceback" not in registry.process.output()
             registry.process.kill()
             await registry.start()
             assert (await registry.call("GET", "/v1/kv/again?raw")).text == "y"
@@ -223,11 +228,40 @@ async def test_random_bytes_are_answered_or_closed(shared: EmbeddedRegistry) -> 
     assert "Traceback" not in shared.process.output()
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /v1/kv/gone?index=1000000&wait=10m HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/kv/gone?raw HTTP/1.1\r\nHost: x\r\n\r\n" * 20,
+        b"PUT /v1/kv/gone HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf",
+        b"PUT /v1/kv/gone HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nhalf",
+    ],
+)
+async def test_who_goes_away_leaves_no_word_in_the_log(
+    shared: EmbeddedRegistry, start: bytes
+) -> None:
+    """While the answer is on its way, and in the midst of a body."""
+    for number in range(10):
+        clients = [await _open(shared) for _ in range(50)]
+        for _, writer in clients:
+            writer.write(start)
+        change = asyncio.create_task(shared.put("gone", str(number) * 100_000))
+        for _, writer in clients:
+            writer.transport.abort()
+        await change
+    lines = shared.process.output().splitlines()
+    assert not [line for line in lines if "ERROR" in line or "Traceback" in line]
+
+
 async def test_what_is_not_there_is_501_by_name(shared: EmbeddedRegistry) -> None:
     answer = await shared.call("GET", "/v1/acl/tokens")
     assert answer.status == 501
     assert answer.text.startswith("/v1/acl/tokens is not in the embedded registry: it has KV")
     assert "use a real Consul" in answer.text
+
+
+async def _has_critical(registry: EmbeddedRegistry) -> bool:
+    return bool(await registry.api("GET", "/v1/health/state/critical"))
 
 
 def _memory_of(registry: EmbeddedRegistry) -> int:

@@ -1,5 +1,6 @@
 """What holds for every path: methods, redirections, what is not there, how answers look."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -211,3 +212,35 @@ async def test_a_path_that_is_no_name_is_refused(consul: Subject, path: str) -> 
         session.get(URL(f"http://{consul.http_address()}{path}", encoded=True)) as answer,
     ):
         assert answer.status == 400
+
+
+@pytest.mark.parametrize(
+    ("head", "answers"),
+    [
+        ("Expect: 100-continue", ["HTTP/1.1 100 Continue", "HTTP/1.1 200 OK"]),
+        ("Expect: the-worst", ["HTTP/1.1 417 Expectation Failed"]),
+        ("Content-Encoding: gzip", ["HTTP/1.1 200 OK"]),
+    ],
+)
+async def test_what_comes_before_a_body(consul: Subject, head: str, answers: list[str]) -> None:
+    told = await raw(consul, f"PUT /v1/kv/asked HTTP/1.1\r\nContent-Length: 3\r\n{head}", "abc")
+    assert [line for line in told.splitlines() if line.startswith("HTTP/")] == answers
+    if answers[-1].endswith("OK"):
+        assert (await consul.call("GET", "/v1/kv/asked?raw")).text == "abc"
+
+
+async def test_a_path_as_a_proxy_is_asked(consul: Subject) -> None:
+    await consul.put("asked", "abc")
+    told = await raw(consul, "GET http://registry/v1/kv/asked?raw HTTP/1.1")
+    assert told.endswith("abc")
+
+
+async def raw(consul: Subject, head: str, body: str = "") -> str:
+    """All that is answered to a request that is sent as it stands here."""
+    host, _, port = consul.http_address().rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"{head}\r\nHost: registry\r\nConnection: close\r\n\r\n{body}".encode())
+    async with asyncio.timeout(60):
+        told = (await reader.read()).decode()
+    writer.close()
+    return told

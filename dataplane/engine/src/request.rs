@@ -1,28 +1,22 @@
 //! One request from its head on: what it asks, where it goes, what is noted of it. It may not do I/O.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer::{self, Asked};
+use crate::answer::{self, Asked, Form};
 use crate::clock::{self, Instant};
-use crate::error::{Error, Reason};
+use crate::decide::{Origin, decide};
+use crate::error::Error;
 use crate::http1::{
-    BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Target as Form, Version,
-    parse_request,
+    BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Version, parse_request,
 };
-use crate::normal::{self, Host, Unclear};
-use crate::plan::{self, Caller, Plan, Target};
-use crate::rewrite::{self, Client, Forwarding};
-use crate::router::{self, Action, Changes};
-use crate::snapshot::{Limits, ListenerKind, Network, Snapshot};
-use crate::span::text;
+use crate::plan::{Plan, Target};
+use crate::router::{Action, Changes, Hint};
+use crate::snapshot::{Limits, Snapshot};
+use crate::span::Texts;
 use crate::trace::TraceContext;
 use crate::worker::Worker;
-
-/// How many of our hops a request may have behind it: more is a loop (RFC 9110 §7.6.3).
-const MOST_HOPS: usize = 16;
 
 /// A request whose head was taken.
 #[derive(Debug)]
@@ -41,29 +35,20 @@ pub struct Request {
     pub keeps_client: bool,
     /// How its body ends.
     pub body: BodyLength,
-    /// Whether an answer of the mesh's own is JSON.
-    pub wants_json: bool,
+    /// What an answer of the mesh's own is written as.
+    pub form: Form,
+    /// The routes that nearly took it, where none did and the client may know.
+    pub hints: Vec<Hint>,
     /// Where it is sent, if it is.
     pub location: Option<String>,
     /// This hop's place in its trace.
     pub trace: TraceContext,
     /// What a span says of the head; only where one is kept.
-    pub told: Option<Box<Told>>,
+    pub texts: Option<Texts>,
     /// When its first byte was there.
     pub started: Instant,
     /// The same, for the span.
     pub started_unix_ns: u64,
-}
-
-/// What a span tells of a request's head.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// The path, without the query: that may hold secrets.
-    pub path: Box<str>,
-    /// The host asked for.
-    pub host: Box<str>,
-    /// The client's program.
-    pub user_agent: Option<Box<str>>,
 }
 
 impl Request {
@@ -119,23 +104,13 @@ impl Request {
         Asked {
             client: self.version,
             keeps_client,
-            wants_json: self.wants_json,
+            form: self.form,
+            hints: &self.hints,
             is_head: self.method == "HEAD",
             trace: Some(&self.trace),
             date,
         }
     }
-}
-
-/// What a connection lends to the reading of its requests.
-#[derive(Debug)]
-pub struct Origin<'a> {
-    /// Who sends.
-    pub caller: &'a Caller,
-    /// From where.
-    pub address: IpAddr,
-    /// Why nothing of this connection is let through, if so.
-    pub refusal: Option<&'a Error>,
 }
 
 /// Takes the request at the start of `input`, if its head is whole. The head's length is given beside it.
@@ -174,167 +149,43 @@ fn understand(
     origin: &Origin<'_>,
     head: &RequestHead<'_>,
 ) -> Request {
-    let settings = &snapshot.settings;
     let trace = TraceContext::begin(
         only(head, Known::Traceparent),
         head.headers.find_all(Known::Tracestate),
-        settings.trace_ratio,
+        snapshot.settings.trace_ratio,
         &mut worker.random.borrow_mut(),
     );
-    let (sent_path, query) = split_query(head.path_and_query);
-    let host = Host::of(head.host);
-    let normal = normal_path(sent_path, settings.has_strict_paths);
-    let path = normal.as_deref().unwrap_or(sent_path);
-    let asked = router::Asked {
-        host: &host.name,
-        path,
-        query,
-        method: head.method,
-        headers: head.headers,
-        peer: origin.address,
-        trusted: trusted(&snapshot, origin),
-        source: &origin.caller.source,
-    };
-    let is_told = head.headers.has(Known::MeshHeader);
-    let instance = is_told
-        .then(|| head.headers.find_named("mesh-instance").next())
-        .flatten();
-    let forwards_left = max_forwards(head);
-    let mut plan = match refusal(origin, head, normal.as_ref().err()) {
-        Some(error) => Plan::of(Target::Refused(error)),
-        None if forwards_left == Some(0) => Plan::of(Target::LastHop),
-        None => plan::plan(
-            &snapshot,
-            origin.caller,
-            &asked,
-            instance.and_then(|id| std::str::from_utf8(id).ok()),
-            &mut worker.balancer.borrow_mut(),
-        ),
-    };
-    let told = trace.is_sampled.then(|| Box::new(tell(head, path, &host)));
-    let location = plan.location(&asked);
     let mut upstream_head = worker.buffers.borrow_mut().take_head();
-    if let Some(path) = plan.forwarded_path(path) {
-        let changes = plan.changes();
-        let authority = host.authority(head.host);
-        let forwarding = Forwarding {
-            path: &path,
-            query,
-            edits: changes.map(|changes| &changes.request),
-            host: match changes.and_then(|changes| changes.host.as_deref()) {
-                Some(host) => host,
-                // An HTTP/1.0 client may name no host; the next one has to be told one.
-                None if authority.is_empty() => &plan.destination,
-                None => &authority,
-            },
-            asked_host: &authority,
-            node: &settings.node,
-            client: client(&snapshot, origin),
-            trace: &trace,
-            max_forwards: forwards_left.map(|left| left.saturating_sub(1)),
-        };
-        rewrite::request_head(&mut upstream_head, head, &forwarding);
-    }
+    let decided = decide(
+        &snapshot,
+        origin,
+        head,
+        &trace,
+        &mut worker.balancer.borrow_mut(),
+        &mut upstream_head,
+    );
+    let hints = decided.hints(&snapshot, origin, head);
+    let user_agent = || head.headers.find(Known::UserAgent);
+    let texts =
+        (trace.is_sampled).then(|| Texts::of(&decided.path, &decided.host.name, user_agent()));
     Request {
         head: upstream_head,
         method: known_method(head.method),
         version: head.version,
         keeps_client: head.keep_alive,
         body: head.body,
-        wants_json: head
+        form: head
             .headers
             .find(Known::Accept)
-            .is_some_and(answer::wants_json),
-        location,
+            .map_or(Form::Text, Form::of),
+        hints,
+        location: decided.location,
         started: clock::now(),
-        started_unix_ns: if told.is_some() { clock::unix_ns() } else { 0 },
-        told,
+        started_unix_ns: if texts.is_some() { clock::unix_ns() } else { 0 },
+        texts,
         trace,
-        plan,
+        plan: decided.plan,
         snapshot,
-    }
-}
-
-/// Why a request goes nowhere whatever the routes say.
-fn refusal(
-    origin: &Origin<'_>,
-    head: &RequestHead<'_>,
-    unclear: Option<&Unclear>,
-) -> Option<Error> {
-    if let Some(error) = origin.refusal {
-        return Some(error.clone());
-    }
-    if head.method == "CONNECT" {
-        let detail = "CONNECT is not taken: this is no forward proxy";
-        return Some(Error::downstream(Reason::ConnectUnsupported, detail));
-    }
-    if matches!(head.target, Form::Absolute { scheme, .. } if scheme.eq_ignore_ascii_case("https"))
-    {
-        let detail = "an https target came in clear: it was meant for another server";
-        return Some(Error::downstream(Reason::Misdirected, detail));
-    }
-    if head.upgrade {
-        let detail = "another protocol was asked for by Upgrade, which this version does not speak";
-        return Some(Error::downstream(Reason::UpgradeUnsupported, detail));
-    }
-    if let Some(unclear) = unclear {
-        let reason = match unclear {
-            Unclear::DotSegment => Reason::PathDotSegment,
-            Unclear::Ambiguous(_) => Reason::PathAmbiguous,
-        };
-        return Some(Error::downstream(reason, unclear.sentence()));
-    }
-    if head.headers.has(Known::Via) && rewrite::hops(head) >= MOST_HOPS {
-        let detail = format!("the request passed this mesh {MOST_HOPS} times: it goes in a circle");
-        return Some(Error::downstream(Reason::LoopDetected, detail));
-    }
-    None
-}
-
-/// What the upstream is told of the client: at the edge alone. Inside the mesh a caller's own words on
-/// whom it serves are passed on, since it is known.
-fn client(snapshot: &Snapshot, origin: &Origin<'_>) -> Option<Client> {
-    (origin.caller.kind == ListenerKind::Edge).then(|| Client {
-        address: origin.address,
-        is_trusted: snapshot.settings.is_trusted_proxy(origin.address),
-        is_tls: false,
-    })
-}
-
-/// How many hops are left, where `Max-Forwards` counts: for `OPTIONS` and `TRACE` alone.
-fn max_forwards(head: &RequestHead<'_>) -> Option<u64> {
-    if !matches!(head.method, "OPTIONS" | "TRACE") {
-        return None;
-    }
-    let value = head.headers.find(Known::MaxForwards)?;
-    // Rust would take a sign, too.
-    value.iter().all(u8::is_ascii_digit).then_some(())?;
-    std::str::from_utf8(value).ok()?.parse().ok()
-}
-
-/// Whose `X-Forwarded-For` counts: nobody's inside the mesh, where callers are known.
-fn trusted<'s>(snapshot: &'s Snapshot, origin: &Origin<'_>) -> &'s [Network] {
-    match origin.caller.kind {
-        ListenerKind::Edge => &snapshot.settings.trusted_proxies,
-        ListenerKind::Outbound | ListenerKind::Inbound => &[],
-    }
-}
-
-/// The path in its normal form; `*` and the target of `CONNECT` are none.
-fn normal_path(path: &str, is_strict: bool) -> Result<Cow<'_, str>, Unclear> {
-    if path.starts_with('/') {
-        normal::path(path, is_strict)
-    } else {
-        Ok(Cow::Borrowed(path))
-    }
-}
-
-fn tell(head: &RequestHead<'_>, path: &str, host: &Host<'_>) -> Told {
-    let user_agent = head.headers.find(Known::UserAgent);
-    Told {
-        path: text(path.as_bytes()),
-        host: text(host.name.as_bytes()),
-        user_agent: user_agent.map(text),
     }
 }
 
@@ -342,12 +193,6 @@ fn tell(head: &RequestHead<'_>, path: &str, host: &Host<'_>) -> Told {
 fn only<'b>(head: &RequestHead<'b>, known: Known) -> Option<&'b [u8]> {
     let mut values = head.headers.find_all(known);
     values.next().filter(|_| values.next().is_none())
-}
-
-fn split_query(path_and_query: &str) -> (&str, Option<&str>) {
-    path_and_query
-        .split_once('?')
-        .map_or((path_and_query, None), |(path, query)| (path, Some(query)))
 }
 
 /// A method without an allocation, where it is one of the usual.

@@ -222,6 +222,41 @@ fn a_wrong_snapshot_is_refused_with_its_place_and_the_old_one_stays() {
 }
 
 #[test]
+fn a_question_is_answered_and_a_candidate_never_comes_in_force() {
+    let node = Node::start();
+    let request = json!({ "host": "a.test", "path": "/" });
+    let ask = |snapshot: Value| {
+        let document = json!({ "requests": [request], "snapshot": snapshot });
+        node.call("POST", "/v1/explain", document.to_string().as_bytes())
+    };
+    node.call("PUT", "/v1/snapshot", &with_listeners(&json!({})));
+    let answer = ask(Value::Null).json();
+    assert_eq!(answer["generation"], 1);
+    assert_eq!(answer["answers"][0]["answer"]["reason"], "no_route");
+
+    let route = json!({ "key": "mesh/routes/a", "index": 1, "hosts": ["a.test"], "path": { "prefix": "/" },
+        "action": { "redirect": { "status": 302, "location": "https://b.test/" } } });
+    let delta = json!({ "schema": 1, "kind": "delta", "base": "sha256:1", "generation": 2, "digest": "sha256:2",
+        "set": { "routes": { "a": route } } });
+    let answer = ask(delta).json();
+    assert_eq!(answer["generation"], 2);
+    assert_eq!(
+        answer["answers"][0]["answer"]["location"],
+        "https://b.test/"
+    );
+    assert_eq!(node.get("/v1/version")["generation"], 1);
+
+    let unknown =
+        ask(json!({ "schema": 1, "kind": "delta", "base": "x", "generation": 2, "digest": "y" }));
+    assert_eq!(
+        (unknown.status, &unknown.json()["digest"]),
+        (409, &json!("sha256:1"))
+    );
+    let wrong = ask(json!({ "schema": 1, "kind": "full" }));
+    assert_eq!(wrong.status, 422, "{}", wrong.error());
+}
+
+#[test]
 fn identities_come_and_go() {
     let node = Node::start();
     let document = Authority::new().document("web");
@@ -353,6 +388,7 @@ fn what_is_not_there_is_told_in_a_sentence() {
         ("GET", "/v1/identities/web", 405, Some("DELETE, PUT")),
         ("PUT", "/v1/stats", 405, Some("GET")),
         ("GET", "/v1/drain", 405, Some("POST")),
+        ("GET", "/v1/explain", 405, Some("POST")),
         ("POST", "/v1/spans", 405, Some("GET")),
     ];
     for (method, path, status, allow) in cases {

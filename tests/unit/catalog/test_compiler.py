@@ -230,9 +230,9 @@ def test_every_route_in_force_has_its_clusters() -> None:
             [("mesh/rotes/x", 'no one reads the key "mesh/rotes/x"; did you mean "mesh/routes/x"?')],
         ),
         (
-            {"settings": "x"},
+            {"middlewares/x": "x"},
             (),
-            [("mesh/settings", "mesh/settings is not read by this version yet; the key changes nothing")],
+            [("mesh/middlewares/x", "mesh/middlewares/ is not read by this version yet; the key changes nothing")],
         ),
     ],
 )  # fmt: skip

@@ -44,13 +44,17 @@ where
         },
         ("/v1/stats", "GET") => answer::bytes(engine.stats().await, "application/json"),
         ("/v1/spans", "GET") => spans(engine, head.uri.query()).await,
+        ("/v1/explain", "POST") => match read(body, DOCUMENT_BYTES).await {
+            Ok(document) => explain(engine, document).await,
+            Err(refusal) => refusal,
+        },
         ("/v1/drain", "POST") => match read(body, SMALL_BYTES).await {
             Ok(document) => drain(engine, &document),
             Err(refusal) => refusal,
         },
         ("/v1/version" | "/v1/stats" | "/v1/spans", _) => answer::wrong_method(method, "GET"),
         ("/v1/snapshot", _) => answer::wrong_method(method, "GET, PUT"),
-        ("/v1/drain", _) => answer::wrong_method(method, "POST"),
+        ("/v1/drain" | "/v1/explain", _) => answer::wrong_method(method, "POST"),
         _ => match (path.strip_prefix("/v1/identities/"), method) {
             (Some(name), "PUT") => match read(body, SMALL_BYTES).await {
                 Ok(document) => put_identity(engine, name, &document),
@@ -131,6 +135,21 @@ async fn put_snapshot(engine: &Engine, document: &[u8]) -> Answer {
         Err(refusal) => {
             tracing::warn!(%refusal, "a snapshot was refused");
             answer::refusal(&refusal)
+        }
+    }
+}
+
+async fn explain(engine: &Engine, document: Bytes) -> Answer {
+    let in_force = engine.shared.snapshot.load_full();
+    // Ten thousand requests against ten thousand routes take seconds: other calls are answered meanwhile.
+    let explained =
+        tokio::task::spawn_blocking(move || crate::explain::explain(&in_force, &document));
+    match explained.await {
+        Ok(Ok(explained)) => answer::bytes(explained, "application/json"),
+        Ok(Err(refusal)) => answer::refusal(&refusal),
+        Err(_) => {
+            let sentence = "the question could not be answered, by a fault of the proxy";
+            answer::error(StatusCode::INTERNAL_SERVER_ERROR, sentence)
         }
     }
 }

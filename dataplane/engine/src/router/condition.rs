@@ -96,21 +96,21 @@ impl Conditions {
         if let Some(missed) = self
             .headers
             .iter()
-            .find(|condition| !on_header(condition, asked))
+            .find(|condition| !condition.holds(has_header, asked))
         {
             return Some(Missed::Header(missed));
         }
         if let Some(missed) = self
             .cookies
             .iter()
-            .find(|condition| !on_cookie(condition, asked))
+            .find(|condition| !condition.holds(has_cookie, asked))
         {
             return Some(Missed::Cookie(missed));
         }
         if let Some(missed) = self
             .query
             .iter()
-            .find(|condition| !on_query(condition, asked))
+            .find(|condition| !condition.holds(has_query, asked))
         {
             return Some(Missed::Query(missed));
         }
@@ -120,9 +120,77 @@ impl Conditions {
     }
 }
 
+impl Missed<'_> {
+    /// The stable code, as docs/boundary.md lists them.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Method(_) => "method",
+            Self::Header(_) => "header",
+            Self::Query(_) => "query",
+            Self::Cookie(_) => "cookie",
+            Self::ClientAddress => "client_address",
+            Self::Source(_) => "source",
+        }
+    }
+
+    /// What does not hold, for a person. It quotes the route, never the request: that may hold secrets.
+    pub fn sentence(&self, asked: &Asked<'_>) -> String {
+        match self {
+            Self::Method(methods) => {
+                format!("it takes {}, not {}", methods.join(", "), asked.method)
+            }
+            Self::Source(sources) => {
+                format!(
+                    "it takes calls of {}, not of {}",
+                    sources.join(", "),
+                    asked.source
+                )
+            }
+            Self::ClientAddress => {
+                format!(
+                    "{} is in none of its client_addresses",
+                    asked.client_address()
+                )
+            }
+            Self::Header(condition) => condition.sentence("header", has_header, asked),
+            Self::Query(condition) => condition.sentence("query parameter", has_query, asked),
+            Self::Cookie(condition) => condition.sentence("cookie", has_cookie, asked),
+        }
+    }
+}
+
+/// Whether the request has a value like this under a name.
+type Has = fn(&str, &ValueMatch, &Asked<'_>) -> bool;
+
 impl Condition {
-    fn holds<'v>(&self, mut values: impl Iterator<Item = Cow<'v, [u8]>>) -> bool {
-        values.any(|value| self.value.takes(&value)) != self.is_negated
+    #[inline]
+    fn holds(
+        &self,
+        has: impl Fn(&str, &ValueMatch, &Asked<'_>) -> bool,
+        asked: &Asked<'_>,
+    ) -> bool {
+        has(&self.name, &self.value, asked) != self.is_negated
+    }
+
+    fn sentence(&self, label: &str, has: Has, asked: &Asked<'_>) -> String {
+        let name = &self.name;
+        if !self.is_negated && !has(name, &ValueMatch::Present, asked) {
+            return format!("{label} {name} is missing");
+        }
+        let (is, does) = if self.is_negated {
+            ("is", "does")
+        } else {
+            ("is not", "does not")
+        };
+        match &self.value {
+            ValueMatch::Present => format!("{label} {name} {is} there"),
+            ValueMatch::Exact(text) => format!("{label} {name} {is} \"{text}\""),
+            ValueMatch::Prefix(text) => format!("{label} {name} {does} begin with \"{text}\""),
+            ValueMatch::Suffix(text) => format!("{label} {name} {does} end with \"{text}\""),
+            ValueMatch::Regex(pattern) => {
+                format!("{label} {name} {does} match {}", pattern.as_str())
+            }
+        }
     }
 }
 
@@ -138,17 +206,16 @@ impl ValueMatch {
     }
 }
 
-fn on_header(condition: &Condition, asked: &Asked<'_>) -> bool {
+fn has_header(name: &str, value: &ValueMatch, asked: &Asked<'_>) -> bool {
     // Routes see the host they are chosen by.
-    if &*condition.name == "host" {
-        return condition.holds(std::iter::once(Cow::Borrowed(asked.host.as_bytes())));
+    if name == "host" {
+        return value.takes(asked.host.as_bytes());
     }
-    let name = condition.name.as_bytes();
-    let fields = asked
-        .headers
-        .iter()
-        .filter(|field| field.name.eq_ignore_ascii_case(name) && is_sent_on(field, asked));
-    condition.holds(fields.map(|field| Cow::Borrowed(field.value)))
+    asked.headers.iter().any(|field| {
+        field.name.eq_ignore_ascii_case(name.as_bytes())
+            && is_sent_on(&field, asked)
+            && value.takes(field.value)
+    })
 }
 
 /// Whether the origin gets to see the field: what ends here, or a stranger may not say, is not there.
@@ -164,27 +231,24 @@ fn is_sent_on(field: &Header<'_>, asked: &Asked<'_>) -> bool {
     }
 }
 
-fn on_cookie(condition: &Condition, asked: &Asked<'_>) -> bool {
+fn has_cookie(name: &str, value: &ValueMatch, asked: &Asked<'_>) -> bool {
     let fields = asked.headers.find_all(Known::Cookie);
-    let cookies = fields.flat_map(|field| field.split(|&byte| byte == b';'));
-    let values = cookies.filter_map(|cookie| {
-        let cookie = cookie.trim_ascii();
-        let (name, value) = divide(cookie, b'=');
-        (name == condition.name.as_bytes()).then_some(Cow::Borrowed(value))
-    });
-    condition.holds(values)
+    let mut cookies = fields.flat_map(|field| field.split(|&byte| byte == b';'));
+    cookies.any(|cookie| {
+        let (its_name, its_value) = divide(cookie.trim_ascii(), b'=');
+        its_name == name.as_bytes() && value.takes(its_value)
+    })
 }
 
-fn on_query(condition: &Condition, asked: &Asked<'_>) -> bool {
+fn has_query(name: &str, value: &ValueMatch, asked: &Asked<'_>) -> bool {
     let query = asked.query.unwrap_or_default().as_bytes();
-    let parameters = query
+    let mut parameters = query
         .split(|&byte| byte == b'&')
         .filter(|parameter| !parameter.is_empty());
-    let values = parameters.filter_map(|parameter| {
-        let (name, value) = divide(parameter, b'=');
-        (*decoded(name) == *condition.name.as_bytes()).then(|| decoded(value))
-    });
-    condition.holds(values)
+    parameters.any(|parameter| {
+        let (its_name, its_value) = divide(parameter, b'=');
+        *decoded(its_name) == *name.as_bytes() && value.takes(&decoded(its_value))
+    })
 }
 
 /// What stands before the first `sign` and behind it; nothing behind where there is none.

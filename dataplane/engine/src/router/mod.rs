@@ -7,8 +7,10 @@
 mod asked;
 mod change;
 mod condition;
+mod nearest;
 mod path_tree;
 mod pattern;
+mod precedence;
 mod retry;
 mod route;
 mod table;
@@ -21,7 +23,9 @@ use std::sync::Arc;
 pub use self::asked::Asked;
 pub use self::change::{Changes, Field, HeaderEdits, PathChange, Template};
 pub use self::condition::{Condition, Conditions, Missed, ValueMatch};
+pub use self::nearest::{Hint, Near, Why, nearest};
 pub use self::pattern::Pattern;
+pub use self::precedence::{Precedence, Rank, precedence};
 pub use self::retry::{RetryBudget, RetryOn, RetryPolicy};
 pub use self::route::{
     Action, FixedAnswer, HostMatch, PathMatch, Redirect, RedirectPath, Route, Unfit,
@@ -79,20 +83,4 @@ impl Router {
         self.levels
             .binary_search_by_key(&Reverse(priority), |level| Reverse(level.priority))
     }
-}
-
-/// Where a route that takes `host` stands among all: the lesser is asked first.
-pub fn precedence<'r>(route: &'r Route, host: &str) -> impl Ord + use<'r> {
-    let host = route
-        .hosts
-        .iter()
-        .filter(|one| one.takes(host))
-        .map(HostMatch::rank)
-        .max();
-    (
-        Reverse(route.priority),
-        Reverse(host),
-        path_tree::place_rank(&route.path),
-        path_tree::rank(route),
-    )
 }

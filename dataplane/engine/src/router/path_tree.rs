@@ -138,7 +138,17 @@ fn holds(route: &Route, asked: &Asked<'_>) -> bool {
 }
 
 /// Where a route stands among those of one slot: the lesser is asked first.
-pub(super) fn rank(route: &Route) -> impl Ord + '_ {
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SlotRank<'r> {
+    pub(super) pattern_bytes: Reverse<usize>,
+    pub(super) has_methods: Reverse<bool>,
+    pub(super) head: Reverse<usize>,
+    pub(super) query: Reverse<usize>,
+    pub(super) index: u64,
+    name: &'r str,
+}
+
+pub(super) fn rank(route: &Route) -> SlotRank<'_> {
     let (has_methods, head, query) = route
         .conditions
         .as_deref()
@@ -147,8 +157,14 @@ pub(super) fn rank(route: &Route) -> impl Ord + '_ {
         PathMatch::Pattern(pattern) => pattern.as_str().len(),
         PathMatch::Prefix(_) | PathMatch::Exact(_) => 0,
     };
-    let asks = Reverse((pattern_bytes, has_methods, head, query));
-    (asks, route.index, &route.name)
+    SlotRank {
+        pattern_bytes: Reverse(pattern_bytes),
+        has_methods: Reverse(has_methods),
+        head: Reverse(head),
+        query: Reverse(query),
+        index: route.index,
+        name: &route.name,
+    }
 }
 
 /// Where a path stands among those that take the same request: the lesser is asked first.

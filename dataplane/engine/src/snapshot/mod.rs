@@ -23,7 +23,7 @@ use self::apply::Held;
 pub use self::cluster::{Cluster, Endpoint, Via};
 pub use self::collection::Collection;
 pub use self::listener::{ListenerConfig, ListenerKind, Proof};
-pub use self::refusal::Refusal;
+pub use self::refusal::{Refusal, parse};
 pub use self::service::{LocalInstance, LocalService};
 pub use self::settings::{Limits, Settings};
 pub use crate::authorizer::{Authorizer, Decision, DestinationRules, Rule, RuleAction};
@@ -83,6 +83,11 @@ impl Snapshot {
     /// The route of that name.
     pub fn route(&self, name: &str) -> Option<&Arc<Route>> {
         self.held.routes.get(name)
+    }
+
+    /// How many routes there are.
+    pub fn routes_len(&self) -> usize {
+        self.held.routes.len()
     }
 
     /// Every route, in no order.

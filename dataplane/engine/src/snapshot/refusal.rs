@@ -48,7 +48,7 @@ impl Refusal {
 }
 
 /// Reads a JSON document; what is wrong is told with its path.
-pub(super) fn parse<'d, T: Deserialize<'d>>(document: &'d [u8]) -> Result<T, Refusal> {
+pub fn parse<'d, T: Deserialize<'d>>(document: &'d [u8]) -> Result<T, Refusal> {
     // Keeping the path costs time, so it is looked for only once something is known to be wrong.
     serde_json::from_slice(document).map_err(|error| {
         let mut again = serde_json::Deserializer::from_slice(document);

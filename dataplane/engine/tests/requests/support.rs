@@ -22,12 +22,17 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs a test with what it spawns on one thread, as the proxy's threads do.
 pub fn run(test: impl Future<Output = ()>) {
+    run_for(PATIENCE, test);
+}
+
+/// The same, for a test that may take longer.
+pub fn run_for(patience: Duration, test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     LocalSet::new().block_on(&runtime, async {
-        timeout(PATIENCE, test)
+        timeout(patience, test)
             .await
             .expect("the test did not end in time");
     });

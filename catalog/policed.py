@@ -1,0 +1,155 @@
+"""What policies make of the mesh as Consul has it: instances that count less, endpoints that drain. Reads no keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from .clusters import Cluster
+from .forms import Form
+from .model import Instance, Problem
+from .policies.defaults import call_route, layers, with_defaults
+from .policies.drains import Drain
+from .policies.policies import Policies
+from .policies.read import Written
+from .policies.service import ServicePolicy
+from .policies.settings import MeshSettings
+from .resource import Rendered, render
+from .suggestions import did_you_mean, nearest
+from .text import quote
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DrainedEndpoint:
+    """An endpoint that gets no new request, and the key (with its index) that says so."""
+
+    key: str
+    index: int
+    service: str
+    id: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What policies say of sending on: where it is the same, only routes that changed are looked at."""
+
+    settings: Written[MeshSettings] | None = None
+    services: Mapping[str, Written[ServicePolicy]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, policies: Policies) -> Sending:
+        return cls(policies.settings, policies.services)
+
+    def __bool__(self) -> bool:
+        return self.settings is not None or bool(self.services)
+
+
+Instances = Mapping[str, tuple[Instance, ...]]
+
+
+def policed(
+    instances: Instances, local: tuple[Instance, ...], policies: Policies
+) -> tuple[Instances, tuple[Instance, ...]]:
+    """All instances and those of this node, with what policies say of them: a warning may take them out.
+
+    Of this node's own, those that drain are no choice for calls that name no instance.
+    """
+    out = {name for name, one in policies.services.items() if one.meaning.warning == "out"}
+    if touched := out & instances.keys():
+        changed = {name: tuple(map(_without_warning, instances[name])) for name in touched}
+        instances = {**instances, **changed}
+    drains = tuple(one.meaning for one in policies.drains.values())
+    if out or drains:
+        local = tuple(_own(one, drains, is_out=one.service in out) for one in local)
+    return instances, local
+
+
+def with_drains(
+    clusters: Mapping[str, Cluster], drains: Mapping[str, Written[Drain]], instances: Instances
+) -> tuple[Mapping[str, Cluster], tuple[DrainedEndpoint, ...]]:
+    """The clusters with the endpoints marked that drain, and all that drain: an instance that fails its checks, too.
+
+    It is no endpoint any more, and what runs there still runs.
+    """
+    found: dict[str, Cluster] = {}
+    drained: set[DrainedEndpoint] = set()
+    for name, made in clusters.items():
+        service = made.rendered.resource["service"]
+        endpoints = [(one["node"], one["id"]) for one in made.rendered.resource["endpoints"]]
+        known = [(one.node, one.id) for one in instances.get(service, ())]
+        mine = {
+            DrainedEndpoint(one.key, one.index, service, instance, node)
+            for one in drains.values()
+            for node, instance in (*endpoints, *known)
+            if one.meaning.takes(service, node, instance)
+        }
+        drained |= mine
+        if ids := {(one.node, one.id) for one in mine}.intersection(endpoints):
+            found[name] = _marked(made, ids)
+    return ({**clusters, **found} if found else clusters), tuple(sorted(drained))
+
+
+def with_defaults_of(form: Form, sending: Sending) -> Rendered:
+    """A route with what policies add where it says nothing."""
+    rendered = form.rendered
+    beyond = layers(form.services, sending.settings, sending.services)
+    made = with_defaults(rendered.resource, beyond)
+    return rendered if made is rendered.resource else render(rendered.name, made)
+
+
+def calls(services: Iterable[str], sending: Sending) -> tuple[Rendered, ...]:
+    """The routes of calls to `<service>.mesh` that no route of people's takes, where policies say something of them."""
+    return tuple(
+        render(name, resource)
+        for service in services
+        if (beyond := layers((service,), sending.settings, sending.services))
+        for name, resource in call_route(service, beyond)
+    )
+
+
+def asked_port(service: str, policies: Policies) -> int | None:
+    """The port that a service's upstreams ask for its calls."""
+    written = policies.upstreams.get(service)
+    return written.meaning.port if written else None
+
+
+def policy_findings(
+    policies: Policies, catalog: tuple[str, ...], *, is_known: bool
+) -> tuple[Problem, ...]:
+    """A warning for each policy of a service that does not exist. `is_known`: the catalog was read."""
+    if not is_known:
+        return ()
+    there = frozenset(catalog)
+    return tuple(
+        _unknown(name, one, catalog)
+        for of_kind in (policies.services, policies.upstreams)
+        for name, one in of_kind.items()
+        if name not in there
+    )
+
+
+def _unknown(service: str, written: Written[object], catalog: tuple[str, ...]) -> Problem:
+    near = nearest(service, catalog)
+    sentence = f"no service is called {quote(service)}, so this says nothing yet"
+    sentence += did_you_mean(near)
+    return Problem(written.key, written.index, "warning", sentence, suggestion=near)
+
+
+def _without_warning(instance: Instance) -> Instance:
+    return instance if instance.weight_warning == 0 else replace(instance, weight_warning=0)
+
+
+def _own(instance: Instance, drains: tuple[Drain, ...], *, is_out: bool) -> Instance:
+    if any(drain.takes(instance.service, instance.node, instance.id) for drain in drains):
+        return replace(instance, weight_passing=0, weight_warning=0)
+    return _without_warning(instance) if is_out else instance
+
+
+def _marked(made: Cluster, ids: set[tuple[str, str]]) -> Cluster:
+    resource = made.rendered.resource
+    endpoints = [
+        {**one, "draining": True} if (one["node"], one["id"]) in ids else one
+        for one in resource["endpoints"]
+    ]
+    return replace(made, rendered=render(made.rendered.name, {**resource, "endpoints": endpoints}))

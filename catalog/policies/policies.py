@@ -1,0 +1,94 @@
+"""Which policies are in force: what their keys say now, or the last good form where that cannot be. Reads keys alone."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from ..keys import DRAIN, SERVICES, SETTINGS, UPSTREAMS, policy_prefix
+from ..model import KvEntry, Problem
+from .drains import Drain
+from .read import Meaning, Written, read_entry
+from .service import ServicePolicy
+from .settings import MeshSettings
+from .upstreams import Upstreams
+
+Parsed = Written[Meaning] | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What is in force of each kind: services and upstreams by the service's name, drains by key.
+
+    `entries` are the keys it was made of, `parsed` what each of them says, which saves reading it again.
+    """
+
+    settings: Written[MeshSettings] | None = None
+    services: Mapping[str, Written[ServicePolicy]] = field(default_factory=dict)
+    upstreams: Mapping[str, Written[Upstreams]] = field(default_factory=dict)
+    drains: Mapping[str, Written[Drain]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    entries: tuple[KvEntry, ...] = ()
+    parsed: Mapping[str, Parsed] = field(default_factory=dict)
+    in_force: Mapping[str, Written[Meaning]] = field(default_factory=dict)
+    """All of them, by key."""
+
+
+def decide_policies(entries: tuple[KvEntry, ...], previous: Policies) -> Policies:
+    """The policies of all keys, which are sorted; `previous` itself where none of its keys changed."""
+    own = tuple(_own(entries))
+    if own == previous.entries:
+        return previous
+    known = {entry.key: entry for entry in previous.entries}
+    parsed: dict[str, Parsed] = {}
+    in_force: dict[str, Written[Meaning]] = {}
+    problems: list[Problem] = []
+    for entry in own:
+        key, prefix = entry.key, policy_prefix(entry.key)
+        if prefix is None:
+            continue
+        is_known = known.get(key) == entry
+        found = parsed[key] = previous.parsed[key] if is_known else read_entry(prefix, entry)
+        last = previous.in_force.get(key)
+        if isinstance(found, Written):
+            in_force[key] = found
+        else:
+            problems.append(replace(found, serving_index=last.index) if last else found)
+            if last is not None:
+                in_force[key] = last
+    return _sorted_out(own, parsed, in_force, tuple(problems))
+
+
+def _own(entries: tuple[KvEntry, ...]) -> Iterator[KvEntry]:
+    """The entries under a policy's prefix; of thousands of routes none is looked at."""
+    for prefix in (DRAIN, SERVICES, SETTINGS, UPSTREAMS):
+        at = bisect_left(entries, prefix, key=lambda entry: entry.key)
+        while at < len(entries) and entries[at].key.startswith(prefix):
+            if policy_prefix(entries[at].key) == prefix:
+                yield entries[at]
+            at += 1
+
+
+def _sorted_out(
+    entries: tuple[KvEntry, ...],
+    parsed: Mapping[str, Parsed],
+    in_force: Mapping[str, Written[Meaning]],
+    problems: tuple[Problem, ...],
+) -> Policies:
+    settings: Written[MeshSettings] | None = None
+    services: dict[str, Written[ServicePolicy]] = {}
+    upstreams: dict[str, Written[Upstreams]] = {}
+    drains: dict[str, Written[Drain]] = {}
+    for key, written in in_force.items():
+        index = written.index
+        match written.meaning:
+            case MeshSettings() as meaning:
+                settings = Written(key, index, meaning)
+            case ServicePolicy() as meaning:
+                services[key.removeprefix(SERVICES)] = Written(key, index, meaning)
+            case Upstreams() as meaning:
+                upstreams[key.removeprefix(UPSTREAMS)] = Written(key, index, meaning)
+            case Drain() as meaning:
+                drains[key] = Written(key, index, meaning)
+    return Policies(settings, services, upstreams, drains, problems, entries, parsed, in_force)

@@ -1,0 +1,58 @@
+"""A service's policy, `mesh/services/<service>`: how requests to it are sent on, and which of its instances count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from ..yamltree import Mapping as Fields
+from . import sent_on
+from .fields import Shape, word
+
+Warned = Literal["in", "out"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePolicy:
+    """`sent_on` by the names of a route's resource. `warning`: whether instances with a warning check get requests."""
+
+    sent_on: Mapping[str, Any]
+    warning: Warned = "in"
+
+
+SHAPE = Shape(
+    {
+        **sent_on.READERS,
+        "protocol": word(("http",), ("http2", "h2c", "grpc", "tcp", "tls", "udp")),
+        "balance": word(
+            ("weighted_round_robin",),
+            ("round_robin", "least_request", "random", "hash", "ring_hash", "maglev", "p2c"),
+        ),
+        "health": word(("consul",), ("active", "passive", "none")),
+        "mtls": word(("permissive",), ("strict", "off", "disabled")),
+        "warning": word(("in", "out")),
+    },
+    later=(
+        "circuit_breaker", "connections", "ejection", "hash", "limits", "locality", "middlewares", "mirror",
+        "outlier", "rate_limit", "slow_start", "sticky", "subsets",
+    ),
+    elsewhere={
+        "host": "a route says who is led here, under mesh/routes/",
+        "path": "a route says who is led here, under mesh/routes/",
+        "port": "the port is what the instance registered in Consul",
+        "service": "the service is the name of the key",
+        "tags": "a route chooses instances by tag, as in cart[tag=v2]",
+        "upstreams": "a service's own calls stand under mesh/upstreams/",
+        "weight": "an instance's weight is its registration's, in Consul",
+        "weights": "an instance's weights are its registration's, in Consul",
+    },
+)  # fmt: skip
+
+EXAMPLE = "timeout: 2s"
+
+
+def read_service(root: Fields) -> ServicePolicy:
+    """The policy of a document. Raises Mistake."""
+    found = SHAPE.read(root)
+    return ServicePolicy(sent_on.taken(found), cast("Warned", found.get("warning", "in")))

@@ -1,0 +1,257 @@
+//! What becomes of a request by its head: brought to its one form, given its place to go, written anew. Serving and
+//! explaining are told the same by it. It may not do I/O, nor know a thread or a connection.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::balancer::Balancer;
+use crate::error::{Error, Reason};
+use crate::http1::{Known, RequestHead, Target as Form};
+use crate::normal::{self, Host, Unclear};
+use crate::plan::{self, Caller, Plan, Target};
+use crate::rewrite::{self, Client, Forwarding};
+use crate::router::{Asked, Hint, nearest};
+use crate::snapshot::{ListenerKind, Network, Snapshot};
+use crate::trace::TraceContext;
+
+/// How many of our hops a request may have behind it: more is a loop (RFC 9110 §7.6.3).
+const MOST_HOPS: usize = 16;
+/// How many routes are named where none took a request: a person reads three.
+const HINTS: usize = 3;
+
+/// What a connection lends to the reading of its requests.
+#[derive(Debug)]
+pub struct Origin<'a> {
+    /// Who sends.
+    pub caller: &'a Caller,
+    /// From where.
+    pub address: IpAddr,
+    /// Why nothing of this connection is let through, if so.
+    pub refusal: Option<&'a Error>,
+}
+
+/// What was decided about a request.
+#[derive(Debug)]
+pub struct Decided<'h> {
+    /// The host in its normal form.
+    pub host: Host<'h>,
+    /// The path in its normal form; as it was sent where it has none.
+    pub path: Cow<'h, str>,
+    /// What stands behind the `?`.
+    pub query: Option<&'h str>,
+    /// Where it goes.
+    pub plan: Plan,
+    /// Where the client is sent, if it is.
+    pub location: Option<String>,
+    /// Whether the routes had a say.
+    pub is_routed: bool,
+}
+
+impl<'h> Decided<'h> {
+    /// The request as routes see it.
+    pub fn asked<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        origin: &Origin<'a>,
+        head: &RequestHead<'a>,
+    ) -> Asked<'a>
+    where
+        'h: 'a,
+    {
+        asked(snapshot, origin, head, &self.host, &self.path, self.query)
+    }
+
+    /// The routes that nearly took the request, where none did and the client may know of them.
+    pub fn hints(
+        &self,
+        snapshot: &Snapshot,
+        origin: &Origin<'_>,
+        head: &RequestHead<'_>,
+    ) -> Vec<Hint> {
+        let is_lost = self
+            .plan
+            .refusal()
+            .is_some_and(|error| error.reason == Reason::NoRoute);
+        if !is_lost || !is_confidant(snapshot, origin, head) {
+            return Vec::new();
+        }
+        let asked = self.asked(snapshot, origin, head);
+        let near = nearest(snapshot.routes(), &asked, None, HINTS);
+        near.iter().map(|near| near.hint(&asked)).collect()
+    }
+}
+
+/// Decides about a request, and writes its head for the upstream behind `out`, all but the end, if it goes to one.
+pub fn decide<'h>(
+    snapshot: &Snapshot,
+    origin: &Origin<'_>,
+    head: &RequestHead<'h>,
+    trace: &TraceContext,
+    balancer: &mut Balancer,
+    out: &mut Vec<u8>,
+) -> Decided<'h> {
+    let settings = &snapshot.settings;
+    let (sent_path, query) = split_query(head.path_and_query);
+    let host = Host::of(head.host);
+    let normal = normal_path(sent_path, settings.has_strict_paths);
+    let path = normal.as_deref().unwrap_or(sent_path);
+    let asked = asked(snapshot, origin, head, &host, path, query);
+    let is_told = head.headers.has(Known::MeshHeader);
+    let instance = is_told
+        .then(|| head.headers.find_named("mesh-instance").next())
+        .flatten();
+    let forwards_left = max_forwards(head);
+    let mut is_routed = false;
+    let mut plan = match refusal(origin, head, normal.as_ref().err()) {
+        Some(error) => Plan::of(Target::Refused(error)),
+        None if forwards_left == Some(0) => Plan::of(Target::LastHop),
+        None => {
+            is_routed = plan::is_routed(origin.caller.kind, asked.host);
+            plan::plan(
+                snapshot,
+                origin.caller,
+                &asked,
+                instance.and_then(|id| std::str::from_utf8(id).ok()),
+                balancer,
+            )
+        }
+    };
+    let location = plan.location(&asked);
+    if let Some(path) = plan.forwarded_path(path) {
+        let changes = plan.changes();
+        let authority = host.authority(head.host);
+        let forwarding = Forwarding {
+            path: &path,
+            query,
+            edits: changes.map(|changes| &changes.request),
+            host: match changes.and_then(|changes| changes.host.as_deref()) {
+                Some(host) => host,
+                // An HTTP/1.0 client may name no host; the next one has to be told one.
+                None if authority.is_empty() => &plan.destination,
+                None => &authority,
+            },
+            asked_host: &authority,
+            node: &settings.node,
+            client: client(snapshot, origin),
+            trace,
+            max_forwards: forwards_left.map(|left| left.saturating_sub(1)),
+        };
+        rewrite::request_head(out, head, &forwarding);
+    }
+    Decided {
+        path: normal.unwrap_or(Cow::Borrowed(sent_path)),
+        host,
+        query,
+        plan,
+        location,
+        is_routed,
+    }
+}
+
+/// Whether the one who asks may know of routes: by its own address, and on nobody's behalf. A proxy on this very
+/// machine that is not known as one serves strangers, too.
+fn is_confidant(snapshot: &Snapshot, origin: &Origin<'_>, head: &RequestHead<'_>) -> bool {
+    let told = [Known::XForwardedFor, Known::Forwarded, Known::Via];
+    snapshot.settings.is_trusted_client(origin.address)
+        && !told.into_iter().any(|known| head.headers.has(known))
+}
+
+fn asked<'a>(
+    snapshot: &'a Snapshot,
+    origin: &Origin<'a>,
+    head: &RequestHead<'a>,
+    host: &'a Host<'_>,
+    path: &'a str,
+    query: Option<&'a str>,
+) -> Asked<'a> {
+    Asked {
+        host: &host.name,
+        path,
+        query,
+        method: head.method,
+        headers: head.headers,
+        peer: origin.address,
+        trusted: trusted(snapshot, origin),
+        source: &origin.caller.source,
+    }
+}
+
+/// Why a request goes nowhere whatever the routes say.
+fn refusal(
+    origin: &Origin<'_>,
+    head: &RequestHead<'_>,
+    unclear: Option<&Unclear>,
+) -> Option<Error> {
+    if let Some(error) = origin.refusal {
+        return Some(error.clone());
+    }
+    if head.method == "CONNECT" {
+        let detail = "CONNECT is not taken: this is no forward proxy";
+        return Some(Error::downstream(Reason::ConnectUnsupported, detail));
+    }
+    if matches!(head.target, Form::Absolute { scheme, .. } if scheme.eq_ignore_ascii_case("https"))
+    {
+        let detail = "an https target came in clear: it was meant for another server";
+        return Some(Error::downstream(Reason::Misdirected, detail));
+    }
+    if head.upgrade {
+        let detail = "another protocol was asked for by Upgrade, which this version does not speak";
+        return Some(Error::downstream(Reason::UpgradeUnsupported, detail));
+    }
+    if let Some(unclear) = unclear {
+        let reason = match unclear {
+            Unclear::DotSegment => Reason::PathDotSegment,
+            Unclear::Ambiguous(_) => Reason::PathAmbiguous,
+        };
+        return Some(Error::downstream(reason, unclear.sentence()));
+    }
+    if head.headers.has(Known::Via) && rewrite::hops(head) >= MOST_HOPS {
+        let detail = format!("the request passed this mesh {MOST_HOPS} times: it goes in a circle");
+        return Some(Error::downstream(Reason::LoopDetected, detail));
+    }
+    None
+}
+
+/// What the upstream is told of the client: at the edge alone. Inside the mesh a caller's own words on
+/// whom it serves are passed on, since it is known.
+fn client(snapshot: &Snapshot, origin: &Origin<'_>) -> Option<Client> {
+    (origin.caller.kind == ListenerKind::Edge).then(|| Client {
+        address: origin.address,
+        is_trusted: snapshot.settings.is_trusted_proxy(origin.address),
+        is_tls: false,
+    })
+}
+
+/// How many hops are left, where `Max-Forwards` counts: for `OPTIONS` and `TRACE` alone.
+fn max_forwards(head: &RequestHead<'_>) -> Option<u64> {
+    if !matches!(head.method, "OPTIONS" | "TRACE") {
+        return None;
+    }
+    let value = head.headers.find(Known::MaxForwards)?;
+    // Rust would take a sign, too.
+    value.iter().all(u8::is_ascii_digit).then_some(())?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// Whose `X-Forwarded-For` counts: nobody's inside the mesh, where callers are known.
+fn trusted<'s>(snapshot: &'s Snapshot, origin: &Origin<'_>) -> &'s [Network] {
+    match origin.caller.kind {
+        ListenerKind::Edge => &snapshot.settings.trusted_proxies,
+        ListenerKind::Outbound | ListenerKind::Inbound => &[],
+    }
+}
+
+/// The path in its normal form; `*` and the target of `CONNECT` are none.
+fn normal_path(path: &str, is_strict: bool) -> Result<Cow<'_, str>, Unclear> {
+    if path.starts_with('/') {
+        normal::path(path, is_strict)
+    } else {
+        Ok(Cow::Borrowed(path))
+    }
+}
+
+fn split_query(path_and_query: &str) -> (&str, Option<&str>) {
+    path_and_query
+        .split_once('?')
+        .map_or((path_and_query, None), |(path, query)| (path, Some(query)))
+}

@@ -1,0 +1,62 @@
+//! Who would call, by the listener it is asked about. It may not be asked for proof: nobody calls.
+
+use std::sync::Arc;
+
+use super::document::RequestDocument;
+use crate::plan::Caller;
+use crate::snapshot::{ListenerConfig, ListenerKind, Snapshot};
+
+/// Who calls, as the listener would have it.
+pub(super) fn caller(snapshot: &Snapshot, request: &RequestDocument) -> Result<Caller, String> {
+    let wanted = &*request.listener;
+    let kinds = [
+        ListenerKind::Edge,
+        ListenerKind::Outbound,
+        ListenerKind::Inbound,
+    ];
+    let named = snapshot.listeners.get(wanted);
+    let kind = named
+        .map(|listener| listener.kind)
+        .or_else(|| kinds.into_iter().find(|kind| kind.as_str() == wanted))
+        .ok_or_else(|| format!("there is no listener {wanted:?}, and it is no kind of one"))?;
+    let source = request.source.as_deref();
+    let listener = named.or_else(|| {
+        let fits = |listener: &&Arc<ListenerConfig>| {
+            let is_its = kind != ListenerKind::Outbound
+                || source.is_none()
+                || source == listener.service.as_deref();
+            listener.kind == kind && is_its
+        };
+        snapshot.listeners.values().find(fits)
+    });
+    let own = listener.and_then(|listener| match kind {
+        ListenerKind::Edge => listener.identity.clone(),
+        ListenerKind::Outbound => listener.service.clone(),
+        ListenerKind::Inbound => None,
+    });
+    let own = own.or_else(|| (kind == ListenerKind::Edge).then(|| Arc::from("edge")));
+    let source = match (source, own) {
+        (Some(source), Some(own)) if *source != *own => {
+            return Err(format!(
+                "everybody who calls there is {own:?}, not {source:?}"
+            ));
+        }
+        (Some(source), _) => Arc::from(source),
+        (None, Some(own)) => own,
+        (None, None) => {
+            return Err("the source is left out, and no listener says who calls".to_owned());
+        }
+    };
+    let destination = request.destination.as_deref().map(Arc::from);
+    match (kind, &destination) {
+        (ListenerKind::Inbound, None) => Err("an inbound call has a destination".to_owned()),
+        (ListenerKind::Edge | ListenerKind::Outbound, Some(_)) => {
+            Err("only an inbound call has a destination; others have hosts".to_owned())
+        }
+        _ => Ok(Caller {
+            kind,
+            source,
+            destination,
+        }),
+    }
+}

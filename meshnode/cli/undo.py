@@ -1,0 +1,45 @@
+"""`meshnode undo`: takes back one change, unless somebody changed the key since; with the person's own token."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from catalog import undoing
+
+from .options import Asked, with_consul
+from .past import read_standing
+from .reach import consul_client, run
+from .restore import put_back, say_restored
+from .waiting import TIMEOUT, Timeout, Wait, seconds_of
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(undo)
+
+
+@with_consul
+def undo(
+    asked: Asked,
+    index: Annotated[
+        int | None,
+        typer.Argument(
+            min=1,
+            metavar="[INDEX]",
+            help="The index of the change; left out: the last change there was.",
+        ),
+    ] = None,
+    wait: Wait = True,  # noqa: FBT002  (a flag)
+    timeout: Timeout = TIMEOUT,
+) -> None:
+    """Take back one change, unless somebody changed the key since."""
+    run(_undo(asked, index, seconds_of(timeout) if wait else 0.0))
+
+
+async def _undo(asked: Asked, index: int | None, wait_s: float) -> None:
+    async with consul_client(asked.settings) as client:
+        standing = await read_standing(client, asked.settings, index)
+        plan = undoing(standing.history, standing.entries, index)
+        restored = await put_back(client, plan, wait_s)
+    say_restored(restored, as_json=asked.as_json)

@@ -1,0 +1,345 @@
+"""History on real nodes: who writes it, what the commands tell of it, and the races of taking changes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from catalog import least_policy
+from tests.integration.agents import command, status_of
+from tests.support import ConsulCluster, EchoServer, wait_until
+from tests.support.mesh import MeshNode
+from tests.support.process import Finished
+
+pytestmark = [pytest.mark.consul, pytest.mark.asyncio(loop_scope="module")]
+
+KEY = "mesh/routes/shop"
+OTHER = "mesh/routes/other"
+# Put before the first test, with requests after it: what followed is known a minute later.
+TOLD = "shop.test/ -> shop timeout=7s"
+KEY_FILE = "ca-key-encryption-key.json"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def mesh(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[MeshNode, MeshNode]]:
+    """Two nodes, both of which may sign, so both may write history."""
+    folder = tmp_path_factory.mktemp("mesh")
+    async with (
+        ConsulCluster(folder / "consul", nodes=2) as consul,
+        EchoServer("shop-1", folder) as server,
+    ):
+        shop = {"Name": "shop", "ID": "shop-1", "Port": server.port, "Address": server.address}
+        await consul.register(shop)
+        await consul.put(KEY, "shop.test/ -> shop")
+        async with MeshNode(consul, "node-1", folder, is_edge=True) as first:
+            second = MeshNode(consul, "node-2", folder)
+            second.state_folder.mkdir(mode=0o700)
+            shutil.copy(first.state_folder / KEY_FILE, second.state_folder / KEY_FILE)
+            async with second:
+                await put(first, KEY, TOLD)
+                for host, status in (*[("shop.test", 200)] * 6, *[("nowhere.test", 404)] * 6):
+                    assert (await first.request(host))[0] == status
+                yield first, second
+
+
+async def changes(node: MeshNode, *words: str) -> list[dict[str, Any]]:
+    """What `meshnode history --json` tells, oldest first."""
+    said = await command(node, "history", "--json", *words)
+    assert said.code == 0, said
+    return list(json.loads(said.stdout)["changes"])
+
+
+async def put(node: MeshNode, key: str, value: str) -> int:
+    """As `consul kv put` does; the new index, once history tells of it."""
+    await node.cluster.put(key, value)
+    index = await index_of(node, key)
+
+    async def is_told() -> bool:
+        return any(change["index"] == index for change in await changes(node, key))
+
+    await wait_until(is_told, 60, what=f"history tells of index {index}")
+    return index
+
+
+async def index_of(node: MeshNode, key: str) -> int:
+    return int((await node.cluster.api("GET", f"/v1/kv/{key}"))[0]["ModifyIndex"])
+
+
+async def value_of(node: MeshNode, key: str) -> str:
+    return (await command(node, "kv", "get", key)).stdout
+
+
+async def test_what_was_changed_is_told_and_taken_back(mesh: tuple[MeshNode, MeshNode]) -> None:
+    first, _ = mesh
+    one = await put(first, KEY, "shop.test/ -> shop timeout=2s")
+    two = await put(first, KEY, "shop.test/ -> shop timeout=200ms")
+    told = (await command(first, "history", KEY)).stdout
+    row = next(line for line in told.splitlines() if line.startswith(str(two)))
+    assert "timeout=2s → timeout=200ms" in row
+    assert "node-" in row
+    lines = (await command(first, "diff", str(two))).stdout.splitlines()
+    assert lines[:2] == [f"--- {KEY}   index {one}", f"+++ {KEY}   index {two}"]
+    assert lines[-2:] == ["-shop.test/ -> shop timeout=2s", "+shop.test/ -> shop timeout=200ms"]
+
+    undone = await command(first, "undo")
+    index = await index_of(first, KEY)
+    start = f"{KEY}   back to index {one}'s value, now index {index}, accepted by 2 of 2 nodes"
+    assert (undone.code, undone.stdout.startswith(start)) == (0, True), undone
+    assert await value_of(first, KEY) == "shop.test/ -> shop timeout=2s"
+    again = await command(first, "undo", str(two))
+    assert (again.code, f"was changed after index {two}" in again.stderr) == (1, True), again
+    both = (await command(first, "diff", str(one), str(index))).stdout
+    assert both == "nothing differs\n"
+
+
+async def test_a_put_that_made_a_key_and_its_deletion_are_taken_back(
+    mesh: tuple[MeshNode, MeshNode],
+) -> None:
+    first, _ = mesh
+    made = await put(first, OTHER, "other.test/ -> shop")
+    gone = await command(first, "undo", str(made))
+    assert "deleted, as before, it is gone from 2 of 2 nodes" in gone.stdout, gone
+    back = await command(first, "undo")
+    assert (back.code, f"back to index {made}'s value" in back.stdout) == (0, True), back
+    assert await value_of(first, OTHER) == "other.test/ -> shop"
+
+
+async def test_rollback_takes_all_back_at_once(mesh: tuple[MeshNode, MeshNode]) -> None:
+    first, _ = mesh
+    await put(first, KEY, "shop.test/ -> shop timeout=1s")
+    await put(first, OTHER, "other.test/ -> shop timeout=4s")
+    before, was = await index_of(first, OTHER), await index_of(first, KEY)
+    await put(first, OTHER, "other.test/new -> shop")
+    await put(first, "mesh/routes/third", "third.test/ -> shop")
+    await first.cluster.delete(KEY)
+    plan = await command(first, "rollback", "--to", str(before), "--dry-run")
+    assert plan.stdout.splitlines() == [
+        f"{OTHER}   would be put as at index {before}",
+        f"{KEY}   would be put as at index {was}",
+        "mesh/routes/third   would be deleted",
+    ], plan
+    rolled = await command(first, "rollback", "--to", str(before))
+    assert (rolled.code, rolled.stdout.count("2 of 2 nodes")) == (0, 3), rolled
+    assert await value_of(first, KEY) == "shop.test/ -> shop timeout=1s"
+    assert await value_of(first, OTHER) == "other.test/ -> shop timeout=4s"
+    assert (await command(first, "kv", "get", "mesh/routes/third")).code == 1
+    assert len({await index_of(first, key) for key in (KEY, OTHER)}) == 1
+
+
+async def test_a_tree_that_was_deleted_comes_back_by_one_command(
+    mesh: tuple[MeshNode, MeshNode],
+) -> None:
+    """With all of meshnode/, history included: `mesh` is how that begins too. What the writer saw go is told anew."""
+    first, _ = mesh
+    held = {KEY: "shop.test/ -> shop timeout=6s", OTHER: "other.test/ -> shop timeout=6s"}
+    for key, value in held.items():
+        await put(first, key, value)
+    await first.cluster.delete("mesh", recurse=True)
+
+    async def is_told() -> bool:
+        return [one["new"] for one in (await changes(first))[-2:]] == [None, None]
+
+    await wait_until(is_told, 60, what="history tells that both are gone")
+    undone = await command(first, "undo")
+    assert (undone.code, undone.stdout.count("accepted by 2 of 2 nodes")) == (0, 2), undone
+    assert {key: await value_of(first, key) for key in held} == held
+
+
+async def test_two_admins_at_once_lose_nothing(mesh: tuple[MeshNode, MeshNode]) -> None:
+    """Both take the same change back: one does, the other is told."""
+    first, second = mesh
+    for number in range(3):
+        bad = await put(first, KEY, f"shop.test/ -> shop timeout={number + 3}s")
+        both = await asyncio.gather(
+            command(first, "undo", str(bad), "--no-wait"),
+            command(second, "undo", str(bad), "--no-wait"),
+        )
+        assert sorted(said.code for said in both) == [0, 1], both
+        assert "nothing was put" in next(said.stderr for said in both if said.code), both
+
+
+async def test_a_hand_edit_is_never_lost_to_an_undo(mesh: tuple[MeshNode, MeshNode]) -> None:
+    """Put before, within and after the moment in which an undo reads and writes: it stands in the end."""
+    first, _ = mesh
+    for number in range(6):
+        bad = await put(first, KEY, f"shop.test/ -> shop timeout={number + 3}s")
+        by_hand = f"shop.test/ -> shop timeout={number + 30}s"
+
+        async def edit(value: str, after_s: float) -> None:
+            await asyncio.sleep(after_s)  # not for a result: to meet the undo at another place
+            await first.cluster.put(KEY, value)
+
+        undone, _ = await asyncio.gather(
+            command(first, "undo", str(bad), "--no-wait"), edit(by_hand, 0.2 * number)
+        )
+        assert await value_of(first, KEY) == by_hand, undone
+        assert undone.code == 0 or "nothing was put" in undone.stderr, undone
+
+
+async def test_undo_racing_a_put_never_takes_it(mesh: tuple[MeshNode, MeshNode]) -> None:
+    first, _ = mesh
+    for number in range(3):
+        await put(first, KEY, f"shop.test/ -> shop timeout={number + 3}s")
+
+        async def edit() -> Finished:
+            await asyncio.sleep(0)
+            return await command(
+                first, "kv", "put", KEY, "shop.test/ -> shop timeout=40s", "--no-wait"
+            )
+
+        undone, edited = await asyncio.gather(command(first, "undo", "--no-wait"), edit())
+        assert edited.code == 0, edited
+        held = await value_of(first, KEY)
+        told = [change["new"]["text"] for change in await settled(first) if change["new"]]
+        assert "shop.test/ -> shop timeout=40s" in told, (undone, told)
+        # What was put by hand stands, unless it is what the undo took back: then it said so.
+        if held != "shop.test/ -> shop timeout=40s":
+            assert undone.code == 0, (undone, held)
+
+
+async def settled(node: MeshNode) -> list[dict[str, Any]]:
+    """The changes of KEY, once history tells of what stands."""
+    index = await index_of(node, KEY)
+
+    async def found() -> list[dict[str, Any]]:
+        told = await changes(node, KEY)
+        return told if told[-1]["index"] == index else []
+
+    return await wait_until(found, 60, what="history has caught up")
+
+
+async def test_a_forged_entry_is_ignored_and_named(mesh: tuple[MeshNode, MeshNode]) -> None:
+    first, _ = mesh
+    await put(first, KEY, "shop.test/ -> shop timeout=5s")
+    entries = await first.cluster.api("GET", "/v1/kv/meshnode/history/?keys")
+    real = (await first.cluster.call("GET", f"/v1/kv/{entries[-1]}?raw")).text
+    document = json.loads(real)
+    document["changes"][0]["new"]["text"] = "shop.test/ -> evil"
+    forged = {
+        entries[-1]: json.dumps(document),
+        "meshnode/history/999999999999": json.dumps(
+            {**json.loads(real), "revision": "999999999999"}
+        ),
+        "meshnode/history/nonsense": "nonsense",
+    }
+    before = await changes(first)
+    for key, value in forged.items():
+        await first.cluster.put(key, value)
+    try:
+        said = await command(first, "history")
+        assert said.code == 0, said
+        for key in forged:
+            assert f"{key} does not count: " in said.stdout, said
+        assert "evil" not in json.dumps(await changes(first))
+        assert await changes(first) == [
+            change for change in before if f"meshnode/history/{change['revision']}" != entries[-1]
+        ]
+    finally:
+        for key in forged:
+            await first.cluster.delete(key)
+
+
+async def test_a_key_no_one_reads_is_shown_with_its_age(mesh: tuple[MeshNode, MeshNode]) -> None:
+    """Put by `consul kv put`, it is a problem on every node; by `meshnode kv put` it is not put at all."""
+    first, _ = mesh
+    index = await put(first, "mesh/route/shop", "shop.test/ -> shop")
+
+    async def shown() -> str:
+        return (await command(first, "status")).stdout
+
+    async def is_shown() -> bool:
+        return "mesh/route/shop" in await shown()
+
+    await wait_until(is_shown, 60, what="the status names it")
+    start = rf"mesh/route/shop   index {index}   error on node-1, node-2, written \d+ (ms|s|min)"
+    text = await shown()
+    assert re.search(start, text), text
+    assert 'did you mean "mesh/routes/shop"?' in text
+    assert (await command(first, "kv", "put", "mesh/route/shop", "x")).code == 2
+    aside = await command(first, "kv", "put", "aside/shop", "x")
+    assert "; no node reads it: mesh/ is read" in aside.stdout
+    await first.cluster.delete("mesh/route/shop")
+
+
+async def test_what_followed_is_told_once(mesh: tuple[MeshNode, MeshNode]) -> None:
+    """By the writer, of its own node: the minute before against the minute after."""
+    first, _ = mesh
+
+    async def told() -> dict[str, Any] | None:
+        found = [
+            one for one in await changes(first, KEY) if one["new"] and one["new"]["text"] == TOLD
+        ]
+        return found[0] if found[0]["effect"] else None
+
+    change = await wait_until(told, 120, what="the effect of the first change")
+    effect = change["effect"]
+    assert effect["requests_after"] >= 12
+    assert 6 <= effect["errors_after"] <= effect["requests_after"] - 6
+    assert change["outcome"] == {"accepted": 2, "refused": 0, "waiting": 0, "message": ""}
+    row = next(line for line in (await command(first, "history", KEY, "--all")).stdout.splitlines() if line.startswith(str(change["index"])))  # fmt: skip
+    assert f"→ {100 * effect['errors_after'] / effect['requests_after']:.0f} %" in row
+
+
+async def writer_of(first: MeshNode, second: MeshNode) -> tuple[MeshNode, MeshNode]:
+    """The node that writes history, and the other."""
+    told = (await first.cluster.call("GET", "/v1/kv/meshnode/ca/signer?raw")).text
+    name = json.loads(told)["node"]
+    return (first, second) if name == first.name else (second, first)
+
+
+async def test_a_writer_that_dies_leaves_no_gap_and_nothing_twice(
+    mesh: tuple[MeshNode, MeshNode],
+) -> None:
+    """It is killed while changes come in; the next writer tells what it saw meanwhile."""
+    first, second = mesh
+    writer, other = await writer_of(first, second)
+    assert (await status_of(other))["is_complete"]
+    start = await put(first, KEY, "shop.test/ -> shop timeout=9s")
+    values = []
+    for number in range(8):
+        if number == 3:
+            writer.signal_agent(signal.SIGKILL)
+        values.append(f"shop.test/ -> shop timeout={number + 10}s")
+        await first.cluster.put(KEY, values[-1])
+        await asyncio.sleep(0.3)  # not for a result: so that the watch sees each of them
+
+    async def told() -> list[dict[str, Any]]:
+        found = [one for one in await changes(other, KEY) if one["index"] > start]
+        return found if found and found[-1]["new"]["text"] == values[-1] else []
+
+    try:
+        found = await wait_until(told, 120, what="the next writer has caught up")
+    finally:
+        writer.close()
+        await writer.start()
+    assert [one["new"]["text"] for one in found] == values
+    assert [one["old"]["index"] for one in found[1:]] == [one["index"] for one in found[:-1]]
+    assert found[-1]["writer"] == other.name
+
+
+async def test_the_least_policies_are_enough(tmp_path: Path) -> None:
+    """Under default deny: a signer's for the writer; reading, and writing under mesh/, for the person."""
+    async with ConsulCluster(tmp_path / "consul", acl=True) as consul:
+        rules = least_policy("node-1", [], is_signer=True)
+        token = await consul.create_token("node-1", rules)
+        people = least_policy("node-1", []).replace(
+            '"mesh/" { policy = "read" }', '"mesh/" { policy = "write" }'
+        )
+        person = {"CONSUL_HTTP_TOKEN": await consul.create_token("person", people)}
+        async with MeshNode(consul, "node-1", tmp_path, token=token) as node:
+            index = await put(node, KEY, "redirect.test/ -> redirect 301 https://shop.test/")
+            refused = await command(node, "undo", str(index), "--no-wait")
+            assert (refused.code, 'key_prefix "mesh/" { policy = "write" }' in refused.stderr) == (1, True), refused  # fmt: skip
+            undone = await command(node, "undo", str(index), "--no-wait", env=person)
+            assert (undone.code, undone.stdout) == (0, f"{KEY}   deleted, as before\n"), undone

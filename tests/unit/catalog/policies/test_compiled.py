@@ -1,0 +1,192 @@
+"""What policies do to a table: defaults by the nearest, drained endpoints, warnings, ports; and the last good form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from catalog import Compiled, Compiler, compile_snapshot
+from catalog.snapshot import Snapshot
+from tests.support.catalog import FACTS, instance, kv, state
+
+CART, WEB = instance("cart", "node-2"), instance("web")
+ROUTE = {"routes/a": "a/ -> cart"}
+
+
+def compiled(values: dict[str, str], *instances: Any) -> Compiled:
+    return compile_snapshot(state(dict(values), *(instances or (CART,))), FACTS)
+
+
+def route(made: Compiled, name: str = "a") -> dict[str, Any]:
+    return made.resources["routes"][name]
+
+
+def test_the_nearest_that_says_it_counts() -> None:
+    values = {
+        "settings": "timeout: 30s\ntimeout_head: 5s\nretries: 1",
+        "services/cart": "timeout: 2s\nretries: 2",
+        "routes/a": "a/ -> cart retries=0",
+        "routes/b": "b/ -> other timeout=9s",
+        "routes/c": "c/ -> redirect 301 /x/",
+    }
+    made = compiled(values, CART, instance("other", "node-2"))
+    assert (route(made)["timeout_ms"], route(made)["head_timeout_ms"]) == (2000, 5000)
+    assert route(made)["retries"] == {"attempts": 0}
+    assert (route(made, "b")["timeout_ms"], route(made, "b")["retries"]) == (9000, {"attempts": 1})
+    assert "timeout_ms" not in route(made, "c")
+    assert made.problems == ()
+
+
+def test_of_a_split_the_first_service_that_says_it_counts() -> None:
+    values = {
+        "routes/a": "a/ -> new 10%, cart 90%",
+        "services/cart": "timeout: 2s\ntimeout_idle: 3s",
+        "services/new": "timeout_idle: 4s",
+    }
+    made = route(compiled(values, CART, instance("new", "node-2")))
+    assert (made["timeout_ms"], made["idle_timeout_ms"]) == (2000, 4000)
+
+
+def test_headers_are_taken_one_by_one() -> None:
+    values = {
+        "settings": "request_headers: {set: {x-a: mesh, x-b: mesh}, remove: [x-c]}",
+        "services/cart": "request_headers: {add: {x-b: cart}, remove: [x-d]}",
+        "routes/a": "host: a\nservice: cart\nrequest_headers: {remove: [x-a]}",
+    }
+    assert route(compiled(values))["request_headers"] == {
+        "remove": ["x-a", "x-d", "x-c"],
+        "add": [{"name": "x-b", "value": "cart"}],
+    }
+
+
+def test_never_more_headers_than_a_proxy_takes() -> None:
+    own = ", ".join(f"x-{number}: a" for number in range(30))
+    more = ", ".join(f"y-{number}: a" for number in range(30))
+    values = {
+        "settings": f"request_headers: {{set: {{{more}}}}}",
+        "routes/a": f"{{host: a, service: cart, request_headers: {{set: {{{own}}}}}}}",
+    }
+    names = [one["name"] for one in route(compiled(values))["request_headers"]["set"]]
+    assert len(names) == 32
+    assert names[:30] == [f"x-{number}" for number in range(30)]
+
+
+def test_a_default_that_goes_is_gone_and_nothing_adds_up() -> None:
+    compiler = Compiler()
+    with_it = state({**ROUTE, "settings": "timeout: 30s"}, CART)
+    assert route(compiler.compile(with_it, FACTS))["timeout_ms"] == 30_000
+    changed = compiler.compile(
+        with_it.apply(kv({**ROUTE, "settings": "timeout: 20s"}, 1001)), FACTS
+    )
+    assert route(changed)["timeout_ms"] == 30_000 - 10_000
+    without = compiler.compile(with_it.apply(kv({**ROUTE}, 1002)), FACTS)
+    assert "timeout_ms" not in route(without)
+
+
+def test_a_bad_policy_keeps_its_last_good_form() -> None:
+    compiler = Compiler()
+    good = state({**ROUTE, "services/cart": "timeout: 2s"}, CART)
+    compiler.compile(good, FACTS)
+    bad = good.apply(kv({**ROUTE, "services/cart": "tiemout: 3s"}, 1001))
+    bad = bad.apply(kv({"services/cart": "tiemout: 3s", **ROUTE}, 1002))
+    made = compiler.compile(bad, FACTS)
+    assert route(made)["timeout_ms"] == 2000
+    (problem,) = made.problems
+    assert (problem.key, problem.serving_index) == ("mesh/services/cart", 101)
+
+
+def test_settings_reach_the_proxy_and_a_machine_s_own_count_more() -> None:
+    values = {"settings": "limits: {headers: 50, head_bytes: 4096}\nstrict_paths: true"}
+    facts = replace(FACTS, limits={"headers": 200})
+    made = compile_snapshot(state(dict(values)), facts).resources["settings"]["node"]
+    assert made["limits"] == {"head_bytes": 4096, "headers": 200}
+    assert made["strict_paths"] is True
+    assert "trusted_clients" not in made
+
+
+def test_calls_without_a_route_have_the_policy_of_their_service() -> None:
+    values = {**ROUTE, "services/cart": "timeout: 2s"}
+    made = compiled(values, CART, WEB)
+    assert route(made, "mesh:cart") == {
+        "key": "mesh/services/cart",
+        "index": 101,
+        "hosts": ["cart.mesh"],
+        "path": {"prefix": "/"},
+        "priority": -10,
+        "action": {"split": [{"cluster": "cart", "weight": 1}]},
+        "timeout_ms": 2000,
+    }
+    assert "mesh:web" not in made.resources["routes"]
+    assert "mesh:cart" not in compiled(values, CART).resources["routes"], "nothing calls from here"
+
+
+def test_routes_made_here_are_no_keys_after_a_restart() -> None:
+    made = compiled({**ROUTE, "services/cart": "timeout: 2s"}, CART, WEB)
+    saved = Snapshot(1, made.digest, made.resources)
+    again = Compiler(saved).compile(state({**ROUTE}, CART, WEB), FACTS)
+    assert sorted(again.resources["routes"]) == ["a"]
+
+
+def test_an_instance_that_drains_is_marked_and_told() -> None:
+    values = {**ROUTE, "drain/update": "cart-2 on node-2", "drain/none": "cart-9"}
+    made = compiled(values, CART, instance("cart", "node-3"))
+    endpoints = made.resources["clusters"]["cart"]["endpoints"]
+    assert [(one["id"], one.get("draining", False)) for one in endpoints] == [
+        ("cart-2", True),
+        ("cart-3", False),
+    ]
+    (told,) = made.drained
+    assert (told.key, told.index, told.service, told.id, told.node) == (
+        "mesh/drain/update", 101, "cart", "cart-2", "node-2",
+    )  # fmt: skip
+
+
+def test_an_instance_that_fails_its_checks_drains_on() -> None:
+    """What runs there still runs, and is counted."""
+    failing = instance("cart", "node-2", status="critical")
+    made = compiled({**ROUTE, "drain/x": "cart-2"}, failing, instance("cart", "node-3"))
+    assert [one["id"] for one in made.resources["clusters"]["cart"]["endpoints"]] == ["cart-3"]
+    assert [one.id for one in made.drained] == ["cart-2"]
+
+
+def test_an_own_instance_that_drains_is_no_choice_for_calls_that_name_none() -> None:
+    made = compiled({"drain/x": "web-1"}, WEB)
+    (one,) = made.resources["services"]["web"]["instances"]
+    assert one["healthy"] is False
+
+
+def test_a_drain_that_goes_lets_requests_in_again() -> None:
+    compiler = Compiler()
+    before = state({**ROUTE, "drain/x": "cart-2"}, CART)
+    assert compiler.compile(before, FACTS).drained
+    made = compiler.compile(before.apply(kv({**ROUTE}, 1001)), FACTS)
+    assert made.drained == ()
+    assert "draining" not in made.resources["clusters"]["cart"]["endpoints"][0]
+
+
+def test_a_warning_counts_as_usable_unless_a_policy_says_no() -> None:
+    warned = instance("cart", "node-2", status="warning", weight_warning=3)
+    (endpoint,) = compiled(ROUTE, warned).resources["clusters"]["cart"]["endpoints"]
+    assert endpoint["weight"] == 3
+    made = compiled({**ROUTE, "services/cart": "warning: out"}, warned)
+    assert made.resources["clusters"]["cart"]["endpoints"] == []
+
+
+def test_upstreams_give_a_port_and_the_registration_is_nearer() -> None:
+    values = {"upstreams/web": "port: 15009"}
+    made = compiled(values, WEB)
+    assert made.resources["listeners"]["web"]["address"] == "127.0.0.1:15009"
+    own = instance("web", meta={"mesh-outbound-port": "15010"})
+    made = compiled(values, own)
+    assert made.resources["listeners"]["web"]["address"] == "127.0.0.1:15010"
+
+
+def test_a_policy_of_a_service_nobody_has_is_told() -> None:
+    made = compiled({**ROUTE, "services/carr": "timeout: 2s"})
+    assert [(one.key, one.severity, one.message) for one in made.problems] == [
+        (
+            "mesh/services/carr",
+            "warning",
+            'no service is called "carr", so this says nothing yet; did you mean "cart"?',
+        )
+    ]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .client import ConsulClient
     from .clusters import ClearEndpoint
     from .compiler import Compiled, Compiler, LastGood, compile_snapshot
-    from .drain_progress import DrainState, drain_states
+    from .drain_progress import DrainState, drain_problem, drain_states
     from .errors import (
         CatalogError,
         ConsulAnswerError,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .node import NodeFacts
     from .origins import FieldOrigin, field_origins, time_text
     from .policies.policies import Policies, decide_policies
+    from .policies.saved import load_policies, policies_to_json
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
     from .resource import Resource, Resources, digest_of
@@ -154,6 +155,7 @@ __all__ = [
     "delta",
     "did_you_mean",
     "digest_of",
+    "drain_problem",
     "drain_states",
     "field_origins",
     "full",
@@ -162,11 +164,13 @@ __all__ = [
     "keys_digest",
     "least_policy",
     "live_nodes",
+    "load_policies",
     "load_snapshot",
     "nearest",
     "operations",
     "parse_route",
     "persist",
+    "policies_to_json",
     "policy_line",
     "remember",
     "rolling_back",
@@ -279,9 +283,12 @@ _FILES = {
     "verdict": "verdicts",
     "DrainState": "drain_progress",
     "Draining": "status",
+    "drain_problem": "drain_progress",
     "drain_states": "drain_progress",
     "Policies": "policies.policies",
     "decide_policies": "policies.policies",
+    "load_policies": "policies.saved",
+    "policies_to_json": "policies.saved",
 }
 
 if not TYPE_CHECKING:

@@ -100,9 +100,10 @@ class Compiled:
 class Compiler:
     """Compiles one state after the other, with the last good forms and the memo between them."""
 
-    def __init__(self, saved: Snapshot | None = None) -> None:
-        """`saved` is the last good snapshot of an earlier run: its forms go on where keys are bad now."""
-        self._last_good = LastGood.of(saved) if saved else LastGood()
+    def __init__(self, saved: Snapshot | None = None, policies: Policies | None = None) -> None:
+        """`saved` is the last good snapshot of an earlier run, `policies` what it had: they go on where keys are bad now."""
+        last_good = LastGood.of(saved) if saved else LastGood()
+        self._last_good = replace(last_good, policies=policies or Policies())
         self._memo = Memo()
 
     def compile(self, state: State, facts: NodeFacts) -> Compiled:

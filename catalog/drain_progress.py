@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .keys import DRAIN, policy_prefix
-from .model import KvEntry
+from .model import KvEntry, Problem
 from .policies.drains import Drain
 from .policies.read import Written, read_entry
 from .status import NodeStatus
@@ -69,6 +69,12 @@ class DrainState:
             "instances": [one.to_json() for one in self.instances],
             "waiting": list(self.waiting),
         }
+
+
+def drain_problem(entry: KvEntry) -> Problem | None:
+    """What is wrong with the value of a drain's key."""
+    found = read_entry(DRAIN, entry)
+    return found if isinstance(found, Problem) else None
 
 
 def drain_states(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -57,19 +57,16 @@ class State:
     staleness: Staleness = field(default_factory=lambda: Staleness(None))
 
     @classmethod
-    def restored(cls, saved: Snapshot) -> State:
-        """A state that holds the routes of a saved snapshot as keys.
+    def restored(cls, saved: Snapshot, policies: Iterable[KvEntry] = ()) -> State:
+        """A state that holds the routes of a saved snapshot as keys, and the saved policies.
 
         With it the first answer of Consul is judged as if this process had never stopped: an emptied prefix is held.
         """
-        return cls(
-            keys=Keys(
-                tuple(
-                    KvEntry(route.key, orjson.dumps(to_document(route.rule)), route.index)
-                    for route in saved_routes(saved.resources.get("routes", {}))
-                )
-            )
+        routes = (
+            KvEntry(route.key, orjson.dumps(to_document(route.rule)), route.index)
+            for route in saved_routes(saved.resources.get("routes", {}))
         )
+        return cls(keys=Keys(tuple(sorted((*routes, *policies), key=lambda entry: entry.key))))
 
     def apply(self, update: Update) -> State:
         """The state after an update; the same object when the update says nothing new."""

@@ -36,8 +36,12 @@ class Clock:
 class Knowledge:
     """Applies updates; `compile()` gives a table when there is a new one."""
 
-    def __init__(self, clock: Clock, ports: OutboundPorts) -> None:
-        self._compiler = Compiler(None)
+    def __init__(
+        self, clock: Clock, ports: OutboundPorts, policies: Policies | None = None
+    ) -> None:
+        """`policies` are those an earlier run had in force."""
+        self._saved_policies = policies or Policies()
+        self._compiler = Compiler(None, self._saved_policies)
         self._state = State()
         self._policies = Policies()
         self._facts: NodeFacts | None = None
@@ -55,6 +59,11 @@ class Knowledge:
         return self._facts
 
     @property
+    def policies(self) -> Policies:
+        """Those in force, or saved while nothing was compiled."""
+        return self._saved_policies if self.compiled is None else self.compiled.last_good.policies
+
+    @property
     def state(self) -> State:
         return self._state
 
@@ -65,8 +74,8 @@ class Knowledge:
 
     def prime(self, saved: Snapshot) -> None:
         """What serves already: the last good forms of keys that may be bad, or gone all at once, by now."""
-        self._compiler = Compiler(saved)
-        self._state = State.restored(saved)
+        self._compiler = Compiler(saved, self._saved_policies)
+        self._state = State.restored(saved, self._saved_policies.entries)
 
     def apply(self, update: Update) -> None:
         if isinstance(update, Staleness):

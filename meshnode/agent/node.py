@@ -19,7 +19,9 @@ from catalog import (
     Problem,
     Snapshot,
     SnapshotFileError,
+    load_policies,
     load_snapshot,
+    policies_to_json,
     save_snapshot,
 )
 from certs import CertificateError, NodeKey
@@ -80,8 +82,13 @@ class Agent:
         self._saver = Saver(self._saved)
         self._delivery = Delivery(_load(folders))
         first, last = settings.outbound_ports
-        self._knowledge = Knowledge(self._clock, ports.load(folders.ports, first, last))
+        self._knowledge = Knowledge(
+            self._clock,
+            ports.load(folders.ports, first, last),
+            load_policies(folders.policies),
+        )
         self._saved_ports = self._knowledge.ports
+        self._saved_policies = self._knowledge.policies
         self._supervisor = Supervisor(
             Command(
                 settings.proxy_binary,
@@ -220,6 +227,12 @@ class Agent:
             self._saved_ports = self._knowledge.ports
             content = self._saved_ports.to_json()
             self._saver.offer("ports.json", lambda: write_private(self._folders.ports, content))
+        if self._knowledge.policies.in_force != self._saved_policies.in_force:
+            self._saved_policies = self._knowledge.policies
+            written = policies_to_json(self._saved_policies)
+            self._saver.offer(
+                "policies.json", lambda: write_private(self._folders.policies, written)
+            )
         self._telemetry.applied(index, table.generation, began, took_s)
 
     def _show(self, view: View) -> None:

@@ -54,6 +54,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("meshnode rollback --to 14:02 --dry-run", "what would be put"),
         Example("meshnode rollback --to 4711", "all under mesh/ as it was after index 4711"),
     ),
+    "drain": (
+        Example("meshnode drain shop-1 --on node-1 --timeout 2m", "before its program is stopped; ends with 0 when nothing runs there any more"),
+        Example("meshnode kv delete mesh/drain/shop-1", "requests go there again"),
+    ),
     "confirm": (
         Example("meshnode confirm", "after all of mesh/ was deleted and nodes hold it back: it was meant"),
     ),

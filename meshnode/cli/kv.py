@@ -24,7 +24,8 @@ app = typer.Typer(help="Read and write keys in Consul.", no_args_is_help=True)
 
 # Consul's own limit of a value.
 VALUE_LIMIT_BYTES = 512 * 1024
-ROUTES = "mesh/routes/"
+# Folders whose keys have names of a certain form.
+NAMED = ("mesh/routes/", "mesh/services/", "mesh/upstreams/", "mesh/drain/")
 # What stands right below mesh/.
 FOLDERS = ("routes", "services", "upstreams", "drain")
 MACHINES = "meshnode/"
@@ -103,7 +104,7 @@ def check_key(key: str) -> None:
         return
     problem = key_problem(KvEntry(key, b"", 0))
     is_route = route_name(key) is not None
-    if not is_route and problem is not None and (problem.suggestion or key.startswith(ROUTES)):
+    if not is_route and problem is not None and (problem.suggestion or key.startswith(NAMED)):
         raise UsageError(f"{key}: {problem.message}")
 
 

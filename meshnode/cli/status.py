@@ -24,6 +24,7 @@ from catalog import (
 
 from ..errors import EXIT_REFUSED, MeshnodeError, UsageError
 from .completing import complete_key
+from .drained import drain_line
 from .nodes import Nodes, read_nodes
 from .options import Asked, with_consul
 from .output import ago, count, printable, say, say_json, say_table
@@ -188,7 +189,7 @@ def _say(mesh: Mesh, address: str) -> None:
         *_certificate_lines(mesh),
         *_outbound_lines(mesh),
         *_clear_lines(mesh),
-        *drain_lines(mesh.drains, mesh.now),
+        *(f"drain          {drain_line(one, mesh.now)}" for one in mesh.drains),
     ):
         say(line)
     for key, reason in mesh.nodes.statuses.refused:
@@ -257,36 +258,6 @@ def _clear_lines(mesh: Mesh) -> list[str]:
         f"in clear       {service} at {address}: {node} has no node, so what goes there is not encrypted"
         for service, _, address, node in clear
     ]
-
-
-def drain_lines(drains: Iterable[DrainState], now: float) -> list[str]:
-    """A line for each drain: what still runs there, and whether it is safe to stop."""
-    return [f"drain          {one.key}: {_how_far(one)}{_since(one, now)}" for one in drains]
-
-
-def _how_far(state: DrainState) -> str:
-    if not state.instances and not state.waiting:
-        return f"no node knows an instance {state.drain.instance}"
-    where = ", ".join(f"{one.id} on {one.node}" for one in state.instances) or state.drain.instance
-    if state.is_safe_to_stop:
-        return f"{where} gets no request and has none left: safe to stop"
-    if state.waiting:
-        return f"{where} may still get requests: {', '.join(state.waiting)} has not said that it sends none"
-    if state.running is None:
-        return f"{where} gets no new request; what still runs there is being counted"
-    return f"{where} gets no new request, {count(state.running, 'request')} still {'runs' if state.running == 1 else 'run'} there"
-
-
-def _since(state: DrainState, now: float) -> str:
-    """How long it lasts, where that is known, and of which time."""
-    if state.since_unix_ms is None or state.is_safe_to_stop:
-        return ""
-    lasted_s = max(0.0, now - state.since_unix_ms / 1000)
-    grace_ms = state.drain.grace_ms
-    if grace_ms is None:
-        return f" ({ago(lasted_s)} so far)"
-    over = ", which is over" if lasted_s * 1000 > grace_ms else ""
-    return f" ({ago(lasted_s)} of {ago(grace_ms / 1000)}{over})"
 
 
 def _document(mesh: Mesh) -> dict[str, Any]:

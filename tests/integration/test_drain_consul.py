@@ -90,7 +90,7 @@ async def test_a_drained_instance_ends_what_it_has_and_is_then_safe_to_stop(
         await mesh.answers_by("shop-1", "shop-2")
         url = f"{mesh.edge.edge}/?delay_ms={LONG_MS}"
         long = [asyncio.create_task(get(url, host=HOST)) for _ in range(4)]
-        await wait_until(lambda: asyncio.sleep(1, result=True), 5)
+        await asyncio.sleep(1)  # they are on their way
         await mesh.consul.put("mesh/drain/update", "shop-2 on node-2 for 1m")
         await mesh.answers_by("shop-1")
         running = await mesh.until_drain(is_safe_to_stop=False, running=2)
@@ -105,6 +105,23 @@ async def test_a_drained_instance_ends_what_it_has_and_is_then_safe_to_stop(
         await mesh.until_drain(is_safe_to_stop=True, running=0)
         told = (await mesh.edge.cli("status", check=False)).stdout
         assert "gets no request and has none left: safe to stop" in told
+        await mesh.consul.delete("mesh/drain/update")
+        await mesh.answers_by("shop-1", "shop-2")
+        long = [asyncio.create_task(get(url, host=HOST)) for _ in range(4)]
+        await asyncio.sleep(1)  # they are on their way
+        drained = await mesh.edge.cli("drain", "shop-2", "--on", "node-2", "--timeout", "60s")
+        assert sum(task.done() for task in long) >= 2, "it waited for those that ran there"
+        assert drained.stdout.splitlines()[-2:] == [
+            "mesh/drain/shop-2: shop-2 on node-2 gets no request and has none left: safe to stop",
+            "to let requests in again: meshnode kv delete mesh/drain/shop-2",
+        ]
+        services = (await mesh.edge.cli("services")).stdout
+        assert "2 of 2, 1 of them draining" in services
+        unknown = await mesh.edge.cli("drain", "shop-9", "--timeout", "30s", check=False)
+        assert unknown.code == 3
+        assert "no node knows an instance shop-9" in unknown.stdout
+        wrong = await mesh.edge.cli("drain", "shop-2", "--name", "a b", check=False)
+        assert (wrong.code, "did you mean" in wrong.stderr) == (2, True)
         # Every instance drains: nothing is left to answer, and that is said.
         await mesh.consul.put("mesh/drain/all", "shop-1")
         await mesh.answers_by("503")

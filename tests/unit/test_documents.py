@@ -50,6 +50,13 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
             assert (ROOT / path).exists(), path
 
 
+def test_every_page_stands_in_the_index() -> None:
+    index = (ROOT / "docs/README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        if page.name != "README.md":
+            assert f"({page.name})" in index, f"docs/README.md does not lead to {page.name}"
+
+
 def anchor(line: str) -> str:
     """What a heading is called in a link; nothing for other lines."""
     if not line.startswith("#"):

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer::{self, Asked};
+use crate::answer::{self, Asked, Form};
 use crate::clock::{self, Instant};
 use crate::decide::{Origin, decide};
 use crate::error::Error;
@@ -12,7 +12,7 @@ use crate::http1::{
     BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Version, parse_request,
 };
 use crate::plan::{Plan, Target};
-use crate::router::{Action, Changes};
+use crate::router::{Action, Changes, Hint};
 use crate::snapshot::{Limits, Snapshot};
 use crate::span::Texts;
 use crate::trace::TraceContext;
@@ -35,8 +35,10 @@ pub struct Request {
     pub keeps_client: bool,
     /// How its body ends.
     pub body: BodyLength,
-    /// Whether an answer of the mesh's own is JSON.
-    pub wants_json: bool,
+    /// What an answer of the mesh's own is written as.
+    pub form: Form,
+    /// The routes that nearly took it, where none did and the client may know.
+    pub hints: Vec<Hint>,
     /// Where it is sent, if it is.
     pub location: Option<String>,
     /// This hop's place in its trace.
@@ -102,7 +104,8 @@ impl Request {
         Asked {
             client: self.version,
             keeps_client,
-            wants_json: self.wants_json,
+            form: self.form,
+            hints: &self.hints,
             is_head: self.method == "HEAD",
             trace: Some(&self.trace),
             date,
@@ -161,6 +164,7 @@ fn understand(
         &mut worker.balancer.borrow_mut(),
         &mut upstream_head,
     );
+    let hints = decided.hints(&snapshot, origin, head);
     let user_agent = || head.headers.find(Known::UserAgent);
     let texts =
         (trace.is_sampled).then(|| Texts::of(&decided.path, &decided.host.name, user_agent()));
@@ -170,10 +174,11 @@ fn understand(
         version: head.version,
         keeps_client: head.keep_alive,
         body: head.body,
-        wants_json: head
+        form: head
             .headers
             .find(Known::Accept)
-            .is_some_and(answer::wants_json),
+            .map_or(Form::Text, Form::of),
+        hints,
         location: decided.location,
         started: clock::now(),
         started_unix_ns: if texts.is_some() { clock::unix_ns() } else { 0 },

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use crate::alarm::Alarm;
-use crate::answer::{self, Asked};
+use crate::answer::{self, Asked, Form};
 use crate::buffers::BULK_BYTES;
 use crate::callers::Claim;
 use crate::clock::{self, Instant};
@@ -356,7 +356,8 @@ impl Connection {
             let asked = Asked {
                 client: Version::Http11,
                 keeps_client: false,
-                wants_json: false,
+                form: Form::Text,
+                hints: &[],
                 is_head: false,
                 trace: None,
                 date,

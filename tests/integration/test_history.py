@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import signal
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ KEY = "mesh/routes/shop"
 OTHER = "mesh/routes/other"
 # Put before the first test, with requests after it: what followed is known a minute later.
 TOLD = "shop.test/ -> shop timeout=7s"
+# Two of these do not fit into one entry of history.
+LARGE = "# " + "x" * 60_000
 KEY_FILE = "ca-key-encryption-key.json"
 
 
@@ -301,31 +304,53 @@ async def writer_of(first: MeshNode, second: MeshNode) -> tuple[MeshNode, MeshNo
 async def test_a_writer_that_dies_leaves_no_gap_and_nothing_twice(
     mesh: tuple[MeshNode, MeshNode],
 ) -> None:
-    """It is killed while changes come in; the next writer tells what it saw meanwhile."""
+    """Killed once the first part of a large change is written; the next writer tells the others, and what came after."""
     first, second = mesh
     writer, other = await writer_of(first, second)
     assert (await status_of(other))["is_complete"]
     start = await put(first, KEY, "shop.test/ -> shop timeout=9s")
-    values = []
-    for number in range(8):
-        if number == 3:
-            writer.signal_agent(signal.SIGKILL)
-        values.append(f"shop.test/ -> shop timeout={number + 10}s")
-        await first.cluster.put(KEY, values[-1])
+    await put_together(first, {f"mesh/routes/large-{number}": LARGE for number in range(6)})
+    before = len(await entries_of(first))
+
+    async def is_begun() -> bool:
+        return len(await entries_of(first)) > before
+
+    await wait_until(is_begun, 60, interval=0.001, what="the first part is written")
+    writer.signal_agent(signal.SIGKILL)
+    values = [f"shop.test/ -> shop timeout={number + 10}s" for number in range(5)]
+    for value in values:
+        await first.cluster.put(KEY, value)
         await asyncio.sleep(0.3)  # not for a result: so that the watch sees each of them
 
     async def told() -> list[dict[str, Any]]:
-        found = [one for one in await changes(other, KEY) if one["index"] > start]
-        return found if found and found[-1]["new"]["text"] == values[-1] else []
+        found = [one for one in await changes(other) if one["index"] > start]
+        return found if any(one["new"] and one["new"].get("text") == values[-1] for one in found) else []  # fmt: skip
 
     try:
         found = await wait_until(told, 120, what="the next writer has caught up")
     finally:
         writer.close()
         await writer.start()
-    assert [one["new"]["text"] for one in found] == values
-    assert [one["old"]["index"] for one in found[1:]] == [one["index"] for one in found[:-1]]
-    assert found[-1]["writer"] == other.name
+        await first.cluster.delete("mesh/routes/large-", recurse=True)
+    of_key = [one for one in found if one["key"] == KEY]
+    assert [one["new"]["text"] for one in of_key] == values
+    assert [one["old"]["index"] for one in of_key[1:]] == [one["index"] for one in of_key[:-1]]
+    assert of_key[-1]["writer"] == other.name
+    large = [one["key"] for one in found if one["key"] != KEY]
+    assert large == [f"mesh/routes/large-{number}" for number in range(6)]
+
+
+async def entries_of(node: MeshNode) -> list[str]:
+    return await node.cluster.api("GET", "/v1/kv/meshnode/history/?keys") or []
+
+
+async def put_together(node: MeshNode, values: dict[str, str]) -> None:
+    """In one transaction."""
+    operations = [
+        {"KV": {"Verb": "set", "Key": key, "Value": b64encode(value.encode()).decode()}}
+        for key, value in values.items()
+    ]
+    await node.cluster.api("PUT", "/v1/txn", body=operations)
 
 
 async def test_the_least_policies_are_enough(tmp_path: Path) -> None:

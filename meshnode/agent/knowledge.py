@@ -100,7 +100,9 @@ class Knowledge:
         facts = replace(self._facts, outbound_ports=self.ports.assigned)
         if self._compiled_from is not None:
             state, last_facts = self._compiled_from
-            if state is self._state and last_facts == facts:
+            if last_facts == facts and (
+                state is self._state or state.meaning == self._state.meaning
+            ):
                 return None
         self.compiled = self._compiler.compile(self._state, facts)
         self._compiled_from = (self._state, facts)

@@ -11,7 +11,7 @@ from .delivery import Delivery
 from .draining import Counts
 from .knowledge import Knowledge
 from .side import Side
-from .view import EDGE, MESH, ClearEndpoint, ProxyView, View
+from .view import EDGE, MESH, ProxyView, View
 
 
 def view_of(
@@ -49,7 +49,7 @@ def view_of(
         certificates=tuple(
             sorted((name, one.not_after_unix_s) for name, one in delivery.identities.items())
         ),
-        clear=_clear(compiled),
+        clear=() if compiled is None else compiled.clear_endpoints,
         draining=_draining(compiled, drain_counts),
         problems=_problems(port_range, knowledge, delivery, side, own),
     )
@@ -83,12 +83,6 @@ def _proxy(delivery: Delivery, restarts: int) -> ProxyView | None:
 
 def _outbound(listeners: tuple[Listener, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((one.name, one.address) for one in listeners if one.name not in (EDGE, MESH))
-
-
-def _clear(compiled: Compiled | None) -> tuple[ClearEndpoint, ...]:
-    if compiled is None:
-        return ()
-    return tuple(ClearEndpoint(*endpoint) for endpoint in compiled.clear_endpoints)
 
 
 def _draining(compiled: Compiled | None, counts: Counts) -> tuple[Draining, ...]:

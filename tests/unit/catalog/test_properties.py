@@ -53,13 +53,19 @@ values = st.sampled_from(
         "bad",
         "",
         "a/ -> redirect 301 /x/",
+        "a, *.b/ -> shop priority=2",
+        "*/ -> web priority=1",
+        "GET a/ -> cart[tag=v2]",
     ]
 )
 POLICIES = ("services/cart", "services/web", "upstreams/web", "drain/x", "settings", "confirm")
 keys = st.builds(
     lambda routes, others: {**routes, **others},
     st.dictionaries(
-        st.sampled_from(["routes/r1", "routes/r2", "routes/r3", "routes/r4", "rotes/x"]), values
+        st.sampled_from(
+            ["routes/r1", "routes/r2", "routes/r3", "routes/r4", "routes/r5", "rotes/x"]
+        ),
+        values,
     ),
     st.dictionaries(st.sampled_from(POLICIES), policies, max_size=3),
 )
@@ -119,7 +125,7 @@ def check_for_a_proxy(compiled: Compiled) -> None:
     addresses = [listener["address"] for listener in resources["listeners"].values()]
     assert len(addresses) == len(set(addresses))
     for name, cluster in resources["clusters"].items():
-        assert cluster["service"] == name
+        assert cluster["service"] == name.partition("[")[0]
         assert cluster["exists"] or not cluster["endpoints"]
         for endpoint in cluster["endpoints"]:
             assert (endpoint["via"] == "mesh") == ("mesh_address" in endpoint)
@@ -133,12 +139,16 @@ def check_for_a_proxy(compiled: Compiled) -> None:
 def test_deltas_add_up_and_the_memo_changes_nothing(history: list[Update]) -> None:
     state, compiler = State(), Compiler()
     before = compiler.compile(state, FACTS)
-    last_good = before.last_good
+    last_good, problems = before.last_good, before.problems
     in_force = orjson.loads(orjson.dumps(before.resources))
     first = old = Snapshot(0, before.digest, before.resources)
     for generation, update in enumerate(history, start=1):
-        state = state.apply(update)
+        meaning, state = state.meaning, state.apply(update)
         compiled = compiler.compile(state, FACTS)
+        if state.meaning == meaning:
+            assert not any(compiled.changed.names.values())
+            assert (compiled.digest, compiled.problems) == (old.digest, problems)
+        problems = compiled.problems
         alone = compile_snapshot(state, FACTS, last_good)
         last_good = alone.last_good
         assert alone.resources == compiled.resources

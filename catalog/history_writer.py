@@ -31,7 +31,6 @@ from .history import (
 )
 from .history_chain import Look, catch_up, look, missing, recorded_in
 from .history_log import Judge
-from .middle import middle
 from .model import KvEntry
 from .transactions import ConsulConflict, KvOperation
 from .update import KvUpdate
@@ -183,7 +182,9 @@ class HistoryWriter:
                 self._recorded = None
                 self._looks.clear()
             if self._entries is not None:
-                found = _looked(self._entries, update, now_ms)
+                found = look(
+                    self._entries, update.entries, consul_index=update.consul_index, now_ms=now_ms
+                )
                 if found is not None:
                     self._looks.append(found)
             self._entries, self._consul_index = update.entries, update.consul_index
@@ -330,11 +331,3 @@ def parts(changes: Sequence[KeyChange]) -> list[tuple[KeyChange, ...]]:
         found[-1].append(change)
         length += size
     return [tuple(part) for part in found]
-
-
-def _looked(old: tuple[KvEntry, ...], update: KvUpdate, now_ms: int) -> Look | None:
-    """What differs: looked for only between what both readings begin and end with."""
-    found = middle(old, update.entries)
-    before = {entry.key: entry for entry in old[found.start : found.old_end]}
-    after = {entry.key: entry for entry in update.entries[found.start : found.new_end]}
-    return look(before, after, consul_index=update.consul_index, now_ms=now_ms)

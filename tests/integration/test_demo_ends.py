@@ -130,7 +130,10 @@ async def test_taken_ports_move_and_the_suggestions_with_them(tmp_path: Path) ->
 
 
 async def test_make_demo_builds_and_runs_it(tmp_path: Path) -> None:
-    async with Demo(tmp_path, command=["make", "demo"]) as demo:
+    # As in a new terminal, also where these tests run in one that is activated.
+    folders = [one for one in os.environ["PATH"].split(os.pathsep) if Path(one) != COMMANDS]
+    path = {"PATH": os.pathsep.join(folders)}
+    async with Demo(tmp_path, command=["make", "demo"], environment=path) as demo:
         assert "(. .venv/bin/activate)" in demo.output
         assert "stock on node-3" in (await demo.paste(demo.suggestions()[0])).stdout
         await demo.end()

@@ -123,7 +123,7 @@ fuzz: tools ## fuzz each target for FUZZ_SECONDS (600)
 fuzz-short: tools
 	@tests/tools/fuzz.sh --all $(SHORT_FUZZ_SECONDS)
 
-test: check fuzz-short mainjob integration ## everything: check, tools, a minute of fuzzing, mainjob, integration (25 minutes)
+test: check fuzz-short mainjob integration ## everything: check, tools, a minute of fuzzing, mainjob, integration (40 minutes on two cores)
 
 clean: ## remove what was made here; the tools cache stays
 	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis dataplane/target dataplane/fuzz/target

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .client import ConsulClient
     from .clusters import ClearEndpoint
     from .compiler import Compiled, Compiler, LastGood, compile_snapshot
+    from .drain_progress import DrainState, drain_problem, drain_states
     from .errors import (
         CatalogError,
         ConsulAnswerError,
@@ -33,12 +34,16 @@ if TYPE_CHECKING:
     from .language.rule import Redirect, Rule, Split
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
+    from .origins import FieldOrigin, field_origins, time_text
+    from .policies.policies import Policies, decide_policies
+    from .policies.saved import load_policies, policies_to_json
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
     from .resource import Resource, Resources, digest_of
     from .restoring import Restore, RestoreRefused, operations, rolling_back, undoing
     from .rights import policy_line
     from .routes import Route, parse_route, to_resource
+    from .schema import SCHEMA_KINDS, SchemaKind, schema_of
     from .sessions import SessionKeeper
     from .snapshot import (
         Snapshot,
@@ -49,7 +54,7 @@ if TYPE_CHECKING:
         snapshot_from_document,
     )
     from .state import State
-    from .status import STATUS_PREFIX, Change, NodeStatus, remember
+    from .status import STATUS_PREFIX, Change, Draining, NodeStatus, remember
     from .status_reader import Statuses, StatusReader
     from .status_writer import StatusWriter
     from .suggestions import did_you_mean, nearest
@@ -75,6 +80,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIRM",
     "HISTORY_PREFIX",
+    "SCHEMA_KINDS",
     "STATUS_PREFIX",
     "AgentSelf",
     "CatalogError",
@@ -90,6 +96,9 @@ __all__ = [
     "ConsulUnreachable",
     "Cost",
     "DefaultIntentionUpdate",
+    "DrainState",
+    "Draining",
+    "FieldOrigin",
     "History",
     "HistoryWriter",
     "Instance",
@@ -112,6 +121,7 @@ __all__ = [
     "Outcome",
     "Past",
     "Pen",
+    "Policies",
     "Problem",
     "Redirect",
     "Registration",
@@ -122,6 +132,7 @@ __all__ = [
     "Revision",
     "Route",
     "Rule",
+    "SchemaKind",
     "ServicesUpdate",
     "SessionInfo",
     "SessionKeeper",
@@ -143,26 +154,34 @@ __all__ = [
     "Watches",
     "change_to_json",
     "compile_snapshot",
+    "decide_policies",
     "delta",
     "did_you_mean",
     "digest_of",
+    "drain_problem",
+    "drain_states",
+    "field_origins",
     "full",
     "history_of",
     "key_problem",
     "keys_digest",
     "least_policy",
     "live_nodes",
+    "load_policies",
     "load_snapshot",
     "nearest",
     "operations",
     "parse_route",
     "persist",
+    "policies_to_json",
     "policy_line",
     "remember",
     "rolling_back",
     "route_name",
     "save_snapshot",
+    "schema_of",
     "snapshot_from_document",
+    "time_text",
     "to_resource",
     "undoing",
     "verdict",
@@ -185,6 +204,7 @@ _FILES = {
     "ConsulUnreachable": "errors",
     "Cost": "transport",
     "DefaultIntentionUpdate": "update",
+    "FieldOrigin": "origins",
     "HISTORY_PREFIX": "history",
     "History": "history_log",
     "HistoryWriter": "history_writer",
@@ -218,7 +238,9 @@ _FILES = {
     "Revision": "history",
     "Route": "routes",
     "Rule": "language.rule",
+    "SCHEMA_KINDS": "schema",
     "STATUS_PREFIX": "status",
+    "SchemaKind": "schema",
     "ServicesUpdate": "update",
     "SessionInfo": "facts",
     "SessionKeeper": "sessions",
@@ -243,6 +265,7 @@ _FILES = {
     "delta": "snapshot",
     "did_you_mean": "suggestions",
     "digest_of": "resource",
+    "field_origins": "origins",
     "full": "snapshot",
     "history_of": "history_log",
     "key_problem": "keys",
@@ -259,10 +282,20 @@ _FILES = {
     "rolling_back": "restoring",
     "route_name": "keys",
     "save_snapshot": "snapshot",
+    "schema_of": "schema",
     "snapshot_from_document": "snapshot",
+    "time_text": "origins",
     "to_resource": "routes",
     "undoing": "restoring",
     "verdict": "verdicts",
+    "DrainState": "drain_progress",
+    "Draining": "status",
+    "drain_problem": "drain_progress",
+    "drain_states": "drain_progress",
+    "Policies": "policies.policies",
+    "decide_policies": "policies.policies",
+    "load_policies": "policies.saved",
+    "policies_to_json": "policies.saved",
 }
 
 if not TYPE_CHECKING:

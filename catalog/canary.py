@@ -31,7 +31,12 @@ class Canary:
         self._key: str | None = None
 
     def said(self, update: KvUpdate) -> None:
-        """What the watch told last: whatever went from above took each of these keys."""
+        """What the watch told last: whatever went from above took each of these keys.
+
+        Where all are gone the other prefixes' watches may be the deaf ones: `mesh` is how meshnode/ begins too.
+        """
+        if self._key is not None and not update.entries:
+            self._on_deaf()
         self._key = update.entries[0].key if update.entries else None
 
     async def run(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from .addresses import is_unspecified, socket_address
 from .language.targets import service_of
@@ -24,8 +24,14 @@ TEXT_MAX_BYTES = 512
 MeshNodes = Mapping[str, str | None]
 """Consul node → address of its mesh port, None when it has one that cannot be dialled."""
 
-ClearEndpoint = tuple[str, str, str, str]
-"""(service, instance id, address, node) of an instance that is reached without encryption."""
+
+class ClearEndpoint(NamedTuple):
+    """An instance on a machine with no node, reached without encryption."""
+
+    service: str
+    id: str
+    address: str
+    node: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ def as_saved(name: str, resource: Resource) -> Cluster:
 
 def _clear(service: str, endpoints: list[dict[str, Any]]) -> tuple[ClearEndpoint, ...]:
     return tuple(
-        (service, endpoint["id"], endpoint["address"], endpoint["node"])
+        ClearEndpoint(service, endpoint["id"], endpoint["address"], endpoint["node"])
         for endpoint in endpoints
         if endpoint["via"] == "clear"
     )

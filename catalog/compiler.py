@@ -13,7 +13,7 @@ from typing import Any
 from . import held, intentions, mesh
 from .clusters import ClearEndpoint, Cluster, as_saved, cluster, mesh_nodes, subset_cluster
 from .destinations import catalog_names, destinations
-from .findings import route_findings
+from .findings import Ground
 from .forms import Form, Forms, form_of
 from .keys import ROUTES
 from .language.targets import service_of
@@ -31,14 +31,12 @@ from .policed import (
     with_defaults_of,
     with_drains,
 )
-from .policies.policies import Policies
-from .policies.policies import decide as decide_policies
+from .policies.policies import Policies, decide_policies
 from .policies.read import Written
 from .policies.settings import MeshSettings
 from .resource import Rendered, Resource, Resources
 from .routes import saved_routes
 from .services import LocalService, local_services, same_user
-from .shadows import shadowed
 from .snapshot import Snapshot
 from .state import State
 from .subsets import chosen
@@ -101,9 +99,10 @@ class Compiled:
 class Compiler:
     """Compiles one state after the other, with the last good forms and the memo between them."""
 
-    def __init__(self, saved: Snapshot | None = None) -> None:
-        """`saved` is the last good snapshot of an earlier run: its forms go on where keys are bad now."""
-        self._last_good = LastGood.of(saved) if saved else LastGood()
+    def __init__(self, saved: Snapshot | None = None, policies: Policies | None = None) -> None:
+        """`saved` is the last good snapshot of an earlier run, `policies` what it had: they go on where keys are bad now."""
+        last_good = LastGood.of(saved) if saved else LastGood()
+        self._last_good = replace(last_good, policies=policies or Policies())
         self._memo = Memo()
 
     def compile(self, state: State, facts: NodeFacts) -> Compiled:
@@ -140,7 +139,10 @@ def compile_snapshot(
         "with all", "", (clusters, forms.routed, listed), lambda: _with_all(clusters, forms, listed)
     )
     clusters, drained = memo.once(
-        "with drains", "", (clusters, policies.drains), lambda: _with_drains(clusters, policies)
+        "with drains",
+        "",
+        (clusters, policies.drains, state.instances),
+        lambda: _with_drains(clusters, policies, state),
     )
     seen = memo.once("seen", "", (clusters,), lambda: _seen(clusters))
     ruled = memo.once("whose", "", (own, seen), lambda: tuple(sorted(own | seen.clear_services)))
@@ -162,8 +164,12 @@ def compile_snapshot(
         *forms.problems,
         *policies.problems,
         *policy_findings(policies, catalog, is_known=bool(state.services)),
-        *memo.once("shadowed", "", (forms.in_force,), lambda: shadowed(forms.in_force)),
-        *route_findings(forms.in_force, clusters, catalog, state.instances),
+        *memo.shadows.update(forms.in_force, forms.changed),
+        *memo.findings.update(
+            forms,
+            memo.forms.leading_to,
+            Ground(clusters, seen.unusable, catalog, state.instances),
+        ),
         *local_problems,
         *named_problems,
         *listener_problems,
@@ -202,9 +208,11 @@ def _policed(state: State, policies: Policies, memo: Memo) -> State:
 
 
 def _with_drains(
-    clusters: Mapping[str, Cluster], policies: Policies
+    clusters: Mapping[str, Cluster], policies: Policies, state: State
 ) -> tuple[Mapping[str, Cluster], tuple[DrainedEndpoint, ...]]:
-    return with_drains(clusters, policies.drains) if policies.drains else (clusters, ())
+    if not policies.drains:
+        return clusters, ()
+    return with_drains(clusters, policies.drains, state.instances)
 
 
 def _with_ports(local: tuple[LocalService, ...], policies: Policies) -> tuple[LocalService, ...]:
@@ -274,6 +282,7 @@ class _Seen:
     rendered: tuple[Rendered, ...]
     clear: tuple[ClearEndpoint, ...]
     clear_services: frozenset[str]
+    unusable: frozenset[str]
     problems: tuple[Problem, ...]
 
 
@@ -283,6 +292,9 @@ def _seen(clusters: Mapping[str, Cluster]) -> _Seen:
         tuple(found.rendered for found in clusters.values()),
         clear,
         frozenset(endpoint[0] for endpoint in clear),
+        frozenset(
+            name for name, found in clusters.items() if not found.rendered.resource["endpoints"]
+        ),
         tuple(problem for found in clusters.values() for problem in found.problems),
     )
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+NOBODY = "so it is not Consul who answers: is this the address of its HTTP API?"
+"""What is said of a 404 where Consul has none."""
+
 
 class CatalogError(Exception):
     """The base: Consul, or something this room keeps, did not do what was asked. `str()` is the sentence."""

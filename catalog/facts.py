@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from .errors import ConsulAnswerError
+from .errors import NOBODY, ConsulAnswerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,7 @@ def intention_policy(text: str | None) -> Literal["allow", "deny"] | None:
 def field(document: Any, name: str) -> Any:
     """One field of a document from Consul. Raises ConsulAnswerError where there is none."""
     if document is None:
-        raise ConsulAnswerError(
-            404, "so it is not Consul who answers: is this the address of its HTTP API?"
-        )
+        raise ConsulAnswerError(404, NOBODY)
     if not isinstance(document, Mapping) or name not in document:
         raise ConsulAnswerError(200, f'an answer without "{name}"')
     return document[name]

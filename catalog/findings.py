@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import filterfalse
 
 from .clusters import Cluster
-from .forms import Form
+from .forms import Form, Forms
 from .language.rule import Split
 from .language.targets import Selector, selectors, service_of
 from .model import Instance, Problem
@@ -13,43 +16,79 @@ from .subsets import values_of
 from .suggestions import did_you_mean, nearest
 from .text import quote
 
+LeadingTo = Callable[[str], Collection[str]]
+"""The keys of the routes in force that lead to a cluster."""
+
 SUGGESTIONS_MAX = 20
 """Unknown names compared with the whole catalog in one compile; more than that are no typing mistakes."""
 
 
-def route_findings(
-    in_force: Mapping[str, Form],
-    clusters: Mapping[str, Cluster],
-    catalog: tuple[str, ...],
-    instances: Mapping[str, tuple[Instance, ...]],
-) -> tuple[Problem, ...]:
-    """A warning for each route that leads to a service or subset which does not exist or has no usable instance.
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What findings of routes stand on.
 
-    `catalog` has the names one may have meant, `instances` what is known of them.
+    `unusable` are the clusters without an endpoint, `catalog` has the names one may have meant, `instances` what is
+    known of them.
     """
-    unusable = {
-        service for service, found in clusters.items() if not found.rendered.resource["endpoints"]
-    }
-    if not unusable:
-        return ()
-    suggestions: dict[str, str | None] = {}
-    problems = []
-    for form in in_force.values():
-        unknown: set[str] = set()
-        for target in form.targets:
-            service = service_of(target)
-            if target not in unusable or service in unknown:
-                continue
-            if not clusters[service].rendered.resource["exists"]:
-                unknown.add(service)
-                if service not in suggestions and len(suggestions) < SUGGESTIONS_MAX:
-                    suggestions[service] = nearest(service, catalog)
-                problems.append(_unknown(form, target, suggestions.get(service), instances))
-            elif target != service and not clusters[target].rendered.resource["instances"]:
-                problems.append(_nothing_chosen(form, target, instances.get(service, ())))
+
+    clusters: Mapping[str, Cluster]
+    unusable: frozenset[str]
+    catalog: tuple[str, ...]
+    instances: Mapping[str, tuple[Instance, ...]]
+
+
+class FindingsBook:
+    """The warnings for all routes; where the ground is the same, only routes that changed are looked at."""
+
+    def __init__(self) -> None:
+        self._ground: Ground | None = None
+        self._suggestions: Mapping[str, str | None] = {}
+        self._problems: dict[str, tuple[Problem, ...]] = {}
+
+    def update(self, forms: Forms, leading_to: LeadingTo, ground: Ground) -> tuple[Problem, ...]:
+        """A warning for each route that leads to a service or subset which does not exist or has no usable instance."""
+        unknown = _unknown_services(leading_to, ground)
+        is_same = ground == self._ground and unknown == tuple(self._suggestions)
+        if not is_same:
+            self._suggestions = {service: nearest(service, ground.catalog) for service in unknown}
+            self._problems.clear()
+        self._ground = ground
+        forms_of = (leading_to(name) for name in ground.unusable) if not is_same else ()
+        for key in forms.changed if is_same else {key for keys in forms_of for key in keys}:
+            form = forms.in_force.get(key)
+            problems = tuple(_of_route(form, ground, self._suggestions)) if form else ()
+            if problems:
+                self._problems[key] = problems
             else:
-                problems.append(_no_endpoint(form, target, clusters[target]))
-    return tuple(problems)
+                self._problems.pop(key, None)
+        return tuple(problem for found in self._problems.values() for problem in found)
+
+
+def _unknown_services(leading_to: LeadingTo, ground: Ground) -> tuple[str, ...]:
+    """The services that routes lead to and nobody knows, so many as names are suggested for."""
+    services = {service_of(target) for target in ground.unusable if leading_to(target)}
+    return tuple(sorted(filterfalse(partial(_exists, ground), services))[:SUGGESTIONS_MAX])
+
+
+def _exists(ground: Ground, service: str) -> bool:
+    return bool(ground.clusters[service].rendered.resource["exists"])
+
+
+def _of_route(
+    form: Form, ground: Ground, suggestions: Mapping[str, str | None]
+) -> Iterator[Problem]:
+    unknown: set[str] = set()
+    for target in form.targets:
+        service = service_of(target)
+        if target not in ground.unusable or service in unknown:
+            continue
+        if not _exists(ground, service):
+            unknown.add(service)
+            yield _unknown(form, target, suggestions.get(service), ground.instances)
+        elif target != service and not ground.clusters[target].rendered.resource["instances"]:
+            yield _nothing_chosen(form, target, ground.instances.get(service, ()))
+        else:
+            yield _no_endpoint(form, target, ground.clusters[target])
 
 
 def _unknown(

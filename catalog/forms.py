@@ -91,7 +91,8 @@ class FormBook:
         self._in_force: dict[str, Form] = {}
         self._problems: dict[str, Problem] = {}
         self._wanted: Counter[str] = Counter()
-        self._routed: Counter[str] = Counter()
+        self._leading: dict[str, set[str]] = {}
+        """Cluster, or service → keys of the forms in force that lead to it."""
         self._waiting: dict[str, set[str]] = {}
         """Service → keys with a form that waits."""
 
@@ -108,6 +109,10 @@ class FormBook:
             self.forms = replace(self.forms, changed=())
         self._entries, self._is_first = entries, False
         return self.forms
+
+    def leading_to(self, name: str) -> Collection[str]:
+        """The keys whose forms in force lead to a cluster or its service; changes with the next update."""
+        return self._leading.get(name, ())
 
     def _to_decide(
         self, entries: tuple[KvEntry, ...], swept: Mapping[str, object]
@@ -150,15 +155,9 @@ class FormBook:
             for service in form.services if form else ():
                 _add(self._wanted, service, by)
         for name in {*decision.form.services, *decision.form.targets} if decision.form else ():
-            _add(self._routed, name, by)
+            _note(self._leading, name, key, is_there=by > 0)
         for service in decision.waiting.services if decision.waiting else ():
-            keys = self._waiting.setdefault(service, set())
-            if by > 0:
-                keys.add(key)
-            else:
-                keys.discard(key)
-                if not keys:
-                    del self._waiting[service]
+            _note(self._waiting, service, key, is_there=by > 0)
 
     def _given_out(self, touched: Collection[str]) -> Forms:
         """A frozen copy, the same objects where nothing changed."""
@@ -169,7 +168,7 @@ class FormBook:
             problems=tuple(self._problems.values()),
             pending=tuple(sorted(pending)),
             wanted=_same(self.forms.wanted, self._wanted.keys()),
-            routed=_same(self.forms.routed, self._routed.keys()),
+            routed=_same(self.forms.routed, self._leading.keys()),
         )
 
 
@@ -203,6 +202,16 @@ def _add(counts: Counter[str], name: str, by: int) -> None:
     counts[name] += by
     if not counts[name]:
         del counts[name]
+
+
+def _note(keys: dict[str, set[str]], name: str, key: str, *, is_there: bool) -> None:
+    if is_there:
+        keys.setdefault(name, set()).add(key)
+        return
+    left = keys[name]
+    left.discard(key)
+    if not left:
+        del keys[name]
 
 
 def _same(before: frozenset[str], now: KeysView[str]) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .addresses import port_of, socket_address
+from .keys import UPSTREAMS
 from .model import Problem
 from .node import NodeFacts
 from .resource import Resource
@@ -58,7 +59,10 @@ def _free_port(
     asked = service.outbound_port
     if asked is not None and asked in taken:
         problems.append(
-            _problem(service, f"meta {META_PORT} asks for {asked}, which {taken[asked]} has")
+            _problem(
+                service,
+                f"its meta {META_PORT} or {UPSTREAMS}{service.name} asks for {asked}, which {taken[asked]} has",
+            )
         )
     elif asked is not None:
         return asked

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, cast
 
+from .findings import FindingsBook
 from .forms import Form, FormBook
 from .policed import Sending
 from .reached import Reached
 from .resource import Rendered, Resource, render
+from .shadows import ShadowBook
 from .table import Table
 
 _T = TypeVar("_T")
@@ -24,16 +26,19 @@ class Memo:
         """By which the routes in the table were made; None: there are none."""
         self.calls: frozenset[str] = frozenset()
         """The routes in the table that stand in no key of their own."""
-        self._forms = FormBook({})
+        self.forms = FormBook({})
+        self.shadows = ShadowBook()
+        self.findings = FindingsBook()
         self._made: dict[str, dict[str, tuple[tuple[Any, ...], Any]]] = {}
         self._rendered: dict[str, dict[str, Rendered]] = {}
 
     def forms_since(self, last: Mapping[str, Form]) -> FormBook:
         """The forms that were decided, where `last` are what they came to; else those of a new beginning."""
-        if self._forms.forms.in_force is not last:
-            self._forms = FormBook(last)
+        if self.forms.forms.in_force is not last:
+            self.forms = FormBook(last)
+            self.shadows, self.findings = ShadowBook(), FindingsBook()
             self.table.replace("routes", [])
-        return self._forms
+        return self.forms
 
     def once(self, section: str, name: str, inputs: tuple[Any, ...], make: Callable[[], _T]) -> _T:
         """The last result of this section and name when its inputs are equal, else a new one."""

@@ -66,22 +66,27 @@ def policed(
 
 
 def with_drains(
-    clusters: Mapping[str, Cluster], drains: Mapping[str, Written[Drain]]
+    clusters: Mapping[str, Cluster], drains: Mapping[str, Written[Drain]], instances: Instances
 ) -> tuple[Mapping[str, Cluster], tuple[DrainedEndpoint, ...]]:
-    """The clusters with the endpoints marked that drain, and which those are."""
+    """The clusters with the endpoints marked that drain, and all that drain: an instance that fails its checks, too.
+
+    It is no endpoint any more, and what runs there still runs.
+    """
     found: dict[str, Cluster] = {}
     drained: set[DrainedEndpoint] = set()
     for name, made in clusters.items():
         service = made.rendered.resource["service"]
+        endpoints = [(one["node"], one["id"]) for one in made.rendered.resource["endpoints"]]
+        known = [(one.node, one.id) for one in instances.get(service, ())]
         mine = {
-            DrainedEndpoint(one.key, one.index, service, endpoint["id"], endpoint["node"])
-            for endpoint in made.rendered.resource["endpoints"]
+            DrainedEndpoint(one.key, one.index, service, instance, node)
             for one in drains.values()
-            if one.meaning.takes(service, endpoint["node"], endpoint["id"])
+            for node, instance in (*endpoints, *known)
+            if one.meaning.takes(service, node, instance)
         }
         drained |= mine
-        if mine:
-            found[name] = _marked(made, {(one.node, one.id) for one in mine})
+        if ids := {(one.node, one.id) for one in mine}.intersection(endpoints):
+            found[name] = _marked(made, ids)
     return ({**clusters, **found} if found else clusters), tuple(sorted(drained))
 
 

@@ -30,8 +30,8 @@ class Reached:
         for entry in come:
             if id(entry) not in stays:
                 self._lines.put(key_line(entry))
-        if any(entry.modify_index == self.index for entry in gone):
+        highest = max((entry.modify_index for entry in come), default=0)
+        if highest < self.index and any(entry.modify_index == self.index for entry in gone):
             self.index = max((entry.modify_index for entry in entries), default=0)
-        else:
-            self.index = max(self.index, *(entry.modify_index for entry in come), 0)
+        self.index = max(self.index, highest)
         self.digest = self._lines.digest()

@@ -5,7 +5,7 @@ Only what can be proven from the rules: the same conditions, or fewer of them at
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from .forms import Form
@@ -18,26 +18,115 @@ _Place = tuple[str, str, str]
 """Host, path and the path's kind."""
 
 
-def shadowed(in_force: Mapping[str, Form]) -> tuple[Problem, ...]:
-    """A warning for each route that never matches, on some of its hosts or on all."""
-    places: dict[_Place, list[Route]] = {}
-    for form in in_force.values():
-        rule = form.route.rule
-        for host in rule.hosts:
-            places.setdefault((host, rule.path, rule.path_kind), []).append(form.route)
-    has_priorities = any(form.route.rule.priority for form in in_force.values())
-    if not has_priorities:
-        suspects = {
-            route.key: route for routes in places.values() if len(routes) > 1 for route in routes
+AT_ONE_PLACE_MAX = 200
+"""Each route is compared with all that have its host and path: of more than this, told apart by conditions, none is."""
+
+
+class ShadowBook:
+    """The warnings for all routes, judged anew where a route changed that may decide them.
+
+    Without priorities a route can only be kept from its requests by one with the same host and path. With them, by any
+    whose host and path hold its own: then each route is noted at all places that do.
+    """
+
+    def __init__(self) -> None:
+        self._routes: dict[str, Route] = {}
+        self._places: dict[_Place, dict[str, Route]] = {}
+        self._inside: dict[_Place, dict[str, Route]] = {}
+        """The routes that a place holds; of use only where there are priorities."""
+        self._crowded: set[_Place] = set()
+        self._has_priorities = False
+        self._prioritised = 0
+        self._problems: dict[str, Problem] = {}
+        self._told: tuple[Problem, ...] = ()
+
+    def update(self, in_force: Mapping[str, Form], changed: Collection[str]) -> tuple[Problem, ...]:
+        """A warning for each route that never matches, on some of its hosts or on all; `changed` since the last time."""
+        if not changed:
+            return self._told
+        gone = [self._routes[key] for key in changed if key in self._routes]
+        come = [in_force[key].route for key in changed if key in in_force]
+        crossed = {
+            place
+            for routes, is_there in ((gone, False), (come, True))
+            for route in routes
+            for place in self._note(route, is_there=is_there)
         }
-    else:
-        suspects = {form.route.key: form.route for form in in_force.values()}
-    found = (_shadow(route, places, has_priorities=has_priorities) for route in suspects.values())
-    return tuple(problem for problem in found if problem)
+        had_priorities, self._has_priorities = self._has_priorities, self._prioritised > 0
+        if had_priorities != self._has_priorities:
+            self._note_inside()
+            suspects = {*changed, *self._routes}
+        else:
+            suspects = {*changed, *self._decided_by(gone), *self._decided_by(come)}
+            for place in crossed:
+                suspects |= self._held(place).keys()
+        for key in suspects:
+            self._judge(key)
+        self._told = tuple(self._problems.values())
+        return self._told
+
+    def _note(self, route: Route, *, is_there: bool) -> Iterator[_Place]:
+        """Notes it where it stands; gives the places that have become, or are no more, too full to be judged."""
+        self._prioritised += (1 if is_there else -1) * bool(route.rule.priority)
+        if is_there:
+            self._routes[route.key] = route
+        else:
+            del self._routes[route.key]
+        for host in route.rule.hosts:
+            for place in _same(host, route.rule):
+                _set(self._places, place, route, is_there=is_there)
+                if (len(self._places.get(place, ())) > AT_ONE_PLACE_MAX) != (
+                    place in self._crowded
+                ):
+                    self._crowded ^= {place}
+                    yield place
+            if self._has_priorities:
+                for place in _around(host, route.rule):
+                    _set(self._inside, place, route, is_there=is_there)
+
+    def _note_inside(self) -> None:
+        self._inside.clear()
+        for route in self._routes.values() if self._has_priorities else ():
+            for host in route.rule.hosts:
+                for place in _around(host, route.rule):
+                    _set(self._inside, place, route, is_there=True)
+
+    def _decided_by(self, winners: Iterable[Route]) -> Iterator[str]:
+        """The routes that one of these could keep from their requests."""
+        for winner in winners:
+            for host in winner.rule.hosts:
+                for place in _same(host, winner.rule):
+                    for key, route in self._held(place).items():
+                        if place not in self._crowded and _wins(winner, route, same_host=True):
+                            yield key
+
+    def _held(self, place: _Place) -> Mapping[str, Route]:
+        return (self._inside if self._has_priorities else self._places).get(place, {})
+
+    def _judge(self, key: str) -> None:
+        route = self._routes.get(key)
+        self._problems.pop(key, None)
+        if route is None:
+            return
+        problem = _shadow(route, self._places, has_priorities=self._has_priorities)
+        if problem is not None:
+            self._problems[key] = problem
+
+
+def _set(
+    places: dict[_Place, dict[str, Route]], place: _Place, route: Route, *, is_there: bool
+) -> None:
+    if is_there:
+        places.setdefault(place, {})[route.key] = route
+        return
+    routes = places.get(place, {})
+    routes.pop(route.key, None)
+    if not routes:
+        places.pop(place, None)
 
 
 def _shadow(
-    loser: Route, places: Mapping[_Place, list[Route]], *, has_priorities: bool
+    loser: Route, places: Mapping[_Place, Mapping[str, Route]], *, has_priorities: bool
 ) -> Problem | None:
     winners: dict[str, Route] = {}
     for host in loser.rule.hosts:
@@ -45,7 +134,8 @@ def _shadow(
         better = [
             route
             for place in around
-            for route in places.get(place, ())
+            if len(routes := places.get(place, {})) <= AT_ONE_PLACE_MAX
+            for route in routes.values()
             if _wins(route, loser, same_host=place[0] == host)
         ]
         if better:

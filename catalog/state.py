@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -57,18 +57,33 @@ class State:
     staleness: Staleness = field(default_factory=lambda: Staleness(None))
 
     @classmethod
-    def restored(cls, saved: Snapshot) -> State:
-        """A state that holds the routes of a saved snapshot as keys.
+    def restored(cls, saved: Snapshot, policies: Iterable[KvEntry] = ()) -> State:
+        """A state that holds the routes of a saved snapshot as keys, and the saved policies.
 
         With it the first answer of Consul is judged as if this process had never stopped: an emptied prefix is held.
         """
-        return cls(
-            keys=Keys(
-                tuple(
-                    KvEntry(route.key, orjson.dumps(to_document(route.rule)), route.index)
-                    for route in saved_routes(saved.resources.get("routes", {}))
-                )
-            )
+        routes = (
+            KvEntry(route.key, orjson.dumps(to_document(route.rule)), route.index)
+            for route in saved_routes(saved.resources.get("routes", {}))
+        )
+        return cls(keys=Keys(tuple(sorted((*routes, *policies), key=lambda entry: entry.key))))
+
+    @property
+    def meaning(self) -> tuple[object, ...]:
+        """All of it that a compiler reads: where this is equal, compiling gives the same.
+
+        Not in it: the indexes of answers, and checks that made no instance's status another.
+        """
+        keys = self.keys
+        return (
+            (keys.entries, keys.hold, keys.aside, keys.aside and keys.consul_index),
+            self.services,
+            self.mesh,
+            self.intentions,
+            self.sweeps.keys(),
+            self.instances,
+            self.local_services,
+            self.default_intention,
         )
 
     def apply(self, update: Update) -> State:

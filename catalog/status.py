@@ -35,6 +35,29 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Draining:
+    """An endpoint that drains by `key`: its service, id and Consul node, and how many requests it has from this node.
+
+    `running` is None while that was not counted.
+    """
+
+    key: str
+    service: str
+    id: str
+    node: str
+    running: int | None = None
+
+    def to_json(self) -> list[str | int | None]:
+        return [self.key, self.service, self.id, self.node, self.running]
+
+    @classmethod
+    def from_json(cls, value: Any) -> Draining:
+        key, service, instance, node, running = value
+        count = None if running is None else _count(running)
+        return cls(_text(key), _text(service), _text(instance), _text(node), count)
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """One node's word.
 
@@ -42,6 +65,7 @@ class NodeStatus:
     says which keys those are (`keys_digest`). `services` are those it serves. `problem_count` may be more than there
     are `problems`. `outbound` is service and `ip:port` of its outbound listener, `certificates` service and end of its
     certificate (Unix seconds), `clear` what it reaches without encryption: service, instance id, address, node.
+    `draining` are endpoints that get no new request from it.
     `admin` is the `ip:port` of its admin API, empty for a node that does not say. `session` and `public_key` are set
     when it is signed.
     """
@@ -57,6 +81,7 @@ class NodeStatus:
     outbound: tuple[tuple[str, str], ...] = ()
     certificates: tuple[tuple[str, int], ...] = ()
     clear: tuple[tuple[str, str, str, str], ...] = ()
+    draining: tuple[Draining, ...] = ()
     admin: str = ""
     session: str = ""
     public_key: str = ""
@@ -77,6 +102,7 @@ class NodeStatus:
             "outbound": dict(self.outbound),
             "certificates": dict(self.certificates),
             "clear": [list(endpoint) for endpoint in self.clear],
+            "draining": [endpoint.to_json() for endpoint in self.draining],
             "admin": self.admin,
             "session": self.session,
             "public_key": self.public_key,
@@ -101,6 +127,7 @@ class NodeStatus:
                 outbound=_sorted(document["outbound"], _text),
                 certificates=_sorted(document["certificates"], _count),
                 clear=tuple(map(_endpoint, document["clear"])),
+                draining=tuple(map(Draining.from_json, document.get("draining", ()))),
                 admin=_text(document.get("admin", "")),
                 session=_text(document["session"]),
                 public_key=_text(document["public_key"]),

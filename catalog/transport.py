@@ -18,7 +18,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from .errors import ConsulAnswerError, ConsulDenied, ConsulUnreachable
+from .errors import NOBODY, ConsulAnswerError, ConsulDenied, ConsulUnreachable
 from .rights import missing_right
 
 # 10,000 keys are 2.4 MB. Beyond this a node would spend seconds a change: better a sentence than a node out of memory.
@@ -29,6 +29,8 @@ WAIT_SLACK_SECONDS = 2.0
 ERROR_TEXT_CHARACTERS = 300
 ACCEPTED = frozenset({200, 404, 409})
 NOT_CONSUL = "without the header X-Consul-Index, so it is not Consul who answers: is this the address of its HTTP API?"
+# On every answer of Consul's, errors included.
+OWN_HEADERS = ("X-Consul", "x-consul")
 
 Parameters = Sequence[tuple[str, str | int]]
 
@@ -270,6 +272,8 @@ def _refuse(answer: Answer, accepted: Collection[int]) -> None:
     text = answer.body[:ERROR_TEXT_CHARACTERS].decode(errors="replace").strip()
     if answer.status == 403:
         raise ConsulDenied(missing_right(text), text)
+    if answer.status == 404 and not any(name.startswith(OWN_HEADERS) for name in answer.headers):
+        text = NOBODY
     if 300 <= answer.status < 400:
         text = "a redirection: a key or name holds `..`, `//` or begins with `/`"
     raise ConsulAnswerError(answer.status, text or "no words")

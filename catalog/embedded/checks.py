@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,7 @@ from . import aliases, entries
 from .check_form import MIN_INTERVAL_NS, Definition
 from .check_reports import Key, Reports
 from .durations import SECOND_NS
+from .errors import StorageFailed
 from .probes import Finding, Smoothing, probe
 from .reaper import Reaper
 from .store import Store
@@ -28,6 +30,8 @@ logger = logging.getLogger(__name__)
 ALIAS_AGAIN_S = 60.0
 # The first look comes within this time after a registration, so that a restart does not ask everybody at once.
 FIRST_LOOK_S = 0.5
+# A check whose finding the disk did not take begins anew after so long.
+DISK_AGAIN_S = 5.0
 
 
 class Checks:
@@ -102,7 +106,7 @@ class Checks:
         if run is None:
             return
         self._beats[key] = asyncio.Event()
-        task = asyncio.create_task(run(key, definition))
+        task = asyncio.create_task(_outlasting(partial(run, key, definition), key))
         self._runs[key] = task
         task.add_done_callback(lambda done: self._ended(key, done))
 
@@ -159,6 +163,16 @@ class Checks:
                 told = finding
             else:
                 return
+
+
+async def _outlasting(run: Callable[[], Awaitable[None]], key: Key) -> None:
+    """Until it ends by itself; a full disk is not its end."""
+    while True:
+        try:
+            return await run()
+        except StorageFailed as error:
+            logger.warning("what check %s of %s found could not be kept: %s", key[1], key[0], error)
+        await asyncio.sleep(DISK_AGAIN_S)
 
 
 def _definition(row: Any) -> Definition:

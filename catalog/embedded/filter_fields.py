@@ -117,3 +117,17 @@ INTENTION: Fields = {
     "Meta": _TEXT_MAP,
     "Precedence": _NUMBER,
 }
+
+MEMBER: Fields = {
+    "Name": _TEXT,
+    "Addr": _TEXT,
+    "Port": _NUMBER,
+    "Tags": _TEXT_MAP,
+    "Status": _NUMBER,
+    "ProtocolMin": _NUMBER,
+    "ProtocolMax": _NUMBER,
+    "ProtocolCur": _NUMBER,
+    "DelegateMin": _NUMBER,
+    "DelegateMax": _NUMBER,
+    "DelegateCur": _NUMBER,
+}

@@ -9,6 +9,8 @@ import orjson
 from .answer import Answer
 from .blocking import questioned
 from .call import Call, Route
+from .filter_fields import MEMBER
+from .lists import agent_filter_of
 from .shared import DATACENTER, VERSION
 from .store import Reader
 
@@ -44,7 +46,11 @@ async def version(_call: Call) -> Answer:
 
 
 async def members(call: Call) -> Answer:
-    return Answer([_member(node, is_server=n == 0) for n, node in enumerate(_nodes(call))])
+    wanted = agent_filter_of(call, MEMBER)
+    if call.query.get("wan"):
+        return Answer(None)  # as a Consul that is joined to no other datacenter
+    found = [_member(node, is_server=n == 0) for n, node in enumerate(_nodes(call))]
+    return Answer([member for member in found if wanted.keeps(member)])
 
 
 async def itself(call: Call) -> Answer:

@@ -13,6 +13,7 @@ import orjson
 from . import service_entries
 from .check_form import Definition
 from .durations import SECOND_NS
+from .errors import StorageFailed
 from .store import Store
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,10 @@ class Reaper:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self.reap()
+            try:
+                await self.reap()
+            except StorageFailed as error:
+                logger.warning("a service that was critical for too long stays: %s", error)
             await asyncio.sleep(REAP_EVERY_S)
 
     async def reap(self) -> None:

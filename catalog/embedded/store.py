@@ -167,14 +167,16 @@ class Store:
         loop = asyncio.get_running_loop()
         changes = [one.change for one in batch]
         self._batch = loop.run_in_executor(self._thread, self._apply, changes)
-        self._batch.add_done_callback(lambda applied: self._finish(batch, applied.result()))
+        self._batch.add_done_callback(lambda applied: self._finish(batch, applied))
 
-    def _finish(self, batch: Sequence[_Waiting], applied: _Applied) -> None:
-        self._batch = None
+    def _finish(self, batch: Sequence[_Waiting], ended: asyncio.Future[_Applied]) -> None:
+        self._batch, error = None, ended.exception()
+        # A fault in the writer's thread is told to who asked, and the next batch has its chance.
+        applied = ended.result() if error is None else _Applied([error] * len(batch))
         for waiting, outcome in zip(batch, applied.outcomes, strict=True):
             if waiting.done.done():
                 continue  # whoever asked has gone; what was written stays written
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, BaseException):
                 waiting.done.set_exception(outcome)
             else:
                 waiting.done.set_result(outcome)

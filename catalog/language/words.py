@@ -71,6 +71,9 @@ def _parts(word: str) -> list[str]:
     if '"' in word:
         # Only what stands behind a value in quotes may divide.
         end = word.rindex('"') + 1
+        if "[" in word[: word.index('"')]:
+            # A subset's commas are its own.
+            end = word.find("]", end) + 1 or len(word)
         divider = re.search(r",|->", word[end:])
         if divider is None:
             return [word]

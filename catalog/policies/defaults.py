@@ -87,8 +87,8 @@ def origins(
         else:
             told.append((name, *found.get(name, (None, BUILT_IN))))
     for name in HEADERS:
-        for edit, origin in _edits(name, resource, own, beyond):
-            told.append((f"{name}.{edit[0]}", edit[1], origin))
+        for (header, done), origin in _edits(name, resource, own, beyond):
+            told.append((f"{name}.{header}", [list(one) for one in done], origin))
     return tuple(told)
 
 

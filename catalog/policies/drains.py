@@ -52,7 +52,7 @@ def _checked(at: Token, what: str) -> str:
     return found
 
 
-_SHAPE = Shape(
+SHAPE = Shape(
     {"instance": _identifier, "node": _identifier, "service": service, "for": time_ms},
     later=("at", "from", "until"),
     elsewhere={
@@ -67,7 +67,7 @@ EXAMPLE = "instance: cart-1"
 
 def read_drain(root: Fields) -> Drain:
     """The drain of a document. Raises Mistake."""
-    found = _SHAPE.read(root)
+    found = SHAPE.read(root)
     if "instance" not in found:
         raise Mistake('the field "instance" is missing', root.at)
     return Drain(found["instance"], found.get("node"), found.get("service"), found.get("for"))

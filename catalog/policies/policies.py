@@ -35,7 +35,7 @@ class Policies:
     """All of them, by key."""
 
 
-def decide(entries: tuple[KvEntry, ...], previous: Policies) -> Policies:
+def decide_policies(entries: tuple[KvEntry, ...], previous: Policies) -> Policies:
     """The policies of all keys, which are sorted; `previous` itself where none of its keys changed."""
     own = tuple(_own(entries))
     if own == previous.entries:

@@ -27,11 +27,12 @@ _DOCUMENT = re.compile(r"[{%]|---|[\"']?[A-Za-z_0-9-]+[\"']?\s*:(\s|$)")
 
 @dataclass(frozen=True, slots=True)
 class Written(Generic[T_co]):
-    """A document's meaning and where it stands."""
+    """A document's meaning, where it stands, and how it is written."""
 
     key: str
     index: int
     meaning: T_co
+    value: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def read_entry(prefix: str, entry: KvEntry) -> Written[Meaning] | Problem:
             meaning = kind.read(compose(text, kind.example))
     except Mistake as mistake:
         return problem_of(entry, text or entry.value.decode("utf-8", "replace"), mistake)
-    return Written(entry.key, entry.modify_index, meaning)
+    return Written(entry.key, entry.modify_index, meaning, entry.value)
 
 
 def _is_document(text: str) -> bool:

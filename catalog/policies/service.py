@@ -21,7 +21,7 @@ class ServicePolicy:
     warning: Warned = "in"
 
 
-_SHAPE = Shape(
+SHAPE = Shape(
     {
         **sent_on.READERS,
         "protocol": word(("http",), ("http2", "h2c", "grpc", "tcp", "tls", "udp")),
@@ -54,5 +54,5 @@ EXAMPLE = "timeout: 2s"
 
 def read_service(root: Fields) -> ServicePolicy:
     """The policy of a document. Raises Mistake."""
-    found = _SHAPE.read(root)
+    found = SHAPE.read(root)
     return ServicePolicy(sent_on.taken(found), cast("Warned", found.get("warning", "in")))

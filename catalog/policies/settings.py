@@ -66,10 +66,10 @@ _LIMITS: dict[str, tuple[str, Read]] = {
 }
 """A document's limit: the proxy's, and what reads it."""
 
-_LIMITS_SHAPE = Shape({name: read for name, (_, read) in _LIMITS.items()})
+LIMITS_SHAPE = Shape({name: read for name, (_, read) in _LIMITS.items()})
 _NODE: dict[str, Read] = {"trusted_clients": _networks, "strict_paths": flag}
-_SHAPE = Shape(
-    {**sent_on.READERS, **_NODE, "limits": _LIMITS_SHAPE.mapping},
+SHAPE = Shape(
+    {**sent_on.READERS, **_NODE, "limits": LIMITS_SHAPE.mapping},
     later=(
         "access_log",
         "balance",
@@ -95,7 +95,7 @@ EXAMPLE = "timeout: 30s"
 
 def read_settings(root: Fields) -> MeshSettings:
     """The settings of a document. Raises Mistake."""
-    found = _SHAPE.read(root)
+    found = SHAPE.read(root)
     limits = found.get("limits", {})
     return MeshSettings(
         sent_on.taken(found),

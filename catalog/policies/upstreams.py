@@ -27,7 +27,7 @@ def _ports(node: Node, name: Token) -> None:
     raise not_yet(sentence, name if isinstance(node, Fields) else node.at)
 
 
-_SHAPE = Shape(
+SHAPE = Shape(
     {"port": number(1, PORT_MAX), "ports": _ports},
     later=("address", "allow", "balance", "hosts", "protocol", "retries", "services", "timeout"),
     elsewhere={"user": "the users of a service stand in its registration's meta, as mesh-user"},
@@ -42,7 +42,7 @@ def read_upstreams(root: Fields) -> Upstreams:
         if name.isascii() and name.isdigit():
             sentence = f"a port that means one service ({name}: …)"
             raise not_yet(sentence, at)
-    found = _SHAPE.read(root)
+    found = SHAPE.read(root)
     if "port" not in found:
         raise Mistake('the field "port" is missing', root.at)
     return Upstreams(found["port"])

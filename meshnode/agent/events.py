@@ -5,7 +5,7 @@ Each has a slot: of two events in one slot the newer replaces the older while th
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,13 @@ class OwnProblem:
     problem: Problem | None
 
 
+@dataclass(frozen=True, slots=True)
+class DrainsCounted:
+    """How many requests still run at each endpoint that drains, by service and instance id."""
+
+    counts: Mapping[tuple[str, str], int]
+
+
 Event = (
     ConsulReached
     | ConsulSaid
@@ -90,6 +97,7 @@ Event = (
     | ProxyUp
     | ProxyDown
     | OwnProblem
+    | DrainsCounted
 )
 
 

@@ -12,11 +12,13 @@ from catalog import (
     Compiled,
     Compiler,
     NodeFacts,
+    Policies,
     Snapshot,
     Staleness,
     State,
     UnhealthyUpdate,
     Update,
+    decide_policies,
 )
 
 from .ports import OutboundPorts
@@ -36,16 +38,21 @@ class Clock:
 class Knowledge:
     """Applies updates; `compile()` gives a table when there is a new one."""
 
-    def __init__(self, clock: Clock, ports: OutboundPorts) -> None:
+    def __init__(
+        self, clock: Clock, ports: OutboundPorts, policies: Policies | None = None
+    ) -> None:
+        """`policies` are those an earlier run had in force."""
         self._clock = clock
-        self._compiler = Compiler(None)
+        self._saved_policies = policies or Policies()
+        self._compiler = Compiler(None, self._saved_policies)
         self._state = State()
+        self._policies = Policies()
         self._facts: NodeFacts | None = None
         self._is_complete = False
         self._compiled_from: tuple[State, NodeFacts] | None = None
         self.ports = ports
         self.named_ports: frozenset[str] = frozenset()
-        """Local services whose registration names their outbound port."""
+        """Local services whose outbound port somebody named: their registration, or mesh/upstreams/."""
         self.compiled: Compiled | None = None
         self.unwell = Unwell()
         self._not_reached = Staleness(clock.unix(), "Consul was not reached yet")
@@ -54,6 +61,11 @@ class Knowledge:
     @property
     def facts(self) -> NodeFacts | None:
         return self._facts
+
+    @property
+    def policies(self) -> Policies:
+        """Those in force, or saved while nothing was compiled."""
+        return self._saved_policies if self.compiled is None else self.compiled.last_good.policies
 
     @property
     def state(self) -> State:
@@ -66,8 +78,8 @@ class Knowledge:
 
     def prime(self, saved: Snapshot) -> None:
         """What serves already: the last good forms of keys that may be bad, or gone all at once, by now."""
-        self._compiler = Compiler(saved)
-        self._state = State.restored(saved)
+        self._compiler = Compiler(saved, self._saved_policies)
+        self._state = State.restored(saved, self._saved_policies.entries)
 
     def apply(self, update: Update) -> None:
         if isinstance(update, Staleness):
@@ -94,15 +106,21 @@ class Knowledge:
         facts = replace(self._facts, outbound_ports=self.ports.assigned)
         if self._compiled_from is not None:
             state, last_facts = self._compiled_from
-            if state is self._state and last_facts == facts:
+            if last_facts == facts and (
+                state is self._state or state.meaning == self._state.meaning
+            ):
                 return None
         self.compiled = self._compiler.compile(self._state, facts)
         self._compiled_from = (self._state, facts)
         return self.compiled
 
     def _assign_ports(self) -> None:
+        self._policies = decide_policies(self._state.keys.entries, self._policies)
         local = self._state.local_services
-        named = {one.service: one.meta_value(PORT_META) for one in local}
+        asked = {
+            name: str(written.meaning.port) for name, written in self._policies.upstreams.items()
+        }
+        named = {one.service: one.meta_value(PORT_META) or asked.get(one.service) for one in local}
         self.named_ports = frozenset(service for service, port in named.items() if port)
         self.ports = self.ports.with_services(
             named.keys() - self.named_ports,

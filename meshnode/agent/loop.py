@@ -14,11 +14,13 @@ from typing import Protocol
 from catalog import Change, Compiled, Problem, Snapshot, remember
 
 from .delivery import Delivery
+from .draining import Counts
 from .events import (
     CertificatesChanged,
     ConsulComplete,
     ConsulReached,
     ConsulSaid,
+    DrainsCounted,
     Event,
     IdentityGone,
     IdentityIssued,
@@ -77,6 +79,7 @@ class AgentLoop:
         self._restarts = restarts
         self._side: Side | None = None
         self._own_problems: dict[str, Problem] = {}
+        self._drain_counts: Counts = {}
         self._changes: tuple[Change, ...] = ()
         self._reached = (0, "")
         """Index and digest of the keys that the proxy has in force, or refused one by one."""
@@ -126,6 +129,8 @@ class AgentLoop:
                 await self._meet(event)
             case ProxyDown():
                 self._delivery.proxy_down()
+            case DrainsCounted(counts):
+                self._drain_counts = counts
             case OwnProblem(subject, None):
                 self._own_problems.pop(subject, None)
             case OwnProblem(subject, problem) if problem is not None:
@@ -212,6 +217,7 @@ class AgentLoop:
             own=tuple(self._own_problems.values()),
             in_force_since=self._in_force_since,
             restarts=self._restarts(),
+            drain_counts=self._drain_counts,
         )
         self._on_view(view)
         if self._side is not None and compiled is not None:

@@ -8,6 +8,8 @@ from catalog import Change, Compiled, NodeStatus
 
 from .view import View
 
+# So many instances are not taken out at a time by hand; a drain without a node's name may take as many.
+DRAINING_MAX = 100
 # The list of what is still plain is for people; the count of instances there may be in a big catalog is not bounded.
 CLEAR_MAX = 50
 
@@ -28,6 +30,7 @@ def status_of(
         outbound=view.outbound,
         certificates=view.certificates,
         clear=tuple((one.service, one.id, one.address, one.node) for one in view.clear[:CLEAR_MAX]),
+        draining=view.draining[:DRAINING_MAX],
         admin=admin,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catalog import Problem
+from catalog import ClearEndpoint, Draining, Problem
 
 from ..proxy import Listener
 
@@ -26,16 +26,6 @@ class ProxyView:
     started_unix_ms: int
     is_adopted: bool
     restarts: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClearEndpoint:
-    """An instance on a machine with no node, reached without encryption."""
-
-    service: str
-    id: str
-    address: str
-    node: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +56,7 @@ class View:
     outbound: tuple[tuple[str, str], ...]
     certificates: tuple[tuple[str, int], ...]
     clear: tuple[ClearEndpoint, ...]
+    draining: tuple[Draining, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -95,7 +86,8 @@ class View:
             "services": list(self.services),
             "outbound": dict(self.outbound),
             "certificates": dict(self.certificates),
-            "clear": [_fields(one) for one in self.clear],
+            "clear": [one._asdict() for one in self.clear],
+            "draining": [_fields(one) for one in self.draining],
             "problems": [problem.to_json() for problem in self.problems],
         }
 

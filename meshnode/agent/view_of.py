@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from catalog import Compiled, Problem
+from catalog import Compiled, Draining, Problem
 
 from .. import VERSION
 from ..proxy import Listener
 from . import own_problems
 from .delivery import Delivery
+from .draining import Counts
 from .knowledge import Knowledge
 from .side import Side
-from .view import EDGE, MESH, ClearEndpoint, ProxyView, View
+from .view import EDGE, MESH, ProxyView, View
 
 
 def view_of(
@@ -22,6 +23,7 @@ def view_of(
     own: tuple[Problem, ...],
     in_force_since: float | None,
     restarts: int,
+    drain_counts: Counts,
 ) -> View:
     """The whole of `meshnode status` for this node."""
     compiled, table = knowledge.compiled, delivery.in_force
@@ -47,7 +49,8 @@ def view_of(
         certificates=tuple(
             sorted((name, one.not_after_unix_s) for name, one in delivery.identities.items())
         ),
-        clear=_clear(compiled),
+        clear=() if compiled is None else compiled.clear_endpoints,
+        draining=_draining(compiled, drain_counts),
         problems=_problems(port_range, knowledge, delivery, side, own),
     )
 
@@ -82,10 +85,13 @@ def _outbound(listeners: tuple[Listener, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((one.name, one.address) for one in listeners if one.name not in (EDGE, MESH))
 
 
-def _clear(compiled: Compiled | None) -> tuple[ClearEndpoint, ...]:
+def _draining(compiled: Compiled | None, counts: Counts) -> tuple[Draining, ...]:
     if compiled is None:
         return ()
-    return tuple(ClearEndpoint(*endpoint) for endpoint in compiled.clear_endpoints)
+    return tuple(
+        Draining(one.key, one.service, one.id, one.node, counts.get((one.service, one.id)))
+        for one in compiled.drained
+    )
 
 
 def _problems(

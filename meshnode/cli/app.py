@@ -13,7 +13,7 @@ from certs import CertificateError
 from observability import ObservabilityError
 
 from ..errors import EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, MeshnodeError, UsageError
-from .commands import Commands
+from .commands import HELP, Commands
 from .misuse import file_of, is_bare, is_misuse, sentence_of
 from .output import complain, exit_code_of
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     help="A service mesh whose whole configuration is Consul.",
     no_args_is_help=True,
     add_completion=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    context_settings={"help_option_names": HELP},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     epilog="Ends with 0: done, 1: refused or not well, 2: used wrongly, 3: not reached.",

@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+HELP = ["--help", "-h"]
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -29,7 +31,18 @@ class Line:
             module.add_to(holder)
         else:
             holder.add_typer(module.app, name=self.name)
-        return get_group(holder).commands[self.name]
+        return plain_flags(get_group(holder).commands[self.name])
+
+
+def plain_flags(command: Any) -> Any:
+    """The command, whose help says no `<bool>` behind what takes no value; nobody shall type `--json true`."""
+    named = typer.Context(command, help_option_names=HELP)
+    for one in command.get_params(named):
+        if getattr(one, "is_flag", False):
+            one.metavar = ""
+    for below in getattr(command, "commands", {}).values():
+        plain_flags(below)
+    return command
 
 
 COMMANDS = (
@@ -52,6 +65,10 @@ COMMANDS = (
         "Say what would become of a request, and why: routes, changes, instances, the intention that decides.",
     ),
     Line("kv", "Read and write keys in Consul."),
+    Line(
+        "drain",
+        "Take an instance out softly: no new request goes there; wait until it is safe to stop.",
+    ),
     Line("confirm", "Say that keys which went all at once are meant to be gone."),
     Line(
         "wait",
@@ -64,6 +81,7 @@ COMMANDS = (
     Line("intentions", "Say which service may call which (Consul's intentions)."),
     Line("acl", "Consul's ACLs."),
     Line("config", "Look at this node's settings, and print files to begin with."),
+    Line("schema", "Print the JSON Schema of a kind of document, or say which kinds there are."),
     Line("dev", "Run a whole mesh on this machine, with a small shop to try it on."),
     Line(
         "registry",
@@ -93,14 +111,15 @@ class Commands(TyperGroup):
         shown: dict[str, Any] = {
             line.name: TyperCommand(line.name, help=line.sentence) for line in COMMANDS
         }
-        TyperGroup(
+        overview = TyperGroup(
             name=self.name,
             help=self.help,
             epilog=self.epilog,
             params=self.params,
             commands=shown,
             rich_markup_mode=self.rich_markup_mode,
-        ).format_help(ctx, formatter)
+        )
+        plain_flags(overview).format_help(ctx, formatter)
 
 
 class _Loaded(dict[str, Any]):

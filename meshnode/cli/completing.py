@@ -29,6 +29,16 @@ def complete_key(ctx: typer.Context, incomplete: str) -> list[str]:
     return _offered(ctx, incomplete, ask)
 
 
+def complete_route(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of routes."""
+
+    async def ask(client: ConsulClient) -> Iterable[str]:
+        prefix = "mesh/routes/"
+        return [entry.key.removeprefix(prefix) for entry in await client.kv_list(prefix)]
+
+    return _offered(ctx, incomplete, ask)
+
+
 def complete_service(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of services in the catalog."""
 

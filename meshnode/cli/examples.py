@@ -54,6 +54,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("meshnode rollback --to 14:02 --dry-run", "what would be put"),
         Example("meshnode rollback --to 4711", "all under mesh/ as it was after index 4711"),
     ),
+    "drain": (
+        Example("meshnode drain shop-1 --on node-1 --timeout 2m", "before its program is stopped; ends with 0 when nothing runs there any more"),
+        Example("meshnode kv delete mesh/drain/shop-1", "requests go there again"),
+    ),
     "confirm": (
         Example("meshnode confirm", "after all of mesh/ was deleted and nodes hold it back: it was meant"),
     ),
@@ -67,6 +71,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     ),
     "routes": (
         Example("meshnode routes", "every route in one line, with what the nodes say"),
+        Example("meshnode routes show shop --origin", "each field of one route, and the key it comes from"),
     ),
     "services": (
         Example("meshnode services", "what is registered, how healthy, how it is reached"),
@@ -82,6 +87,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     ),
     "acl": (
         Example("meshnode acl policy --node node-2 --service shop", "for consul acl policy create -rules -"),
+    ),
+    "schema": (
+        Example("meshnode schema", "the kinds of documents in KV, and the keys that hold them"),
+        Example("meshnode schema route > route.schema.json", "for an editor, or a check in your configuration's repository"),
     ),
     "dev": (
         Example("meshnode dev", "three nodes and a small shop on this machine", is_long=True),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from catalog import KvEntry, key_problem, route_name
+from catalog import KvEntry, key_problem, nearest, route_name
 
 from ..errors import MeshnodeError, UsageError
 from .completing import complete_key
@@ -24,7 +24,10 @@ app = typer.Typer(help="Read and write keys in Consul.", no_args_is_help=True)
 
 # Consul's own limit of a value.
 VALUE_LIMIT_BYTES = 512 * 1024
-ROUTES = "mesh/routes/"
+# Folders whose keys have names of a certain form.
+NAMED = ("mesh/routes/", "mesh/services/", "mesh/upstreams/", "mesh/drain/")
+# What stands right below mesh/.
+FOLDERS = ("routes", "services", "upstreams", "drain")
 MACHINES = "meshnode/"
 EXAMPLE = "meshnode kv put mesh/routes/shop 'shop.example/ -> shop'"
 
@@ -96,13 +99,26 @@ def check_key(key: str) -> None:
     if key.startswith("/") or not key:
         raise UsageError(f'no key begins with a slash: write "{key.lstrip("/") or PEOPLES}"')
     if not key.startswith(PEOPLES):
-        if key.startswith("routes/"):
-            raise UsageError(f'the mesh reads keys under {PEOPLES}: did you mean "{PEOPLES}{key}"?')
+        if meant := _meant(key):
+            raise UsageError(f'the mesh reads keys under {PEOPLES}: did you mean "{meant}"?')
         return
     problem = key_problem(KvEntry(key, b"", 0))
     is_route = route_name(key) is not None
-    if not is_route and problem is not None and (problem.suggestion or key.startswith(ROUTES)):
+    if not is_route and problem is not None and (problem.suggestion or key.startswith(NAMED)):
         raise UsageError(f"{key}: {problem.message}")
+
+
+def _meant(key: str) -> str | None:
+    """The key under mesh/ that one beside it was probably to be: `routes/shop`, `Mesh/routes/shop`, `mseh/routes/shop`."""
+    first, slash, rest = key.partition("/")
+    if not slash:
+        return None
+    whole = PEOPLES + key
+    if first in FOLDERS:
+        return whole
+    below, slash, _ = rest.partition("/")
+    is_near = slash and below in FOLDERS and nearest(first.casefold(), (PEOPLES[:-1],))
+    return PEOPLES + rest if is_near else None
 
 
 def _value(word: str | None, file: Path | None) -> bytes:
@@ -144,7 +160,9 @@ async def _put(asked: Asked, key: str, value: bytes, wait_s: float) -> None:
         note = "the same value as before; " if is_same else ""
         if not key.startswith(PEOPLES) or wait_s <= 0:
             index = written.modify_index
-            _done(asked, f"{key}   {note}written, index {index}", {"key": key, "index": index})
+            unread = "" if key.startswith(PEOPLES) else f"; no node reads it: {PEOPLES} is read"
+            done = f"{key}   {note}written, index {index}{unread}"
+            _done(asked, done, {"key": key, "index": index})
             return
         verdict = await wait_for_verdict(client, key, wait_s)
     sent = None if is_same else Sent(sent_ms, _now_ms())
@@ -201,7 +219,12 @@ async def _list(asked: Asked, prefix: str) -> None:
         say_json([_document(entry) for entry in entries])
         return
     if not entries:
-        say(f"no key begins with {prefix}; the first route: {EXAMPLE}")
+        more = (
+            f"; the first route: {EXAMPLE}"
+            if prefix == PEOPLES
+            else f": `meshnode kv ls` lists all that people wrote under {PEOPLES}"
+        )
+        say(f"no key begins with {prefix}{more}")
     width = max((len(entry.key) for entry in entries), default=0)
     for entry in entries:
         say(f"{entry.key:<{width}}  {entry.modify_index:>8}  {_start(entry.value)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,10 @@ from ..errors import EXIT_NOT_REACHED, EXIT_REFUSED, EXIT_USAGE, MeshnodeError
 
 # A terminal says how wide it is; a pipe does not, and lines must not be broken for it.
 PIPE_WIDTH = 1000
+
+# What nobody listening is called.
+REFUSED = os.strerror(errno.ECONNREFUSED).lower()
+NO_CONSUL = "  no Consul here? `meshnode dev` shows a mesh without one; `meshnode registry` takes its place on one machine"
 
 
 def console(*, is_error: bool = False) -> Console:
@@ -67,6 +72,8 @@ def complain(error: MeshnodeError | CatalogError | Exception, *, as_json: bool) 
         say_json({"error": str(error), "exit_code": exit_code_of(error)})
     else:
         console(is_error=True).print(f"[red]meshnode:[/] {escape(printable(str(error)))}")
+        if isinstance(error, ConsulUnreachable) and error.cause == REFUSED:
+            console(is_error=True).print(NO_CONSUL)
 
 
 def ago(seconds: float) -> str:

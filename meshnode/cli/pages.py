@@ -34,6 +34,8 @@ def _page(name: str, command: Any, parent: Any) -> str:
     context = typer.Context(command, info_name=name, parent=parent)
     lines = [f"# meshnode {name}", "", *_text(command)]
     if hasattr(command, "list_commands"):
+        if command.invoke_without_command:
+            lines += _usage(name, command, parent)
         for below in command.list_commands(context):
             child = command.get_command(context, below)
             lines += [f"## meshnode {name} {below}", "", *_text(child)]

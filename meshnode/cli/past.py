@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from catalog import HISTORY_PREFIX, ConsulClient, History, KvEntry, SignedRevision, history_of
+from catalog import (
+    HISTORY_PREFIX,
+    CatalogError,
+    ConsulClient,
+    History,
+    KvEntry,
+    SignedRevision,
+    history_of,
+)
 from certs import ROOTS_KEY, CertificateError, HistoryJudge
 
 from ..config import Settings
@@ -55,6 +63,15 @@ async def read_standing(
                 "is a node alive that writes it (one that may sign certificates)? Then try again"
             )
         await asyncio.sleep(LOOK_S)
+
+
+async def when_written(client: ConsulClient, settings: Settings) -> Mapping[tuple[str, int], int]:
+    """When each (key, index) was seen first, Unix milliseconds; nothing where history cannot be read: it is an ornament."""
+    try:
+        history = await read_history(client, settings)
+    except (CatalogError, MeshnodeError):
+        return {}
+    return {(past.key, past.index): past.revision.seen_unix_ms for past in history.changes}
 
 
 async def _read(client: ConsulClient, judge: HistoryJudge) -> History:

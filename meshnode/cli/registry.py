@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import os
 import re
-import resource
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -93,8 +92,9 @@ async def _serve(data: Path, host: str, port: int, node: str, node_address: str)
     from catalog.embedded import Registry
 
     from ..agent.notify import VARIABLE, Notifier
+    from ..handles import take_all
 
-    _take_all_handles()
+    take_all()
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -107,12 +107,6 @@ async def _serve(data: Path, host: str, port: int, node: str, node_address: str)
             say(f"whoever reaches {where} may change everything: there are no ACLs here")
         Notifier(os.environ.get(VARIABLE)).ready(f"answers at {where}")
         await ended.wait()
-
-
-def _take_all_handles() -> None:
-    """Each waiting client is a handle: as many as the machine lets us have."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _tell(where: str, data: Path, node: str, node_address: str) -> None:

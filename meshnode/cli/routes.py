@@ -1,32 +1,65 @@
-"""`meshnode routes`: every route as it stands in Consul, in one line, with what the nodes say of it."""
+"""`meshnode routes`: every route as it stands in Consul, in one line, with what the nodes say of it; and one at length."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
 import typer
 
-from catalog import KvEntry, Problem, Route, parse_route, route_name, to_resource
+from catalog import (
+    FieldOrigin,
+    KvEntry,
+    Problem,
+    Route,
+    did_you_mean,
+    field_origins,
+    nearest,
+    parse_route,
+    route_name,
+    time_text,
+    to_resource,
+)
 
+from ..errors import EXIT_REFUSED, MeshnodeError
+from .completing import complete_route
 from .nodes import Nodes, read_nodes
 from .options import Asked, with_consul
 from .output import printable, say, say_json, say_table
 from .reach import consul_client, run
-from .verdict import short
-from .waiting import verdict_of
+from .verdict import say_problem, short
+from .waiting import PEOPLES, verdict_of
 
 PREFIX = "mesh/routes/"
 VALUE_CUT = 60
+ORIGIN = "Say of each field which key it comes from."
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(routes)
+app = typer.Typer()
 
 
+@app.callback(invoke_without_command=True)
 @with_consul
-def routes(asked: Asked) -> None:
+def routes(asked: Asked, ctx: typer.Context) -> None:
     """List routes with what the nodes say of them."""
-    run(_routes(asked))
+    if ctx.invoked_subcommand is None:
+        run(_routes(asked))
+
+
+@app.command()
+@with_consul
+def show(
+    asked: Asked,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The route: what its key has below mesh/routes/.", autocompletion=complete_route
+        ),
+    ],
+    origin: Annotated[bool, typer.Option("--origin", help=ORIGIN)] = False,  # noqa: FBT002  (a flag)
+) -> None:
+    """Show every field of one route, with what its service's policy and the mesh's settings add."""
+    run(_show(asked, name.removeprefix(PREFIX), has_origin=origin))
 
 
 async def _routes(asked: Asked) -> None:
@@ -48,29 +81,64 @@ async def _routes(asked: Asked) -> None:
     say_table(("route", "index", "what", "nodes"), rows)
 
 
+async def _show(asked: Asked, name: str, *, has_origin: bool) -> None:
+    async with consul_client(asked.settings) as client:
+        entries = tuple(await client.kv_list(PEOPLES))
+    found = field_origins(name, entries)
+    if found is None:
+        names = [one.key.removeprefix(PREFIX) for one in entries if one.key.startswith(PREFIX)]
+        raise MeshnodeError(
+            f"there is no route {printable(name)}{did_you_mean(nearest(name, names))}"
+        )
+    if isinstance(found, Problem):
+        if asked.as_json:
+            say_json({"route": name, "problem": found.to_json()})
+        else:
+            say(f"{found.key}   index {found.index}   it says no route")
+            say_problem(found)
+        raise typer.Exit(EXIT_REFUSED)
+    if asked.as_json:
+        say_json({"route": name, "fields": [one.to_json() for one in found]})
+        return
+    heads = ("field", "value", "from") if has_origin else ("field", "value")
+    say_table(heads, [_row(one)[: len(heads)] for one in found])
+
+
+def _row(one: FieldOrigin) -> tuple[str, str, str]:
+    where = f"{one.key} {one.index}" if one.key else "built in"
+    return one.name, value_text(one.value), where
+
+
+def value_text(value: Any) -> str:
+    """A field's value in one line."""
+    if value is None:
+        return "none"
+    if isinstance(value, list) and all(isinstance(one, dict) and "weight" in one for one in value):
+        return ", ".join(f"{one['service']} {one['weight']}%" for one in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def one_line(resource: dict[str, Any]) -> str:
     """A route's resource in the one-line form."""
     ((kind, path),) = resource["path"].items()
     start = f"{', '.join(resource['hosts'])}{'=' if kind == 'exact' else ''}{path}"
     words = [start, "->", _destination(resource["action"])]
     if resource.get("timeout_ms"):
-        words.append(f"timeout={_time(resource['timeout_ms'])}")
+        words.append(f"timeout={time_text(resource['timeout_ms'])}")
     if resource.get("strip_prefix"):
         words.append(f"strip={resource['strip_prefix']}")
     return " ".join(words)
 
 
 def _destination(action: dict[str, Any]) -> str:
+    if "answer" in action:
+        return f"answer {action['answer']['status']}"
     if "redirect" in action:
         return f"redirect {action['redirect']['status']} {action['redirect']['location']}"
     parts = action["split"]
     if len(parts) == 1:
         return str(parts[0]["cluster"])
     return ", ".join(f"{part['cluster']} {part['weight']}%" for part in parts)
-
-
-def _time(milliseconds: int) -> str:
-    return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
 
 
 def _parsed(entry: KvEntry) -> Route | Problem | None:

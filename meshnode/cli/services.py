@@ -21,13 +21,18 @@ HIDDEN = frozenset({"consul", NODE_SERVICE, EDGE_SERVICE})
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service as the mesh sees it. `outbound` is node → `ip:port` of its outbound listener there."""
+    """A service as the mesh sees it.
+
+    `outbound` is node → `ip:port` of its outbound listener there, `draining` are the node and id of instances that get
+    no new request.
+    """
 
     name: str
     instances: tuple[Instance, ...]
     mesh_nodes: tuple[str, ...]
     clear: tuple[Instance, ...]
     outbound: tuple[tuple[str, str], ...]
+    draining: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def usable(self) -> int:
@@ -48,8 +53,13 @@ async def _services(asked: Asked) -> None:
     async with consul_client(asked.settings) as client:
         nodes = await read_nodes(client)
         outbound = {one.node: dict(one.outbound) for one in nodes.statuses.counted}
+        draining = frozenset(
+            (drained.service, drained.node, drained.id)
+            for one in nodes.statuses.counted
+            for drained in one.draining
+        )
         names = sorted((await client.services()).keys() - HIDDEN)
-        found = [await _read(client, name, nodes.names, outbound) for name in names]
+        found = [await _read(client, name, nodes.names, outbound, draining) for name in names]
     if asked.as_json:
         say_json([_document(one) for one in found])
         return
@@ -60,7 +70,11 @@ async def _services(asked: Asked) -> None:
 
 
 async def _read(
-    client: ConsulClient, name: str, mesh: Iterable[str], outbound: dict[str, dict[str, str]]
+    client: ConsulClient,
+    name: str,
+    mesh: Iterable[str],
+    outbound: dict[str, dict[str, str]],
+    draining: frozenset[tuple[str, str, str]],
 ) -> Service:
     instances = tuple(one for one in await client.instances(name) if not one.kind)
     known = frozenset(mesh)
@@ -72,11 +86,16 @@ async def _read(
         outbound=tuple(
             sorted((node, ports[name]) for node, ports in outbound.items() if name in ports)
         ),
+        draining=frozenset(
+            (one.node, one.id) for one in instances if (name, one.node, one.id) in draining
+        ),
     )
 
 
 def _row(service: Service) -> tuple[str, ...]:
     healthy = f"{service.usable} of {len(service.instances)}"
+    if service.draining:
+        healthy += f", {len(service.draining)} of them draining"
     reached = []
     if service.mesh_nodes:
         reached.append(f"by mutual TLS on {', '.join(service.mesh_nodes)}")
@@ -97,6 +116,7 @@ def _document(service: Service) -> dict[str, Any]:
                 "address": f"{one.host}:{one.port}",
                 "status": one.status,
                 "is_in_mesh": one.node in service.mesh_nodes,
+                "is_draining": (one.node, one.id) in service.draining,
             }
             for one in service.instances
         ],

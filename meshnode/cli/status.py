@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from catalog import (
     AgentSelf,
     ConsulClient,
     ConsulDenied,
+    KvEntry,
     NodeStatus,
     Problem,
     Verdict,
@@ -23,6 +24,7 @@ from catalog import (
 
 from ..errors import EXIT_REFUSED, MeshnodeError, UsageError
 from .completing import complete_key
+from .drained import drain_line
 from .nodes import Nodes, read_nodes
 from .options import Asked, with_consul
 from .output import ago, count, printable, say, say_json, say_table
@@ -30,6 +32,10 @@ from .reach import consul_client, run
 from .verdict import reached_at, say_problem, say_verdict
 from .waiting import PEOPLES, wait_for_verdict
 
+if TYPE_CHECKING:
+    from catalog import DrainState
+
+DRAINS = "mesh/drain/"
 # How long `status KEY` gives the nodes to say what they think of a change that was just made.
 WAIT_S = 2.0
 NO_ACLS = (
@@ -45,6 +51,9 @@ class Mesh:
     me: AgentSelf | None
     nodes: Nodes
     now: float
+    drains: tuple[DrainState, ...] = ()
+    written: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """When a key with a problem was written, as history tells: (key, index), Unix milliseconds."""
 
     @property
     def problems(self) -> list[tuple[Problem, tuple[str, ...]]]:
@@ -123,13 +132,40 @@ def _absent(found: Verdict, near: str | None) -> str:
 
 async def _mesh_status(asked: Asked) -> None:
     async with consul_client(asked.settings) as client:
-        mesh = Mesh(await _me(client), await read_nodes(client), time.time())
+        mesh = await _with_ages(client, asked, await _read(client))
     if asked.as_json:
         say_json(_document(mesh))
     else:
         _say(mesh, asked.settings.consul_address)
     if not mesh.is_well:
         raise typer.Exit(EXIT_REFUSED)
+
+
+async def _read(client: ConsulClient) -> Mesh:
+    nodes = await read_nodes(client)
+    alive = [one for one in nodes.statuses.counted if one.node in nodes.alive]
+    drains = _drains(await client.kv_list(DRAINS), alive, nodes)
+    return Mesh(await _me(client), nodes, time.time(), drains)
+
+
+async def _with_ages(client: ConsulClient, asked: Asked, mesh: Mesh) -> Mesh:
+    """How old what is wrong is; history is read where a key is."""
+    if not any(problem.key.startswith(PEOPLES) for problem, _ in mesh.problems):
+        return mesh
+    from .past import when_written
+
+    return replace(mesh, written=await when_written(client, asked.settings))
+
+
+def _drains(
+    entries: list[KvEntry], alive: list[NodeStatus], nodes: Nodes
+) -> tuple[DrainState, ...]:
+    """Reading documents takes a while to load: done where there is one."""
+    if not entries:
+        return ()
+    from catalog import drain_states
+
+    return drain_states(entries, alive, nodes.names)
 
 
 async def _me(client: ConsulClient) -> AgentSelf | None:
@@ -149,7 +185,12 @@ def _say(mesh: Mesh, address: str) -> None:
         ("node", "agent", "generation", "index", "changed", "services", "problems"),
         [_node_row(mesh, name) for name in mesh.nodes.names],
     )
-    for line in (*_certificate_lines(mesh), *_outbound_lines(mesh), *_clear_lines(mesh)):
+    for line in (
+        *_certificate_lines(mesh),
+        *_outbound_lines(mesh),
+        *_clear_lines(mesh),
+        *(f"drain          {drain_line(one, mesh.now)}" for one in mesh.drains),
+    ):
         say(line)
     for key, reason in mesh.nodes.statuses.refused:
         say(f"{key} does not count: {reason}")
@@ -158,10 +199,16 @@ def _say(mesh: Mesh, address: str) -> None:
         serving = (
             f"; index {problem.serving_index} goes on serving" if problem.serving_index else ""
         )
-        say(f"{problem.key}{index}   {problem.severity} on {', '.join(names)}{serving}")
+        age = _age(mesh, problem)
+        say(f"{problem.key}{index}   {problem.severity} on {', '.join(names)}{age}{serving}")
         say_problem(problem)
     if mesh.me is not None and not mesh.me.acls_deny:
         say(NO_ACLS)
+
+
+def _age(mesh: Mesh, problem: Problem) -> str:
+    at = mesh.written.get((problem.key, problem.index))
+    return "" if at is None else f", written {ago(max(0.0, mesh.now - at / 1000))} ago"
 
 
 def _node_row(mesh: Mesh, name: str) -> tuple[str, ...]:
@@ -221,9 +268,15 @@ def _document(mesh: Mesh) -> dict[str, Any]:
         "nodes": [
             _node_document(mesh, name, mesh.nodes.status_of(name)) for name in mesh.nodes.names
         ],
+        "drains": [one.to_json() for one in mesh.drains],
         "refused_statuses": dict(mesh.nodes.statuses.refused),
         "problems": [
-            {**problem.to_json(), "nodes": list(names)} for problem, names in mesh.problems
+            {
+                **problem.to_json(),
+                "nodes": list(names),
+                "written_unix_ms": mesh.written.get((problem.key, problem.index)),
+            }
+            for problem, names in mesh.problems
         ],
     }
 

@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 
-from observability import JaegerQuery, Trace, render_tree, trace_id_start
+from observability import JaegerQuery, Trace, TraceIdError, render_tree, trace_id_start
 
 from ..admin import AdminClient
 from ..config import TABLE, Settings
-from ..errors import AdminError, MeshnodeError, NotReachedError
+from ..errors import AdminError, MeshnodeError, NotReachedError, UsageError
 from .options import Asked, with_consul
 from .output import console, escaped, printable, say_json
 from .reach import run
@@ -73,7 +73,7 @@ def trace(
 ) -> None:
     """Show one request as a tree."""
     settings = asked.with_flags({"jaeger_url": jaeger, "admin_address": admin})
-    wanted = LAST if trace_id == LAST else trace_id_start(trace_id)
+    wanted = LAST if trace_id == LAST else _id_start(trace_id)
     answer = run(_find(settings, wanted))
     if answer.trace is None:
         raise _not_found(settings, wanted, answer)
@@ -87,11 +87,18 @@ def trace(
 
 async def find_trace(settings: Settings, wanted: str) -> Trace:
     """The trace whose id begins so, or the `last`, for other commands. Raises MeshnodeError where nobody has it."""
-    start = LAST if wanted == LAST else trace_id_start(wanted)
+    start = LAST if wanted == LAST else _id_start(wanted)
     answer = await _find(settings, start)
     if answer.trace is None:
         raise _not_found(settings, start, answer)
     return answer.trace
+
+
+def _id_start(text: str) -> str:
+    try:
+        return trace_id_start(text)
+    except TraceIdError as error:
+        raise UsageError(f'{error}, or "{LAST}"') from None
 
 
 async def _find(settings: Settings, wanted: str) -> Answer:

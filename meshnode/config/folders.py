@@ -47,6 +47,10 @@ class Folders:
         return self.state / "ports.json"
 
     @property
+    def policies(self) -> Path:
+        return self.state / "policies.json"
+
+    @property
     def session(self) -> Path:
         return self.state / "session"
 

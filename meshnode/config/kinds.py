@@ -202,7 +202,7 @@ def http_address(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("it is host:port or a URL, such as 127.0.0.1:8500")
     if value.isascii() and value.isdigit():
-        raise ValueError(f"it is host:port; did you mean 127.0.0.1:{value}?")
+        raise ValueError(f"it is host:port, such as 127.0.0.1:{value}")
     scheme, mark, rest = value.rpartition("://")
     if mark and scheme not in ("http", "https"):
         raise ValueError("it begins with http:// or https://, or with neither")

@@ -15,6 +15,7 @@ from typing import Self
 from catalog import CatalogError, ConsulClient
 
 from ..errors import StartError
+from ..handles import take_all
 from .addresses import Ports, check_address
 from .plan import ROUTE, ROUTE_KEY, Node, Place, Plan, embedded_places
 
@@ -32,6 +33,7 @@ async def embedded(
     """Runs the registry in this process; gives its address and the nodes in it."""
     from catalog.embedded import Registry, RegistryError
 
+    take_all()
     where, places = embedded_places(count, ports)
     for place in places:
         check_address(place.address, place.name)

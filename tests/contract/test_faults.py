@@ -7,6 +7,7 @@ import random
 import resource
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,7 @@ async def test_a_full_disk_refuses_writes_and_reads_on(tmp_path: Path) -> None:
     try:
         async with EmbeddedRegistry(disk) as registry:
             await registry.put("kept", "x")
+            await registry.register({"Name": "w", "Check": {"TTL": "2s", "Status": "passing"}})
             ballast = disk / "ballast"
             with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
                 while True:
@@ -115,8 +117,11 @@ async def test_a_full_disk_refuses_writes_and_reads_on(tmp_path: Path) -> None:
             assert refused.status == 500
             assert "make room on that disk and try again" in refused.text
             assert (await registry.call("GET", "/v1/kv/kept?raw")).text == "x"
+            await wait_until(lambda: "check service:w of node-1 found" in registry.process.output())
             ballast.unlink()
             await registry.put("again", "y")
+            await wait_until(partial(_has_critical, registry), what="the check goes on")
+            assert "Traceback" not in registry.process.output()
             registry.process.kill()
             await registry.start()
             assert (await registry.call("GET", "/v1/kv/again?raw")).text == "y"
@@ -253,6 +258,10 @@ async def test_what_is_not_there_is_501_by_name(shared: EmbeddedRegistry) -> Non
     assert answer.status == 501
     assert answer.text.startswith("/v1/acl/tokens is not in the embedded registry: it has KV")
     assert "use a real Consul" in answer.text
+
+
+async def _has_critical(registry: EmbeddedRegistry) -> bool:
+    return bool(await registry.api("GET", "/v1/health/state/critical"))
 
 
 def _memory_of(registry: EmbeddedRegistry) -> int:

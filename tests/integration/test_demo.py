@@ -2,10 +2,12 @@
 
 import os
 import re
+import resource
 import signal
 from pathlib import Path
 
 from tests.integration.demo import Demo, pids
+from tests.support.mesh import COMMANDS
 
 SHOP = ("front on node-1", "cart on node-2", "stock on node-3")
 
@@ -24,6 +26,8 @@ async def test_every_suggestion_does_what_it_says(tmp_path: Path) -> None:
         assert "accepted by 3 of 3 nodes" in verdict
         answers = [(await demo.paste(carts)).stdout.partition(" on ")[0] for _ in range(8)]
         assert set(answers) == {"cart", "cart-next"}
+        assert "gone from 3 of 3 nodes" in (await demo.paste("meshnode undo")).stdout
+        assert "deleted; it was " in (await demo.paste("meshnode history mesh/routes/")).stdout
 
         await demo.paste(shop)
         tree = (await demo.paste(trace)).stdout
@@ -39,9 +43,15 @@ async def test_every_suggestion_does_what_it_says(tmp_path: Path) -> None:
 
 
 async def test_another_number_of_nodes_serves_the_same_shop(tmp_path: Path) -> None:
+    few_handles = ("prlimit", "--nofile=1024:8192", COMMANDS / "meshnode", "dev")
     for count, word in (("1", "One node on"), ("2", "Two nodes on")):
-        async with Demo(tmp_path, "--nodes", count, name=f"demo-{count}") as demo:
+        async with Demo(
+            tmp_path, "--nodes", count, name=f"demo-{count}", command=few_handles
+        ) as demo:
             assert word in demo.output
+            # Its registry takes as many waiting clients as the machine allows.
+            *_, registry = pids("meshnode dev")
+            assert resource.prlimit(registry, resource.RLIMIT_NOFILE) == (8192, 8192)
             assert len(pids("meshnode agent")) == int(count)
             page = (await demo.paste(demo.suggestions()[0])).stdout
             assert "stock on node-1" in page
@@ -50,7 +60,8 @@ async def test_another_number_of_nodes_serves_the_same_shop(tmp_path: Path) -> N
 async def test_keys_are_kept_in_a_folder_of_ones_own_and_else_forgotten(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "kept"))
     for arguments, is_there in ((data, False), (data, True), ((), False)):
-        async with Demo(tmp_path, *arguments, name=f"demo-{len(arguments)}-{is_there}") as demo:
+        name = f"demo-{len(arguments)}-{is_there}"
+        async with Demo(tmp_path, "--nodes", "1", *arguments, name=name) as demo:
             _, split, carts, *_ = demo.suggestions()
             answers = [(await demo.paste(carts)).stdout for _ in range(8)]
             assert any(one.startswith("cart") for one in answers) == is_there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from meshnode.cli.examples import EXAMPLES, Example
-from tests.support import ConsulCluster, EchoServer, Finished, run
+from tests.support import ConsulCluster, EchoServer, Finished, run, wait_until
 from tests.support.mesh import COMMANDS, MeshNode
 from tests.support.process import Process
 
@@ -27,6 +28,8 @@ LONG = [
 # What each says once it does what it is for.
 SIGNS = {"meshnode registry": "Ctrl-C ends it", "meshnode dev": "Try in another terminal"}
 READY_SECONDS = 90.0
+# They name changes by indexes, 4700 and 4711, that have to be there.
+OF_CHANGES = ("diff", "undo", "rollback")
 BASH_ONLY = "source <("
 
 
@@ -52,6 +55,22 @@ async def typed(node: MeshNode, shell: str, line: str) -> Finished:
     return await run(shell, "-c", line, env=environment, cwd=folder, check=False)
 
 
+async def two_changes(node: MeshNode) -> tuple[str, str]:
+    """Two changes of one key, each in history before the next; their indexes."""
+    indexes = []
+    for limit in ("2s", "3s"):
+        put = f"meshnode kv put mesh/routes/shop 'shop.example/ -> shop timeout={limit}' --json"
+        index = json.loads((await typed(node, "bash", put)).stdout)["index"]
+
+        async def is_told(index: int = index) -> bool:
+            told = json.loads((await typed(node, "bash", "meshnode history --json")).stdout)
+            return any(one["index"] == index for one in told["changes"])
+
+        await wait_until(is_told, what=f"history tells of index {index}")
+        indexes.append(str(index))
+    return indexes[0], indexes[1]
+
+
 def shells_for(example: Example) -> tuple[str, ...]:
     """What is gone after the first time is typed once; a redirection of bash's in bash alone."""
     is_once = " delete " in example.line or "leave" in example.line
@@ -66,8 +85,12 @@ async def test_every_example_does_what_it_says(node: MeshNode) -> None:
         for example in examples:
             if example.is_long:
                 continue
-            for shell in shells_for(example):
-                said = await typed(node, shell, example.line)
+            for shell in ("bash",) if command in OF_CHANGES else shells_for(example):
+                line = example.line
+                if command in OF_CHANGES:
+                    earlier, later = await two_changes(node)
+                    line = line.replace("4700", earlier).replace("4711", later)
+                said = await typed(node, shell, line)
                 allowed = (0, 1) if "status --json" in example.line else (0,)
                 assert said.code in allowed, (shell, said)
     assert not node.state_folder.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from catalog import CONFIRM, ConsulClient, KvUpdate, State, Update, Watches
-from tests.support import ConsulCluster, wait_until
+from tests.support import ConsulCluster, EchoServer, wait_until
+from tests.support.mesh import MeshNode
 
 pytestmark = pytest.mark.consul
 
@@ -88,3 +90,40 @@ async def test_the_only_key_deleted_from_above_goes_at_once(tmp_path: Path) -> N
             assert heard.in_force == ["mesh/routes/a"]
             await consul.delete("mesh", recurse=True)
             await heard.until(lambda: not heard.in_force, "the deletion is noticed")
+
+
+async def test_one_slash_less_takes_nothing_from_a_mesh(tmp_path: Path) -> None:
+    """`consul kv delete -recurse mesh` takes what nodes wrote as well: the CA, their statuses. All of it comes back."""
+    async with (
+        ConsulCluster(tmp_path / "consul", nodes=2) as consul,
+        EchoServer("shop-1", tmp_path, address="127.0.0.2") as server,
+        MeshNode(consul, "node-1", tmp_path, is_edge=True) as edge,
+        MeshNode(consul, "node-2", tmp_path),
+    ):
+        shop = {"Name": "shop", "ID": "shop-1", "Port": server.port, "Address": server.address}
+        await consul.register(shop, node="node-2")
+        for host in ("a.test", "b.test"):
+            await consul.put(f"mesh/routes/{host}", f"{host}/ -> shop")
+            await edge.serves(host)
+
+        async def authority() -> str | None:
+            found = await consul.api("GET", "/v1/kv/meshnode/ca/key")
+            return str(found[0]["Value"]) if found else None
+
+        sealed = await authority()
+        assert sealed
+        await consul.cli("kv", "delete", "-recurse", "mesh")
+
+        async def is_told() -> bool:
+            said = json.loads((await edge.cli("status", "--json", check=False)).stdout)
+            held = [one["nodes"] for one in said["problems"] if one["key"] == "mesh/"]
+            return held == [["node-1", "node-2"]]
+
+        await wait_until(is_told, 60, what="both nodes say that they hold the keys")
+        await wait_until(authority, 60, what="the CA stands again")
+        assert await authority() == sealed
+        for host in ("a.test", "b.test"):
+            assert (await edge.request(host))[0] == 200
+        confirmed = await edge.cli("confirm")
+        assert "accepted by 2 of 2 nodes" in confirmed.stdout
+        await edge.serves("a.test", status=404)

@@ -99,6 +99,9 @@ async def test_a_machine_joins_serves_and_leaves(first: MeshNode, tmp_path: Path
             assert "by mutual TLS on node-2" in (await command(first, "services")).stdout
             asked = await newcomer.command("leave")
             assert (asked.code, "say --yes" in asked.stderr) == (2, True), asked
+            elsewhere = ("leave", "--yes", "--state-folder", str(tmp_path / "elsewhere"))
+            wrong = await newcomer.command(*elsewhere)
+            assert (wrong.code, "node-2's agent runs, but not in" in wrong.stderr) == (1, True)
             left = await newcomer.command("leave", "--yes")
             assert left.code == 0, left
             assert left.stdout.startswith("stopped: agent, proxy\n")

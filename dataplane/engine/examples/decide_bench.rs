@@ -1,5 +1,6 @@
 //! Prints what it costs to decide about a request and to take a snapshot: `cargo run --release --example decide_bench`.
-//! It asserts nothing.
+//! It asserts nothing. With `flat SHAPE ROUTES REQUESTS` it reads and decides so many requests and says nothing: counted
+//! by callgrind for two numbers of requests, the difference is what one costs, whatever else runs on the machine.
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -8,10 +9,14 @@ use std::time::Duration;
 
 use meshnode_engine::balancer::Balancer;
 use meshnode_engine::clock;
+use meshnode_engine::decide::{Origin, decide};
+use meshnode_engine::http1::{HeaderStore, Parsed, parse_request};
+use meshnode_engine::plan::Caller;
 use meshnode_engine::random::Random;
+use meshnode_engine::request::head_limits;
 use meshnode_engine::router::Asked;
 use meshnode_engine::snapshot::{ListenerKind, Snapshot};
-use meshnode_engine::span::{SpanRecord, encode, text};
+use meshnode_engine::span::{SpanRecord, Texts, encode};
 use meshnode_engine::stats::{Recorder, RequestLabels};
 use meshnode_engine::trace::TraceContext;
 
@@ -19,18 +24,34 @@ const RUNS: u32 = 15;
 
 const SETTINGS: &str = r#""settings":{"node":{"node":"n","datacenter":"dc1","trust_domain":"t","intention_default":"deny","trace_ratio":1}}"#;
 
+/// Hosts and paths of a table's routes, by their number.
+type Shape = fn(usize) -> (String, String);
+
+const SHAPES: [(&str, Shape); 3] = [
+    ("each on a host of its own", |at| {
+        (format!("h{at}.example"), format!("/p{at}"))
+    }),
+    ("all on one host", |at| {
+        ("shop.example".to_owned(), format!("/p{at}"))
+    }),
+    ("each on a wildcard", |at| {
+        (format!("*.h{at}.example"), format!("/p{at}"))
+    }),
+];
+
 fn main() {
-    for routes in [10, 1_000, 10_000] {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, shape, routes, requests] = &words[..]
+        && mode == "flat"
+    {
+        let number = |word: &String| word.parse::<usize>().expect("a number");
+        return decide_requests(SHAPES[number(shape)].1, number(routes), number(requests));
+    }
+    for routes in [1, 1_000, 10_000] {
         println!("{routes} routes");
-        measure_snapshot("each on a host of its own", routes, |at| {
-            (format!("h{at}.example"), format!("/p{at}"))
-        });
-        measure_snapshot("all on one host", routes, |at| {
-            ("shop.example".to_owned(), format!("/p{at}"))
-        });
-        measure_snapshot("each on a wildcard", routes, |at| {
-            (format!("*.h{at}.example"), format!("/p{at}"))
-        });
+        for (name, shape) in SHAPES {
+            measure_snapshot(name, routes, shape);
+        }
     }
     measure_balancer();
     measure_trace();
@@ -72,6 +93,51 @@ fn measure_snapshot(name: &str, routes: usize, at: impl Fn(usize) -> (String, St
         ms(same_ms),
         ms(delta_ms),
     );
+}
+
+/// Reads heads and decides about them, as serving does, each request for another of 64 routes of the table.
+fn decide_requests(shape: Shape, routes: usize, requests: usize) {
+    let document = document(routes, 1, shape);
+    let snapshot = Snapshot::empty()
+        .apply(document.as_bytes())
+        .expect("the document is right");
+    let caller = Caller {
+        kind: ListenerKind::Edge,
+        source: Arc::from("edge"),
+        destination: None,
+    };
+    let origin = Origin {
+        caller: &caller,
+        address: [127, 0, 0, 1].into(),
+        refusal: None,
+    };
+    let heads: Vec<Vec<u8>> = (0..64)
+        .map(|step| shape(step * routes / 64))
+        .map(|(host, path)| {
+            // As long as each other, however many routes there are.
+            let (host, path) = (host.replace('*', "www"), format!("{path}/items/42"));
+            let agent = "x".repeat(120 - host.len() - path.len());
+            format!(
+                "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nAccept: */*\r\n\r\n"
+            )
+            .into_bytes()
+        })
+        .collect();
+    let limits = head_limits(&snapshot.settings.limits);
+    let (mut store, mut out) = (HeaderStore::new(), Vec::new());
+    let mut random = Random::from_seed(1);
+    let mut balancer = Balancer::new(Random::from_seed(1));
+    for at in 0..requests {
+        let head = &heads[at % heads.len()];
+        let parsed = parse_request(head, &limits, &mut store);
+        let Ok(Parsed::Complete(head)) = parsed else {
+            unreachable!("the head is right")
+        };
+        let trace = TraceContext::begin(None, [], 0.0, &mut random);
+        out.clear();
+        let decided = decide(&snapshot, &origin, &head, &trace, &mut balancer, &mut out);
+        assert!(black_box(decided).plan.is_forwarded());
+    }
 }
 
 fn route(host: &str, path: &str, index: usize) -> String {
@@ -186,15 +252,15 @@ fn measure_spans() {
         service: Arc::clone(&names[0]),
         instance: None,
         method: "GET".into(),
-        path: text(b"/cart/items/42"),
+        texts: Texts::of(
+            "/cart/items/42",
+            "shop.example",
+            Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
+        ),
         scheme: "http",
-        server_address: text(b"shop.example"),
         client_address: Some([10, 0, 0, 9].into()),
         status: Some(200),
         protocol_version: "1.1",
-        user_agent: Some(text(
-            b"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
-        )),
         reason: None,
         route: snapshot.route("r0").cloned(),
         source: Some(Arc::clone(&names[0])),

@@ -42,14 +42,6 @@ impl ReadBuffer {
         }
     }
 
-    /// Adds one byte that was read apart, as the wait of an idle TLS connection does.
-    pub fn push(&mut self, byte: u8) {
-        if let Some(slot) = self.space(INITIAL_BYTES).first_mut() {
-            *slot = byte;
-            self.end += 1;
-        }
-    }
-
     /// Free space behind what is filled, never empty below `most` waiting bytes; empty at `most`.
     pub fn space(&mut self, most: usize) -> &mut [u8] {
         if self.end == self.data.len() {
@@ -199,7 +191,8 @@ mod tests {
     fn a_returned_buffer_comes_back_empty() {
         let mut pool = BufferPool::default();
         let mut buffer = pool.take_read();
-        buffer.push(b'x');
+        buffer.space(BULK_BYTES)[0] = b'x';
+        buffer.advance(1);
         assert_eq!(buffer.filled(), b"x");
         pool.give_read(buffer);
         assert!(pool.take_read().is_empty());

@@ -10,12 +10,14 @@ use crate::http1::{Known, RequestHead, Target as Form};
 use crate::normal::{self, Host, Unclear};
 use crate::plan::{self, Caller, Plan, Target};
 use crate::rewrite::{self, Client, Forwarding};
-use crate::router::Asked;
+use crate::router::{Asked, Hint, nearest};
 use crate::snapshot::{ListenerKind, Network, Snapshot};
 use crate::trace::TraceContext;
 
 /// How many of our hops a request may have behind it: more is a loop (RFC 9110 §7.6.3).
 const MOST_HOPS: usize = 16;
+/// How many routes are named where none took a request: a person reads three.
+const HINTS: usize = 3;
 
 /// What a connection lends to the reading of its requests.
 #[derive(Debug)]
@@ -57,6 +59,25 @@ impl<'h> Decided<'h> {
         'h: 'a,
     {
         asked(snapshot, origin, head, &self.host, &self.path, self.query)
+    }
+
+    /// The routes that nearly took the request, where none did and the client may know of them.
+    pub fn hints(
+        &self,
+        snapshot: &Snapshot,
+        origin: &Origin<'_>,
+        head: &RequestHead<'_>,
+    ) -> Vec<Hint> {
+        let is_lost = self
+            .plan
+            .refusal()
+            .is_some_and(|error| error.reason == Reason::NoRoute);
+        if !is_lost || !is_confidant(snapshot, origin, head) {
+            return Vec::new();
+        }
+        let asked = self.asked(snapshot, origin, head);
+        let near = nearest(snapshot.routes(), &asked, None, HINTS);
+        near.iter().map(|near| near.hint(&asked)).collect()
     }
 }
 
@@ -125,6 +146,14 @@ pub fn decide<'h>(
         location,
         is_routed,
     }
+}
+
+/// Whether the one who asks may know of routes: by its own address, and on nobody's behalf. A proxy on this very
+/// machine that is not known as one serves strangers, too.
+fn is_confidant(snapshot: &Snapshot, origin: &Origin<'_>, head: &RequestHead<'_>) -> bool {
+    let told = [Known::XForwardedFor, Known::Forwarded, Known::Via];
+    snapshot.settings.is_trusted_client(origin.address)
+        && !told.into_iter().any(|known| head.headers.has(known))
 }
 
 fn asked<'a>(

@@ -17,7 +17,7 @@ pub enum Who {
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal;)*) => {
-        /// Why the mesh itself answered: stable codes, documented in docs/boundary.md.
+        /// Why the mesh itself answered: stable codes, documented in docs/reasons.md.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason { $($(#[$doc])* $name,)* }
 

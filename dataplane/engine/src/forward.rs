@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::alarm::Alarm;
+use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::exchange::{Begun, Exchange, RequestBody};
 use crate::http1::{BodyLength, Known, ResponseHead};
@@ -14,6 +15,7 @@ use crate::rewrite::{self, Returning};
 use crate::side::Side;
 use crate::stats::UpstreamPlace;
 use crate::tries::{Cause, Failure, Tries};
+use crate::turn;
 use crate::upstream::{self, Upstream};
 use crate::worker::Worker;
 
@@ -34,6 +36,8 @@ pub struct Outcome {
     pub has_taken_body: bool,
     /// Whether the answer had begun when it failed: then nothing more can be said to the client.
     pub has_begun: bool,
+    /// When the answer had gone through, if it did.
+    pub ended: Option<Instant>,
 }
 
 /// What becomes of a client's connection behind an answer.
@@ -72,15 +76,27 @@ pub async fn forward(
     let mut tries = Tries::begin(request);
     let limits = request::head_limits(&request.snapshot.settings.limits);
     let mut body = RequestBody::new(request.body, &limits, tries.keeps_body());
+    let mut now = request.started;
     loop {
         let (alarm, outcome_so_far) = (&mut *down.alarm, &mut outcome);
-        let connected = connect(worker, caller, request, &mut tries, alarm, outcome_so_far).await;
+        let connecting = connect(
+            worker,
+            caller,
+            request,
+            &mut tries,
+            alarm,
+            outcome_so_far,
+            now,
+        );
+        let connected = connecting.await;
         let (failed, reused) = match connected {
             Err(error) => (Failed::early(error), None),
             Ok((destination, upstream)) => {
                 outcome.has_taken_body = request.body != BodyLength::None;
                 let is_reused = upstream.is_reused;
                 let way = Way {
+                    // Else it began with the connecting.
+                    since: is_reused.then_some(now),
                     body: &mut body,
                     tries: &mut tries,
                     destination: &destination,
@@ -116,6 +132,7 @@ pub async fn forward(
             // In a box: hardly any request waits, and need not make room for it.
             Box::pin(tokio::time::sleep(pause)).await;
         }
+        now = clock::now();
     }
 }
 
@@ -130,6 +147,7 @@ impl Outcome {
             },
             remote_reason: done.remote_reason,
             error: None,
+            ended: Some(done.ended),
             ..self
         }
     }
@@ -156,6 +174,7 @@ async fn connect(
     tries: &mut Tries,
     alarm: &mut Alarm,
     outcome: &mut Outcome,
+    now: Instant,
 ) -> Result<(Destination, Upstream), Error> {
     let may_reuse = tries.again.is_none();
     let destination = if let Some(destination) = tries.again.take() {
@@ -174,7 +193,7 @@ async fn connect(
     let service = &request.plan.destination;
     let snapshot = &request.snapshot;
     let pooled = if may_reuse {
-        upstream::pooled(worker, snapshot, caller, service, &destination)
+        upstream::pooled(worker, snapshot, caller, service, &destination, now)
     } else {
         Ok(None)
     };
@@ -195,6 +214,8 @@ async fn connect(
 /// How one try goes.
 #[derive(Debug)]
 struct Way<'t> {
+    /// When it began, as far as that is known.
+    since: Option<Instant>,
     destination: &'t Destination,
     body: &'t mut RequestBody,
     tries: &'t mut Tries,
@@ -207,6 +228,7 @@ struct Done {
     /// Whether the client's request was taken whole.
     is_request_complete: bool,
     remote_reason: Option<Reason>,
+    ended: Instant,
 }
 
 /// A response that did not.
@@ -275,10 +297,12 @@ async fn exchange(
         ))
     };
     let patience = Patience {
+        since: way.since,
         idle: idle_timeout.unwrap_or(limits.idle_timeout),
         head: limits.head_timeout,
         deadline: head_deadline,
     };
+    turn::end().await;
     // Each wait where it stands: a future that has a name is kept twice.
     let begun = watched(&mut exchange, down.alarm, patience, |exchange, cx| {
         exchange.poll_head(cx, &mut write_head)
@@ -293,6 +317,7 @@ async fn exchange(
         ..Failed::early(error)
     })?;
     let patience = Patience {
+        since: None,
         idle: idle_timeout.unwrap_or(limits.body_idle_timeout),
         deadline,
         ..patience
@@ -307,13 +332,15 @@ async fn exchange(
         cause: None,
     })?;
     let is_whole = exchange.is_request_complete();
+    let ended = clock::now();
     if begun.keeps_upstream && is_whole && begun.body != BodyLength::UntilClose {
-        keep(worker, request, Arc::clone(way.destination.id()), upstream);
+        keep(worker, request, way.destination, upstream, ended);
     }
     Ok(Done {
         begun,
         is_request_complete: is_whole,
         remote_reason,
+        ended,
     })
 }
 
@@ -361,14 +388,21 @@ fn begin(
 }
 
 /// Puts the connection back where it can serve another request.
-fn keep(worker: &Worker, request: &Request, endpoint: Arc<str>, upstream: Upstream) {
+fn keep(
+    worker: &Worker,
+    request: &Request,
+    destination: &Destination,
+    upstream: Upstream,
+    now: Instant,
+) {
     let Upstream { mut side, key, .. } = upstream;
     if side.input.is_empty() && !worker.is_draining() {
         side.give_back(&mut worker.buffers.borrow_mut());
         let most = request.snapshot.settings.limits.pool_idle_per_endpoint;
-        let owner = (Arc::clone(&request.plan.destination), endpoint);
+        let service = &request.plan.destination;
+        let owner = (Arc::clone(service), Arc::clone(destination.id()));
         let mut pool = worker.pool.borrow_mut();
-        pool.put(key, side, owner, most);
+        pool.put(key, side, owner, most, now);
     }
 }
 

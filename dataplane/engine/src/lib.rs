@@ -26,10 +26,12 @@ pub mod tls;
 pub mod shared;
 
 pub mod buffers;
+pub mod session;
 pub mod stream;
 pub mod side;
 pub mod pool;
 pub mod idle;
+pub mod turn;
 pub mod worker;
 pub mod plan;
 pub mod rewrite;

@@ -27,6 +27,8 @@ pub async fn within<T>(
 /// How long an exchange may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
+    /// When the first wait begins, where that is known without a look at the clock.
+    pub since: Option<Instant>,
     /// Without a byte moving in either direction.
     pub idle: Duration,
     /// From the first to the last byte of the answer's head; looked at once in `idle`.
@@ -36,9 +38,9 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Until when nothing need move, from now on.
-    fn until(&self) -> Instant {
-        let until = clock::now() + self.idle;
+    /// Until when nothing need move, from then on: from now where it is not known.
+    fn until(&self, since: Option<Instant>) -> Instant {
+        let until = since.unwrap_or_else(clock::now) + self.idle;
         self.deadline.map_or(until, |deadline| deadline.min(until))
     }
 
@@ -66,13 +68,13 @@ pub async fn watched<T>(
 ) -> Result<T, Error> {
     let mut before = exchange.progress();
     // The clock is asked once there is a wait: most answers' bodies have none.
-    let mut until = None;
+    let (mut since, mut until) = (patience.since, None);
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(done) = poll(exchange, cx) {
                 return Poll::Ready(done);
             }
-            let deadline = *until.get_or_insert_with(|| patience.until());
+            let deadline = *until.get_or_insert_with(|| patience.until(since.take()));
             ready!(alarm.poll(cx, deadline));
             if let Some(error) = patience.over(exchange, before) {
                 return Poll::Ready(Err(error));

@@ -84,13 +84,13 @@ impl Pool {
         None
     }
 
-    /// Puts a connection back; above `most` for the same key it is closed instead.
-    pub fn put(&mut self, key: PoolKey, side: Box<Side>, owner: Owner, most: usize) {
+    /// Puts a connection back that idles from `now` on; above `most` for the same key it is closed instead.
+    pub fn put(&mut self, key: PoolKey, side: Box<Side>, owner: Owner, most: usize, now: Instant) {
         let waiting = self.idle.entry(key).or_default();
         if waiting.len() < most {
             waiting.push(Idle {
                 side,
-                since: clock::now(),
+                since: now,
                 owner,
             });
         }
@@ -160,7 +160,7 @@ mod tests {
     async fn a_quiet_connection_is_used_again() {
         let (key, side, _theirs) = pair().await;
         let mut pool = Pool::default();
-        pool.put(key.clone(), side, owner(), 1);
+        pool.put(key.clone(), side, owner(), 1, clock::now());
         assert!(pool.take(&key, clock::now(), LONG).is_some());
         assert!(pool.take(&key, clock::now(), LONG).is_none());
     }
@@ -170,7 +170,7 @@ mod tests {
         for unasked in [&b""[..], b"HTTP/1.1 200 OK\r\n\r\n"] {
             let (key, side, mut theirs) = pair().await;
             let mut pool = Pool::default();
-            pool.put(key.clone(), side, owner(), 1);
+            pool.put(key.clone(), side, owner(), 1, clock::now());
             theirs.write_all(unasked).await.unwrap();
             drop(theirs);
             while !pool.is_empty() {
@@ -185,7 +185,7 @@ mod tests {
     async fn what_the_runtime_has_not_heard_of_counts_where_it_idled_for_longer() {
         let (key, side, theirs) = pair().await;
         let mut pool = Pool::default();
-        pool.put(key.clone(), side, owner(), 1);
+        pool.put(key.clone(), side, owner(), 1, clock::now());
         rustix::net::send(&theirs, b"HTTP/1.1 200 OK\r\n\r\n", SendFlags::empty()).unwrap();
         assert!(pool.take(&key, clock::now() + FRESH, LONG).is_none());
     }
@@ -195,7 +195,7 @@ mod tests {
         let (key, side, _theirs) = pair().await;
         let (mut pool, mut stats, mut expected) =
             (Pool::default(), Recorder::new(), Recorder::new());
-        pool.put(key, side, owner(), 1);
+        pool.put(key, side, owner(), 1, clock::now());
         pool.count(&mut stats);
         expected.record_idle("cart", "cart-1");
         let outside = crate::stats::Outside::default();
@@ -207,7 +207,7 @@ mod tests {
         let (key, mut side, _theirs) = pair().await;
         let mut pool = Pool::default();
         side.good_until = Some(clock::now());
-        pool.put(key.clone(), side, owner(), 1);
+        pool.put(key.clone(), side, owner(), 1, clock::now());
         assert!(pool.take(&key, clock::now(), LONG).is_none());
     }
 
@@ -216,8 +216,8 @@ mod tests {
         let (key, first, _a) = pair().await;
         let (_, second, _b) = pair().await;
         let mut pool = Pool::default();
-        pool.put(key.clone(), first, owner(), 1);
-        pool.put(key.clone(), second, owner(), 1);
+        pool.put(key.clone(), first, owner(), 1, clock::now());
+        pool.put(key.clone(), second, owner(), 1, clock::now());
         assert_eq!(pool.len(), 1);
     }
 }

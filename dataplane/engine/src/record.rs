@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::{self, Instant};
 use crate::error::Reason;
 use crate::forward::Outcome;
 use crate::http1::Version;
 use crate::plan::Caller;
-use crate::request::{Request, Told};
+use crate::request::Request;
 use crate::snapshot::{ListenerConfig, ListenerKind};
-use crate::span::{SpanRecord, text};
+use crate::span::{SpanRecord, cut};
 use crate::stats::RequestLabels;
 use crate::worker::Worker;
 
@@ -22,9 +23,9 @@ pub fn request(
     caller: &Caller,
     peer: SocketAddr,
     request: &mut Request,
-    outcome: &Outcome,
+    outcome: &mut Outcome,
 ) -> Instant {
-    let now = clock::now();
+    let now = outcome.ended.unwrap_or_else(clock::now);
     let reason = outcome
         .error
         .as_ref()
@@ -38,15 +39,8 @@ pub fn request(
         status: outcome.status,
         reason,
     };
-    worker
-        .stats
-        .borrow_mut()
-        .record_request(&labels, now - request.started);
-    let told = request.told.take().map(|told| *told);
-    worker.spans.borrow_mut().record(&request.trace, || {
-        let told = told.unwrap_or_default();
-        span(caller, peer, request, told, outcome, reason)
-    });
+    let duration = now - request.started;
+    worker.stats.borrow_mut().record_request(&labels, duration);
     if let Some(error) = &outcome.error {
         tracing::debug!(
             listener = %listener.name, %peer, method = %request.method, %error,
@@ -54,45 +48,46 @@ pub fn request(
             "request failed",
         );
     }
+    let is_sampled = request.trace.is_sampled;
+    let span = || span(caller, peer, request, outcome, reason, duration);
+    worker.spans.borrow_mut().record(is_sampled, span);
     now
 }
 
+/// Takes what it tells out of the request and its outcome, which are over.
 fn span(
     caller: &Caller,
     peer: SocketAddr,
-    request: &Request,
-    told: Told,
-    outcome: &Outcome,
+    request: &mut Request,
+    outcome: &mut Outcome,
     reason: Option<Reason>,
+    duration: Duration,
 ) -> SpanRecord {
     let kind = caller.kind;
     let destination = Some(&request.plan.destination)
         .filter(|service| !service.is_empty())
         .cloned();
+    let endpoint = outcome.endpoint.take();
     SpanRecord {
         context: request.trace.clone(),
         direction: kind,
         start_unix_ns: request.started_unix_ns,
-        end_unix_ns: clock::unix_ns(),
+        end_unix_ns: request.started_unix_ns + duration.as_nanos() as u64,
         service: match kind {
             ListenerKind::Edge | ListenerKind::Outbound => Arc::clone(&caller.source),
             ListenerKind::Inbound => request.plan.destination.clone(),
         },
-        instance: outcome
-            .endpoint
-            .clone()
-            .filter(|_| kind == ListenerKind::Inbound),
+        instance: endpoint.clone().filter(|_| kind == ListenerKind::Inbound),
         method: match &request.method {
             Cow::Borrowed(method) => Cow::Borrowed(method),
-            Cow::Owned(method) => Cow::Owned(text(method.as_bytes()).into()),
+            Cow::Owned(method) => Cow::Owned(cut(method).to_owned()),
         },
-        path: told.path,
+        texts: request.texts.take().unwrap_or_default(),
         scheme: if kind == ListenerKind::Inbound {
             "https"
         } else {
             "http"
         },
-        server_address: told.host,
         client_address: (kind == ListenerKind::Edge).then(|| peer.ip()),
         status: Some(outcome.status).filter(|status| *status != 0),
         protocol_version: if request.version == Version::Http10 {
@@ -100,12 +95,11 @@ fn span(
         } else {
             "1.1"
         },
-        user_agent: told.user_agent,
         reason,
-        route: request.plan.route.clone(),
+        route: request.plan.route.take(),
         source: Some(Arc::clone(&caller.source)),
         destination,
-        endpoint: outcome.endpoint.clone(),
-        intention: request.plan.intention.clone(),
+        endpoint,
+        intention: request.plan.intention.take(),
     }
 }

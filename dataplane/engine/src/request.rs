@@ -4,18 +4,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer::{self, Asked};
+use crate::answer::{self, Asked, Form};
 use crate::clock::{self, Instant};
 use crate::decide::{Origin, decide};
 use crate::error::Error;
 use crate::http1::{
     BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Version, parse_request,
 };
-use crate::normal::Host;
 use crate::plan::{Plan, Target};
-use crate::router::{Action, Changes};
+use crate::router::{Action, Changes, Hint};
 use crate::snapshot::{Limits, Snapshot};
-use crate::span::text;
+use crate::span::Texts;
 use crate::trace::TraceContext;
 use crate::worker::Worker;
 
@@ -36,29 +35,20 @@ pub struct Request {
     pub keeps_client: bool,
     /// How its body ends.
     pub body: BodyLength,
-    /// Whether an answer of the mesh's own is JSON.
-    pub wants_json: bool,
+    /// What an answer of the mesh's own is written as.
+    pub form: Form,
+    /// The routes that nearly took it, where none did and the client may know.
+    pub hints: Vec<Hint>,
     /// Where it is sent, if it is.
     pub location: Option<String>,
     /// This hop's place in its trace.
     pub trace: TraceContext,
     /// What a span says of the head; only where one is kept.
-    pub told: Option<Box<Told>>,
+    pub texts: Option<Texts>,
     /// When its first byte was there.
     pub started: Instant,
     /// The same, for the span.
     pub started_unix_ns: u64,
-}
-
-/// What a span tells of a request's head.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// The path, without the query: that may hold secrets.
-    pub path: Box<str>,
-    /// The host asked for.
-    pub host: Box<str>,
-    /// The client's program.
-    pub user_agent: Option<Box<str>>,
 }
 
 impl Request {
@@ -114,7 +104,8 @@ impl Request {
         Asked {
             client: self.version,
             keeps_client,
-            wants_json: self.wants_json,
+            form: self.form,
+            hints: &self.hints,
             is_head: self.method == "HEAD",
             trace: Some(&self.trace),
             date,
@@ -173,35 +164,28 @@ fn understand(
         &mut worker.balancer.borrow_mut(),
         &mut upstream_head,
     );
-    let told = trace
-        .is_sampled
-        .then(|| Box::new(tell(head, &decided.path, &decided.host)));
+    let hints = decided.hints(&snapshot, origin, head);
+    let user_agent = || head.headers.find(Known::UserAgent);
+    let texts =
+        (trace.is_sampled).then(|| Texts::of(&decided.path, &decided.host.name, user_agent()));
     Request {
         head: upstream_head,
         method: known_method(head.method),
         version: head.version,
         keeps_client: head.keep_alive,
         body: head.body,
-        wants_json: head
+        form: head
             .headers
             .find(Known::Accept)
-            .is_some_and(answer::wants_json),
+            .map_or(Form::Text, Form::of),
+        hints,
         location: decided.location,
         started: clock::now(),
-        started_unix_ns: if told.is_some() { clock::unix_ns() } else { 0 },
-        told,
+        started_unix_ns: if texts.is_some() { clock::unix_ns() } else { 0 },
+        texts,
         trace,
         plan: decided.plan,
         snapshot,
-    }
-}
-
-fn tell(head: &RequestHead<'_>, path: &str, host: &Host<'_>) -> Told {
-    let user_agent = head.headers.find(Known::UserAgent);
-    Told {
-        path: text(path.as_bytes()),
-        host: text(host.name.as_bytes()),
-        user_agent: user_agent.map(text),
     }
 }
 

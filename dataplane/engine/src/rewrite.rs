@@ -2,6 +2,9 @@
 //! where a request goes.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::http1::{BodyLength, Known, RequestHead, ResponseHead, Version, syntax, write};
 use crate::router::HeaderEdits;
@@ -168,12 +171,14 @@ fn via(out: &mut Vec<u8>, version: Version, node: &str) {
 /// Behind the node's name in `Via`: tells our hops from others'.
 const VIA_SUFFIX: &[u8] = b".meshnode";
 
+/// Finds it. Made once: to make it takes longer than to look through a `Via`.
+static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(VIA_SUFFIX));
+
 /// How many hops of ours a request has behind it, by its `Via`.
 pub fn hops(head: &RequestHead<'_>) -> usize {
-    let mark = memchr::memmem::Finder::new(VIA_SUFFIX);
     head.headers
         .find_all(Known::Via)
-        .map(|value| mark.find_iter(value).count())
+        .map(|value| MARK.find_iter(value).count())
         .sum()
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use crate::alarm::Alarm;
-use crate::answer::{self, Asked};
+use crate::answer::{self, Asked, Form};
 use crate::buffers::BULK_BYTES;
 use crate::callers::Claim;
 use crate::clock::{self, Instant};
@@ -122,11 +122,7 @@ impl Connection {
                 match accepted {
                     Ok((tls, ends)) => {
                         standing = Some(ends.standing);
-                        (
-                            Stream::Server(Box::new(tls)),
-                            ends.source,
-                            Some(ends.destination),
-                        )
+                        (Stream::tls(tls), ends.source, Some(ends.destination))
                     }
                     Err(error) => {
                         tracing::info!(listener = %listener.name, %peer, %error, "handshake failed");
@@ -165,13 +161,13 @@ impl Connection {
             (limits.idle_timeout, LAST_LOOK)
         };
         if let Some(standing) = &self.standing {
-            patience = patience.min(standing.rest());
+            patience = patience.min(standing.rest(worker.since_epoch()));
         }
         let (standing, stream) = (&mut self.standing, &mut self.side.stream);
         let (place, is_new) = (&mut self.place, self.is_new);
         let waiting = |cx: &mut Context<'_>| {
-            if let Poll::Ready(first) = stream.poll_first_byte(cx, is_new) {
-                return Poll::Ready(Some(first));
+            if let Poll::Ready(readable) = stream.poll_readable(cx, is_new) {
+                return Poll::Ready(Some(readable));
             }
             if worker.is_draining() || !is_standing(standing, &worker) {
                 return Poll::Ready(None);
@@ -179,21 +175,18 @@ impl Connection {
             worker.idle.borrow_mut().note(place, cx.waker());
             Poll::Pending
         };
-        let first = match self.alarm.until(self.since + patience, waiting).await {
-            Some(Some(first)) => Some(first),
+        let readable = match self.alarm.until(self.since + patience, waiting).await {
+            Some(Some(readable)) => Some(readable),
             // What was sent before the other side could know is still served.
             Some(None) => {
-                let first = |cx: &mut Context<'_>| stream.poll_first_byte(cx, is_new);
-                self.alarm.within(grace, first).await
+                let readable = |cx: &mut Context<'_>| stream.poll_readable(cx, is_new);
+                self.alarm.within(grace, readable).await
             }
             None => None,
         };
-        let Some(Ok(first)) = first else { return false };
+        let Some(Ok(())) = readable else { return false };
         self.is_new = false;
         self.side.lend(&mut worker.buffers.borrow_mut());
-        if let Some(byte) = first {
-            self.side.input.push(byte);
-        }
         true
     }
 
@@ -251,7 +244,7 @@ impl Connection {
             &self.caller,
             self.peer,
             &mut request,
-            &outcome,
+            &mut outcome,
         );
         worker.buffers.borrow_mut().give_head(request.head);
         match outcome.ending {
@@ -363,7 +356,8 @@ impl Connection {
             let asked = Asked {
                 client: Version::Http11,
                 keeps_client: false,
-                wants_json: false,
+                form: Form::Text,
+                hints: &[],
                 is_head: false,
                 trace: None,
                 date,
@@ -406,7 +400,7 @@ impl Connection {
 /// Whether the caller is still the one its certificate said, where it showed one.
 fn is_standing(standing: &mut Option<Standing>, worker: &Worker) -> bool {
     let standing = standing.as_mut();
-    standing.is_none_or(|standing| standing.holds(&worker.shared.identities))
+    standing.is_none_or(|standing| standing.holds(&worker.shared.identities, worker.since_epoch()))
 }
 
 /// Proves that the caller on an outbound listener is the service the listener belongs to.

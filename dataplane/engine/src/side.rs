@@ -1,10 +1,7 @@
 //! One side of an exchange: a stream with what was read and what is to be written. It may not know HTTP.
 
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::buffers::{BULK_BYTES, BufferPool, ReadBuffer, WriteBuffer};
 use crate::clock::Instant;
@@ -84,9 +81,7 @@ impl Side {
         if space.is_empty() {
             return Poll::Ready(Err(io::ErrorKind::StorageFull.into()));
         }
-        let mut slot = ReadBuf::new(space);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut slot))?;
-        let count = slot.filled().len();
+        let count = ready!(self.stream.poll_read(cx, space))?;
         self.input.advance(count);
         self.received += count as u64;
         Poll::Ready(Ok(count))
@@ -95,7 +90,7 @@ impl Side {
     /// Writes until all that is to go has gone.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.is_empty() {
-            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, self.output.pending()))?;
+            let count = ready!(self.stream.poll_write(cx, self.output.pending()))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -104,7 +99,7 @@ impl Side {
             self.is_unflushed = self.stream.is_tls();
         }
         if self.is_unflushed {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            ready!(self.stream.poll_flush(cx))?;
             self.is_unflushed = false;
         }
         Poll::Ready(Ok(()))
@@ -112,6 +107,6 @@ impl Side {
 
     /// Says that no more will be written.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.stream.poll_shutdown(cx)
     }
 }

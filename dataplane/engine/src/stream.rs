@@ -2,79 +2,108 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::{client, server};
+
+use crate::session::Session;
 
 /// A socket, or a TLS session over one.
 #[derive(Debug)]
 pub enum Stream {
     /// In clear.
     Plain(TcpStream),
-    /// TLS, accepted by us.
-    Server(Box<server::TlsStream<TcpStream>>),
-    /// TLS, opened by us.
-    Client(Box<client::TlsStream<TcpStream>>),
+    /// TLS, accepted or opened by us.
+    Tls(Box<Session>),
 }
 
 impl Stream {
-    /// Whether a byte can be read, without a buffer being held. Gives the byte where it had to be
-    /// taken to know (TLS), `None` where it waits in the socket, and an error at the stream's end.
-    /// `is_new`: nothing was read of it yet.
-    pub fn poll_first_byte(
-        &mut self,
-        cx: &mut Context<'_>,
-        is_new: bool,
-    ) -> Poll<io::Result<Option<u8>>> {
-        let mut byte = [0];
-        let mut slot = ReadBuf::new(&mut byte);
-        let first = match self {
+    /// TLS, by a session whose handshake is done.
+    pub fn tls(session: impl Into<Session>) -> Self {
+        Self::Tls(Box::new(session.into()))
+    }
+
+    /// Waits until there is something to read, without a buffer being held. An error where it is the stream's end, as
+    /// far as that is known without reading. `is_new`: nothing was read of it yet.
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>, is_new: bool) -> Poll<io::Result<()>> {
+        match self {
             // The runtime takes an accepted socket for readable until it was tried once, which would
             // lend buffers to all who only connect. Later its word is good, and costs no system call.
-            Self::Plain(tcp) if !is_new => return tcp.poll_read_ready(cx).map_ok(|()| None),
-            Self::Plain(tcp) => match ready!(tcp.poll_peek(cx, &mut slot))? {
-                0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                _ => Ok(None),
-            },
-            Self::Server(_) | Self::Client(_) => {
-                ready!(Pin::new(&mut *self).poll_read(cx, &mut slot))?;
-                let byte = slot.filled().first().copied();
-                byte.map_or_else(
-                    || Err(io::ErrorKind::UnexpectedEof.into()),
-                    |byte| Ok(Some(byte)),
-                )
+            Self::Plain(tcp) if !is_new => tcp.poll_read_ready(cx),
+            Self::Plain(tcp) => {
+                let mut byte = [0];
+                match ready!(tcp.poll_peek(cx, &mut ReadBuf::new(&mut byte)))? {
+                    0 => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                    _ => Poll::Ready(Ok(())),
+                }
             }
-        };
-        Poll::Ready(first)
+            Self::Tls(session) => session.poll_readable(cx),
+        }
     }
 
     /// Whether nothing came since the last message: neither bytes nor the end. A connection that is
     /// not quiet while it idles is never used again.
     ///
     /// The system itself is asked: the runtime may not have heard of what came last.
-    pub fn is_quiet(&mut self) -> bool {
+    pub fn is_quiet(&self) -> bool {
         is_empty(&peek(self.tcp())) && self.has_nothing_decrypted()
     }
 
     /// The same as far as the runtime has heard, which costs no system call.
-    pub fn seems_quiet(&mut self) -> bool {
+    pub fn seems_quiet(&self) -> bool {
         // Not by a poll: to a task that did much already, that says of everything that nothing came.
         let tcp = self.tcp();
         is_empty(&tcp.try_io(Interest::READABLE, || peek(tcp))) && self.has_nothing_decrypted()
     }
 
     /// Whether nothing was decrypted together with the last message: that is in no socket any more.
-    fn has_nothing_decrypted(&mut self) -> bool {
-        if !self.is_tls() {
-            return true;
+    fn has_nothing_decrypted(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tls(session) => !session.has_decrypted(),
         }
-        let mut byte = [0];
-        let mut slot = ReadBuf::new(&mut byte);
-        let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(self).poll_read(&mut cx, &mut slot).is_pending()
+    }
+
+    /// Reads once. Gives how many bytes came: 0 is the end.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => {
+                let mut slot = ReadBuf::new(buffer);
+                ready!(Pin::new(tcp).poll_read(cx, &mut slot))?;
+                Poll::Ready(Ok(slot.filled().len()))
+            }
+            Self::Tls(session) => session.poll_read(cx, buffer),
+        }
+    }
+
+    /// Writes some of it. What TLS took goes out with [`Self::poll_flush`].
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Tls(session) => session.poll_write(cx, bytes),
+        }
+    }
+
+    /// Sends what stands in the TLS layer.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(session) => session.poll_flush(cx),
+        }
+    }
+
+    /// Says that no more will be written.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(session) => session.poll_shutdown(cx),
+        }
     }
 
     /// Makes the close that follows a reset: for who would take an end for a whole answer.
@@ -86,8 +115,7 @@ impl Stream {
     fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,
-            Self::Server(tls) => tls.get_ref().0,
-            Self::Client(tls) => tls.get_ref().0,
+            Self::Tls(session) => session.tcp(),
         }
     }
 
@@ -106,48 +134,4 @@ fn peek(tcp: &TcpStream) -> io::Result<usize> {
 
 fn is_empty(peeked: &io::Result<usize>) -> bool {
     matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Self::Server(tls) => Pin::new(tls).poll_read(cx, buf),
-            Self::Client(tls) => Pin::new(tls).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Self::Server(tls) => Pin::new(tls).poll_write(cx, buf),
-            Self::Client(tls) => Pin::new(tls).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(_) => Poll::Ready(Ok(())),
-            Self::Server(tls) => Pin::new(tls).poll_flush(cx),
-            Self::Client(tls) => Pin::new(tls).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Server(tls) => Pin::new(tls).poll_shutdown(cx),
-            Self::Client(tls) => Pin::new(tls).poll_shutdown(cx),
-        }
-    }
 }

@@ -50,10 +50,10 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Whether a handshake would come to the same: the caller's certificate has not ended, and the identity it asked for
-    /// is there and trusts it. Verified anew only where what is believed changed.
-    pub fn holds(&mut self, identities: &Identities) -> bool {
-        if self.rest().is_zero() {
+    /// Whether a handshake would come to the same: the caller's certificate has not ended at `now`, counted from the
+    /// epoch, and the identity it asked for is there and trusts it. Verified anew only where what is believed changed.
+    pub fn holds(&mut self, identities: &Identities, now: Duration) -> bool {
+        if self.rest(now).is_zero() {
             return false;
         }
         let version = identities.version();
@@ -79,15 +79,10 @@ impl Standing {
             })
     }
 
-    /// How long the caller's certificate lasts.
-    pub fn rest(&self) -> Duration {
-        rest(self.not_after_unix_s)
+    /// How long the caller's certificate lasts, from `now` on.
+    pub fn rest(&self, now: Duration) -> Duration {
+        Duration::from_secs(self.not_after_unix_s).saturating_sub(now)
     }
-}
-
-/// How long it is to a moment given in seconds since the epoch.
-fn rest(unix_s: u64) -> Duration {
-    Duration::from_secs(unix_s).saturating_sub(Duration::from_nanos(clock::unix_ns()))
 }
 
 /// Takes another node's connection: the certificate is the one its server name asks for, the
@@ -173,7 +168,8 @@ pub async fn connect(
         // The verifier compared without case, as server names are; services are told apart by it.
         if *found.id.service == *service && *found.id.datacenter == *datacenter {
             let end = found.not_after_unix_s.min(identity.not_after_unix_s);
-            Ok((stream, rest(end)))
+            let now = Duration::from_nanos(clock::unix_ns());
+            Ok((stream, Duration::from_secs(end).saturating_sub(now)))
         } else {
             Err(fail(format!("it is {}", found.id)))
         }

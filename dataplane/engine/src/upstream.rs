@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::identity::Identity;
 use crate::plan::{Caller, Destination};
@@ -41,11 +41,12 @@ pub fn pooled(
     caller: &Caller,
     service: &Arc<str>,
     destination: &Destination,
+    now: Instant,
 ) -> Result<Option<Upstream>, Error> {
     let limits = &snapshot.settings.limits;
     let take = |key, idle_timeout| {
         let mut pool = worker.pool.borrow_mut();
-        let side = pool.take(&key, clock::now(), idle_timeout)?;
+        let side = pool.take(&key, now, idle_timeout)?;
         Some(Upstream {
             side,
             key,
@@ -53,8 +54,8 @@ pub fn pooled(
         })
     };
     Ok(match destination {
-        Destination::Instance { addresses, .. } => {
-            let mut keys = addresses.iter().copied().map(PoolKey::Clear);
+        Destination::Here(_) | Destination::Clear(_) => {
+            let mut keys = (destination.addresses().iter().copied()).map(PoolKey::Clear);
             keys.find_map(|key| take(key, limits.pool_idle_timeout))
         }
         Destination::Mesh(_, address) => {
@@ -76,8 +77,9 @@ pub async fn open(
     destination: &Destination,
 ) -> Result<Upstream, Error> {
     let (side, key) = match destination {
-        Destination::Instance { addresses, .. } => {
-            let (tcp, address) = connect_first(addresses, &snapshot.settings.limits).await?;
+        Destination::Here(_) | Destination::Clear(_) => {
+            let limits = &snapshot.settings.limits;
+            let (tcp, address) = connect_first(destination.addresses(), limits).await?;
             (Side::new(Stream::Plain(tcp)), PoolKey::Clear(address))
         }
         Destination::Mesh(_, address) => {
@@ -180,7 +182,7 @@ async fn connect_mesh(
     worker.note_handshake(tls.is_ok());
     // No byte of the request was sent: another endpoint may be tried.
     let (tls, rest) = tls.map_err(Error::retryable)?;
-    let mut side = Side::new(Stream::Client(Box::new(tls)));
+    let mut side = Side::new(Stream::tls(tls));
     side.good_until = clock::now().checked_add(rest.saturating_sub(MARGIN));
     Ok(side)
 }

@@ -4,12 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, Cache};
 
 use crate::balancer::Balancer;
 use crate::buffers::BufferPool;
+use crate::clock;
 use crate::http1::HeaderStore;
 use crate::idle::IdleConnections;
 use crate::pool::Pool;
@@ -43,6 +44,7 @@ pub struct Worker {
     pub headers: RefCell<HeaderStore>,
     snapshot: RefCell<Cache<SnapshotCell, Arc<Snapshot>>>,
     date: RefCell<String>,
+    since_epoch: Cell<Duration>,
     is_draining: Cell<bool>,
     /// The snapshot and the state of the identities at the last tick.
     seen: RefCell<(Arc<Snapshot>, u64)>,
@@ -73,6 +75,7 @@ impl Worker {
             headers: RefCell::default(),
             snapshot: RefCell::new(Cache::new(SnapshotCell(Arc::clone(&shared)))),
             date: RefCell::new(date()),
+            since_epoch: Cell::new(since_epoch()),
             idle: RefCell::default(),
             is_draining: Cell::new(false),
             seen: RefCell::new((shared.snapshot.load_full(), 0)),
@@ -112,6 +115,11 @@ impl Worker {
         use_it(self.date.borrow().as_bytes())
     }
 
+    /// The time since the epoch at the last tick: for what ends at a second, and is asked for with each request.
+    pub fn since_epoch(&self) -> Duration {
+        self.since_epoch.get()
+    }
+
     /// Whether connections are to end with their next answer.
     pub fn is_draining(&self) -> bool {
         self.is_draining.get()
@@ -141,7 +149,12 @@ impl Worker {
         self.pool.borrow_mut().sweep(idle_timeout);
         self.spans.borrow_mut().flush();
         *self.date.borrow_mut() = date();
+        self.since_epoch.set(since_epoch());
     }
+}
+
+fn since_epoch() -> Duration {
+    Duration::from_nanos(clock::unix_ns())
 }
 
 fn date() -> String {

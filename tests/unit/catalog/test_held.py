@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from catalog import KvEntry, KvUpdate, State
 from catalog.held import Keys, problems
@@ -172,3 +174,45 @@ def test_entries_that_did_not_change_stay_the_same_objects() -> None:
     second = first.apply(kv(changed, 11))
     assert second.keys.entries[0] is first.keys.entries[0]
     assert second.keys.entries[1] is not first.keys.entries[1]
+
+
+NAMES = st.sampled_from(["a", "b", "c", "d"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(
+    st.tuples(st.just("put"), NAMES), st.tuples(st.just("delete"), NAMES), st.tuples(st.just("wipe"), st.just("")),
+    st.tuples(st.just("seen"), st.just("")), st.tuples(st.just("confirm"), st.just("")),
+), max_size=30))  # fmt: skip
+def test_nothing_goes_all_at_once_that_nobody_meant(history: list[tuple[str, str]]) -> None:
+    """What is seen is any moment of what was written: a node misses some, and never loses a table by it."""
+    state, index = State(), 100
+    there: dict[str, KvEntry] = {}
+    for what, name in history:
+        index += 1
+        match what:
+            case "put":
+                created = there[name].create_index if name in there else index
+                entry = KvEntry(f"mesh/routes/{name}", b"x/ -> b", index, create_index=created)
+                there[name] = entry
+            case "delete":
+                there.pop(name, None)
+            case "wipe":
+                there.clear()
+            case "confirm":
+                there["~"] = KvEntry("mesh/confirm", str(index).encode(), index, create_index=index)
+        if what not in ("seen", "confirm"):
+            continue
+        before, held = set(names(state)), state.keys.hold
+        entries = tuple(sorted(there.values(), key=lambda entry: entry.key))
+        state = state.apply(KvUpdate("mesh/", entries, index))
+        after = set(names(state))
+        standing = {entry.key.removeprefix("mesh/routes/") for entry in entries}
+        assert after >= standing
+        stood = before - {key.removeprefix("mesh/routes/") for key in (held.keys if held else ())}
+        stood.discard("mesh/confirm")
+        lost = stood - after
+        if len(stood) > 1 and lost == stood:
+            assert what == "confirm", "a table went that nobody meant"
+        if what == "confirm":
+            assert after == standing

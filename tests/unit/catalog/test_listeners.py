@@ -79,10 +79,10 @@ def test_no_port_is_taken_twice() -> None:
     ports = {name: one["address"].rpartition(":")[2] for name, one in found.items()}
     assert ports == {"edge": "8080", "mesh": "7443", "cart": "15002", "stock": "15001"}
     assert problems == [
-        "service cart: meta mesh-outbound-port asks for 8080, which the listener edge has",
-        "service shop: meta mesh-outbound-port asks for 7443, which the listener mesh has",
+        "service cart: its meta mesh-outbound-port or mesh/upstreams/cart asks for 8080, which the listener edge has",
+        "service shop: its meta mesh-outbound-port or mesh/upstreams/shop asks for 7443, which the listener mesh has",
         "service shop: the outbound port 15003 is taken: the service shop itself has it",
-        "service stuff: meta mesh-outbound-port asks for 15001, which the service stock's calls has",
+        "service stuff: its meta mesh-outbound-port or mesh/upstreams/stuff asks for 15001, which the service stock's calls has",
         "service web: the outbound port 15001 is taken: the service stock's calls has it",
     ]
 

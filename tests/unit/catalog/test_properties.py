@@ -31,6 +31,19 @@ from tests.support.catalog import FACTS, instance, intention, kv, mesh_node
 SERVICES = ("cart", "shop", "web")
 NODES = ("node-1", "node-2", "old-box")
 
+policies = st.sampled_from(
+    [
+        "timeout: 2s",
+        "timeout: 30s\nretries: 2\nrequest_headers: {set: {x-a: b}}",
+        "warning: out",
+        "limits: {headers: 50}",
+        "port: 15002",
+        "cart-1",
+        "instance: web-2\nnode: node-2",
+        "bad: [",
+        "",
+    ]
+)
 values = st.sampled_from(
     [
         "a/ -> cart",
@@ -40,11 +53,21 @@ values = st.sampled_from(
         "bad",
         "",
         "a/ -> redirect 301 /x/",
+        "a, *.b/ -> shop priority=2",
+        "*/ -> web priority=1",
+        "GET a/ -> cart[tag=v2]",
     ]
 )
-keys = st.dictionaries(
-    st.sampled_from(["routes/r1", "routes/r2", "routes/r3", "routes/r4", "rotes/x", "settings"]),
-    values,
+POLICIES = ("services/cart", "services/web", "upstreams/web", "drain/x", "settings", "confirm")
+keys = st.builds(
+    lambda routes, others: {**routes, **others},
+    st.dictionaries(
+        st.sampled_from(
+            ["routes/r1", "routes/r2", "routes/r3", "routes/r4", "routes/r5", "rotes/x"]
+        ),
+        values,
+    ),
+    st.dictionaries(st.sampled_from(POLICIES), policies, max_size=3),
 )
 found = st.builds(
     instance,
@@ -102,7 +125,7 @@ def check_for_a_proxy(compiled: Compiled) -> None:
     addresses = [listener["address"] for listener in resources["listeners"].values()]
     assert len(addresses) == len(set(addresses))
     for name, cluster in resources["clusters"].items():
-        assert cluster["service"] == name
+        assert cluster["service"] == name.partition("[")[0]
         assert cluster["exists"] or not cluster["endpoints"]
         for endpoint in cluster["endpoints"]:
             assert (endpoint["via"] == "mesh") == ("mesh_address" in endpoint)
@@ -116,12 +139,16 @@ def check_for_a_proxy(compiled: Compiled) -> None:
 def test_deltas_add_up_and_the_memo_changes_nothing(history: list[Update]) -> None:
     state, compiler = State(), Compiler()
     before = compiler.compile(state, FACTS)
-    last_good = before.last_good
+    last_good, problems = before.last_good, before.problems
     in_force = orjson.loads(orjson.dumps(before.resources))
     first = old = Snapshot(0, before.digest, before.resources)
     for generation, update in enumerate(history, start=1):
-        state = state.apply(update)
+        meaning, state = state.meaning, state.apply(update)
         compiled = compiler.compile(state, FACTS)
+        if state.meaning == meaning:
+            assert not any(compiled.changed.names.values())
+            assert (compiled.digest, compiled.problems) == (old.digest, problems)
+        problems = compiled.problems
         alone = compile_snapshot(state, FACTS, last_good)
         last_good = alone.last_good
         assert alone.resources == compiled.resources
@@ -157,3 +184,79 @@ def test_a_bad_key_never_touches_another(history: list[Update], garbage: bytes) 
     assert set(after.resources["routes"]) == set(before.resources["routes"])
     assert after.resources["clusters"] == before.resources["clusters"]
     assert any(problem.key == "mesh/routes/new" for problem in after.problems)
+
+
+FIELDS = (
+    "timeout", "timeout_head", "retries", "request_headers", "protocol", "balance", "warning", "limits", "mtls",
+    "trusted_clients", "strict_paths", "port", "ports", "instance", "node", "service", "for", "host", "path", "split",
+    "when", "redirect", "answer", "15432", "",
+)  # fmt: skip
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**40), 2**40),
+    st.sampled_from(
+        ["2s", "cart", "10.0.0.0/8", "in", "out", "http", "strict", "90%", "a", "/", "*"]
+    ),
+    st.text(max_size=8),
+)
+parts = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(st.sampled_from(FIELDS), st.text(max_size=4)), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+documents = st.dictionaries(st.sampled_from(FIELDS), parts, max_size=4).map(orjson.dumps)
+lines = st.lists(
+    st.sampled_from(["cart-1", "on", "node-2", "for", "5m", "a/", "->", "cart", "of", "=", "x"]),
+    max_size=6,
+).map(lambda words: " ".join(words).encode())
+anything = st.one_of(st.binary(max_size=60), documents, lines, st.text(max_size=40).map(str.encode))
+NEW_KEYS = (
+    "routes/new", "routes/a/b", "services/shop", "settings", "upstreams/web", "drain/new", "confirm", "middlewares/x",
+    "tls/shop", "tests/x", "services/a b", "drain//", "routes/", "settings/x", "nonsense", "\x00", "routes/\u2028",
+)  # fmt: skip
+
+
+def without_key(state: State, key: str) -> dict[str, str | bytes]:
+    """What stands under mesh/ but for one key."""
+    found = {entry.key.removeprefix("mesh/"): entry.value for entry in state.keys.entries}
+    return {name: value for name, value in found.items() if name != key}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(updates, max_size=6),
+    st.one_of(st.sampled_from(NEW_KEYS), st.text(max_size=12)),
+    anything,
+)
+def test_any_bytes_under_any_key_get_a_verdict_and_touch_no_other(
+    history: list[Update], key: str, value: bytes
+) -> None:
+    state = State()
+    for update in history:
+        state = state.apply(update)
+    # Each key was written by itself, as keys are; then this one is.
+    state = state.apply(kv(without_key(state, key), 10_000))
+    before = compile_snapshot(state, FACTS)
+    changed = state.apply(kv({**without_key(state, key), key: value}, 10_001))
+    after = compile_snapshot(changed, FACTS)
+    check_for_a_proxy(after)
+    index = next(one.modify_index for one in changed.keys.entries if one.key == f"mesh/{key}")
+    told = [one for one in after.problems if one.key == f"mesh/{key}" and one.index == index]
+    is_folder = key.endswith("/") and not value
+    if any(problem.severity == "error" for problem in told) or is_folder or not key:
+        assert after.resources == before.resources
+        return
+    # Nobody refuses it, so it is in force, and nodes say that they reached it.
+    assert after.pending or after.index == index
+    others = {f"mesh/{name}" for name in without_key(state, key)}
+    assert {one.key for one in after.problems if one.severity == "error"} & others <= {
+        one.key for one in before.problems if one.severity == "error"
+    }
+    if key.startswith("routes/"):
+        name = key.removeprefix("routes/")
+        rest = {one: made for one, made in after.resources["routes"].items() if one != name}
+        assert rest == before.resources["routes"]

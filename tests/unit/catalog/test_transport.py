@@ -63,7 +63,7 @@ async def test_a_404_of_another_than_consul_is_no_empty_answer() -> None:
         }
         for path, read in reads.items():
             fake.script(path, Scripted(status=404, is_foreign=True))
-            with pytest.raises(ConsulAnswerError):
+            with pytest.raises(ConsulAnswerError, match="is this the address of its HTTP API"):
                 await read()
         fake.script("/v1/kv/", Scripted(status=404, is_foreign=True))
         with pytest.raises(ConsulAnswerError, match="is this the address of its HTTP API"):
@@ -73,6 +73,12 @@ async def test_a_404_of_another_than_consul_is_no_empty_answer() -> None:
 async def test_a_host_nobody_knows_is_told_so() -> None:
     async with ConsulClient("no-such-host.invalid:8500") as client:
         with pytest.raises(ConsulUnreachable, match="no such host is known"):
+            await client.kv_get("mesh/a")
+
+
+async def test_a_port_without_tls_is_told_so() -> None:
+    async with FakeConsul() as fake, ConsulClient(f"https://{fake.address}") as client:
+        with pytest.raises(ConsulUnreachable, match="no TLS is spoken there"):
             await client.kv_get("mesh/a")
 
 

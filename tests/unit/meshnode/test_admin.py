@@ -40,6 +40,7 @@ VIEW = View(
     services=("shop",),
     outbound=(("shop", "127.0.0.1:15001"),),
     certificates=(("shop", 99),),
+    draining=(),
     clear=(),
     problems=(Problem("mesh/routes/x", 16, "error", "it is bad"),),
 )

@@ -64,3 +64,13 @@ def test_only_a_regular_file_is_one_that_a_redirection_made(tmp_path: Path) -> N
     with (tmp_path / "cart").open("w") as file, Path("/dev/null").open("w") as null:
         assert file_of(file.fileno()) == str(tmp_path / "cart")
         assert file_of(null.fileno()) is None
+
+
+@pytest.mark.parametrize("line", ["--help", "kv --help", "kv put --help", "agent -h"])
+def test_help_shows_no_value_behind_what_takes_none(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app(line.split(), prog_name="meshnode", standalone_mode=False) == 0
+    shown = capsys.readouterr().out
+    assert "--help" in shown
+    assert "<bool>" not in shown

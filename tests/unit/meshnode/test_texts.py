@@ -116,6 +116,9 @@ def test_a_route_is_shown_as_it_is_written(line: str) -> None:
         ("meshnode/status/x", "written by nodes alone"),
         ("/mesh/routes/x", "no key begins with a slash"),
         ("routes/shop", 'did you mean "mesh/routes/shop"?'),
+        ("services/cart", 'did you mean "mesh/services/cart"?'),
+        ("Mesh/routes/shop", 'did you mean "mesh/routes/shop"?'),
+        ("mehs/drain/cart-1", 'did you mean "mesh/drain/cart-1"?'),
         ("mesh/routes/my shop", "mesh/routes/my-shop"),
         ("mesh/route/shop", "mesh/routes/shop"),
     ],
@@ -126,7 +129,8 @@ def test_a_key_that_no_node_would_read_is_not_written(key: str, words: str) -> N
 
 
 @pytest.mark.parametrize(
-    "key", ["mesh/routes/shop", "mesh/confirm", "mesh/routes/a/b", "other/key"]
+    "key",
+    ["mesh/routes/shop", "mesh/confirm", "mesh/routes/a/b", "other/key", "other/routes/x", "mess"],
 )
 def test_other_keys_may_be_written(key: str) -> None:
     kv.check_key(key)

@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub use self::asked::Asked;
 pub use self::change::{Changes, Field, HeaderEdits, PathChange, Template};
 pub use self::condition::{Condition, Conditions, Missed, ValueMatch};
-pub use self::nearest::{Near, Why, nearest};
+pub use self::nearest::{Hint, Near, Why, nearest};
 pub use self::pattern::Pattern;
 pub use self::precedence::{Precedence, Rank, precedence};
 pub use self::retry::{RetryBudget, RetryOn, RetryPolicy};

@@ -1,6 +1,7 @@
 //! Which routes nearly took a request, and why they did not: for people. It may not decide, and looks at every route.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -28,6 +29,17 @@ pub enum Why<'r> {
     Outranked(&'r Route, Rank),
 }
 
+/// A route that did not take a request, told.
+#[derive(Debug, Clone)]
+pub struct Hint {
+    /// The route.
+    pub route: Arc<Route>,
+    /// The code of what kept it.
+    pub code: &'static str,
+    /// What kept it, for a person.
+    pub sentence: String,
+}
+
 /// How near a route came: the lesser is nearer.
 type Distance<'r> = (u8, Reverse<usize>, Precedence<'r>);
 
@@ -39,23 +51,51 @@ pub fn nearest<'r>(
     winner: Option<&'r Route>,
     most: usize,
 ) -> Vec<Near<'r>> {
-    if most == 0 {
-        return Vec::new();
-    }
+    // The furthest of the nearest on top.
+    let mut kept: BinaryHeap<Kept<'r>> = BinaryHeap::new();
     let losers = routes.filter(|route| winner.is_none_or(|winner| winner.name != route.name));
-    let mut found: Vec<(Distance<'r>, Near<'r>)> = losers
-        .filter_map(|route| {
-            let why = why(route, asked, winner)?;
-            Some((distance(route, asked, why), Near { route, why }))
-        })
-        .collect();
-    if found.len() > most {
-        found.select_nth_unstable_by(most - 1, |one, other| one.0.cmp(&other.0));
-        found.truncate(most);
+    for route in losers.take_while(|_| most > 0) {
+        let Some(why) = why(route, asked, winner) else {
+            continue;
+        };
+        let (class, nearness) = class(route, asked, why);
+        let furthest = kept.peek().filter(|_| kept.len() == most);
+        // The place among all takes longer to find, and mostly the rest has said it.
+        if furthest.is_some_and(|kept| (kept.0.0, kept.0.1) < (class, nearness)) {
+            continue;
+        }
+        let distance = (class, nearness, precedence(route, asked.host));
+        kept.push(Kept(distance, Near { route, why }));
+        if kept.len() > most {
+            kept.pop();
+        }
     }
-    found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-    found.into_iter().map(|(_, near)| near).collect()
+    let kept = kept.into_sorted_vec();
+    kept.into_iter().map(|Kept(_, near)| near).collect()
 }
+
+/// A route and how near it came; compared by that.
+struct Kept<'r>(Distance<'r>, Near<'r>);
+
+impl Ord for Kept<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Kept<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Kept<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Kept<'_> {}
 
 /// None: it takes the request, and so does no other before it.
 fn why<'r>(route: &'r Route, asked: &Asked<'_>, winner: Option<&'r Route>) -> Option<Why<'r>> {
@@ -71,7 +111,7 @@ fn why<'r>(route: &'r Route, asked: &Asked<'_>, winner: Option<&'r Route>) -> Op
     }
 }
 
-fn distance<'r>(route: &'r Route, asked: &Asked<'_>, why: Why<'r>) -> Distance<'r> {
+fn class(route: &Route, asked: &Asked<'_>, why: Why<'_>) -> (u8, Reverse<usize>) {
     let is_path = route.path.takes(asked.path);
     let (class, nearness) = match why {
         Why::Outranked(..) => (0, 0),
@@ -88,7 +128,7 @@ fn distance<'r>(route: &'r Route, asked: &Asked<'_>, why: Why<'r>) -> Distance<'
             (if is_path { 3 } else { 4 }, nearness)
         }
     };
-    (class, Reverse(nearness), precedence(route, asked.host))
+    (class, Reverse(nearness))
 }
 
 /// How many bytes two texts have in common from their beginning.
@@ -96,6 +136,17 @@ fn alike(one: impl Iterator<Item = u8>, other: impl Iterator<Item = u8>) -> usiz
     one.zip(other)
         .take_while(|(one, other)| one == other)
         .count()
+}
+
+impl Near<'_> {
+    /// The same, told.
+    pub fn hint(&self, asked: &Asked<'_>) -> Hint {
+        Hint {
+            route: Arc::clone(self.route),
+            code: self.why.code(),
+            sentence: self.why.sentence(self.route, asked),
+        }
+    }
 }
 
 impl Why<'_> {

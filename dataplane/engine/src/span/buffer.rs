@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::record::SpanRecord;
 use super::ring::SpanRing;
-use crate::trace::TraceContext;
 
 /// Spans that go to the ring at once: the ring's lock is taken once for so many.
 const PUSH_SPANS: usize = 64;
@@ -29,8 +28,8 @@ impl SpanBuffer {
     }
 
     /// Keeps the span `make` gives, if its trace is sampled; else `make` is not called and nothing is allocated.
-    pub fn record(&mut self, context: &TraceContext, make: impl FnOnce() -> SpanRecord) {
-        if !context.is_sampled {
+    pub fn record(&mut self, is_sampled: bool, make: impl FnOnce() -> SpanRecord) {
+        if !is_sampled {
             return;
         }
         if self.spans.len() >= KEPT_SPANS {

@@ -96,9 +96,9 @@ fn name_behind_method(span: &SpanRecord) -> Option<&str> {
 fn write_http_attributes(message: &mut Writer, span: &SpanRecord) {
     const FIELD: u32 = 9;
     attribute(message, FIELD, "http.request.method", &span.method);
-    attribute(message, FIELD, "url.path", &span.path);
+    attribute(message, FIELD, "url.path", span.texts.path());
     attribute(message, FIELD, "url.scheme", span.scheme);
-    attribute(message, FIELD, "server.address", &span.server_address);
+    attribute(message, FIELD, "server.address", span.texts.host());
     if let Some(address) = span.client_address {
         attribute(message, FIELD, "client.address", &address.to_string());
     }
@@ -115,7 +115,7 @@ fn write_http_attributes(message: &mut Writer, span: &SpanRecord) {
         message,
         FIELD,
         "user_agent.original",
-        span.user_agent.as_deref(),
+        span.texts.user_agent(),
     );
     match (span.reason, span.status) {
         (Some(reason), _) => attribute(message, FIELD, "error.type", reason.code()),

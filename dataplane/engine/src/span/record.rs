@@ -28,20 +28,16 @@ pub struct SpanRecord {
     pub instance: Option<Arc<str>>,
     /// The request's method.
     pub method: Cow<'static, str>,
-    /// The path it asked for, without the query, which may hold secrets.
-    pub path: Box<str>,
+    /// What a peer said in its head.
+    pub texts: Texts,
     /// `http` or `https`.
     pub scheme: &'static str,
-    /// The host it asked for.
-    pub server_address: Box<str>,
     /// The peer, at the edge.
     pub client_address: Option<IpAddr>,
     /// The answer's status; `None` when there was none to send.
     pub status: Option<u16>,
     /// `1.1` or `1.0`.
     pub protocol_version: &'static str,
-    /// Its `User-Agent`.
-    pub user_agent: Option<Box<str>>,
     /// Why the mesh itself answered, if it did.
     pub reason: Option<Reason>,
     /// The route that took it, at the edge.
@@ -63,16 +59,63 @@ impl SpanRecord {
     }
 }
 
-/// A text a peer chose, cut to [`TEXT_BYTES`]; what is no UTF-8 is replaced, as OTLP knows nothing else.
-pub fn text(bytes: &[u8]) -> Box<str> {
+/// The texts of a request's head that a span tells, each cut to [`TEXT_BYTES`]; in one piece of memory, as there is one
+/// for every request.
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    all: Box<str>,
+    path_bytes: usize,
+    host_bytes: usize,
+    has_user_agent: bool,
+}
+
+impl Texts {
+    /// Of a path without its query, which may hold secrets, a host, and the client's program if it said.
+    pub fn of(path: &str, host: &str, user_agent: Option<&[u8]>) -> Self {
+        let (path, host) = (cut(path), cut(host));
+        let user_agent = user_agent.map(readable);
+        let parts = [path, host, user_agent.as_deref().unwrap_or_default()];
+        Self {
+            all: parts.concat().into(),
+            path_bytes: path.len(),
+            host_bytes: host.len(),
+            has_user_agent: user_agent.is_some(),
+        }
+    }
+
+    /// The path it asked for.
+    pub fn path(&self) -> &str {
+        &self.all[..self.path_bytes]
+    }
+
+    /// The host it asked for.
+    pub fn host(&self) -> &str {
+        &self.all[self.path_bytes..][..self.host_bytes]
+    }
+
+    /// Its `User-Agent`.
+    pub fn user_agent(&self) -> Option<&str> {
+        let rest = &self.all[self.path_bytes + self.host_bytes..];
+        self.has_user_agent.then_some(rest)
+    }
+}
+
+/// A text a peer chose, cut to [`TEXT_BYTES`] and the letter before.
+pub fn cut(text: &str) -> &str {
+    let mut end = text.len().min(TEXT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The same of bytes; what is no UTF-8 is replaced, as OTLP knows nothing else.
+fn readable(bytes: &[u8]) -> Cow<'_, str> {
     let kept = &bytes[..bytes.len().min(TEXT_BYTES)];
     let text = String::from_utf8_lossy(kept);
+    if kept.len() == bytes.len() {
+        return text;
+    }
     // The cut may have gone through a letter, which then is none.
-    let is_cut = kept.len() < bytes.len();
-    let whole = if is_cut {
-        text.trim_end_matches('\u{fffd}')
-    } else {
-        &text
-    };
-    whole.into()
+    text.trim_end_matches('\u{fffd}').to_owned().into()
 }

@@ -37,13 +37,11 @@ fn edge_span() -> SpanRecord {
         service: Arc::from("edge"),
         instance: None,
         method: "GET".into(),
-        path: "/cart/1".into(),
+        texts: Texts::of("/cart/1", "shop.example", Some(b"curl/8")),
         scheme: "https",
-        server_address: "shop.example".into(),
         client_address: Some("10.0.0.9".parse().unwrap()),
         status: Some(200),
         protocol_version: "1.1",
-        user_agent: Some("curl/8".into()),
         reason: None,
         route: Some(route()),
         source: Some(Arc::from("edge")),
@@ -60,7 +58,7 @@ fn bare_span(direction: ListenerKind) -> SpanRecord {
         service: Arc::from("web"),
         client_address: None,
         status: None,
-        user_agent: None,
+        texts: Texts::of("/cart/1", "shop.example", None),
         route: None,
         source: None,
         destination: None,
@@ -250,12 +248,13 @@ fn spans_are_grouped_by_who_tells_them() {
 #[test]
 fn lengths_of_every_size_are_written_in_their_shortest_form() {
     for length in [0, 1, 127, 128, 16_383, 16_384, 70_000] {
-        let path = "p".repeat(length).into_boxed_str();
+        let method = "m".repeat(length);
         let span = only(&[SpanRecord {
-            path: path.clone(),
+            method: method.clone().into(),
             ..edge_span()
         }]);
-        assert_eq!(texts(&span.attributes)[1], ("url.path", path.into()));
+        let first = &texts(&span.attributes)[0];
+        assert_eq!(*first, ("http.request.method", method));
     }
     let mut writer = Writer::default();
     writer.message(1, |_| {});
@@ -268,21 +267,34 @@ fn lengths_of_every_size_are_written_in_their_shortest_form() {
 
 #[test]
 fn what_a_peer_says_is_cut_and_made_text() {
-    assert_eq!(&*text(b"curl/8"), "curl/8");
-    assert_eq!(&*text(b"a\xffb"), "a\u{fffd}b");
-    assert_eq!(&*text(b"ab\xff"), "ab\u{fffd}");
+    let text = |bytes: &[u8]| {
+        let texts = Texts::of("/a", "b", Some(bytes));
+        assert_eq!((texts.path(), texts.host()), ("/a", "b"));
+        texts.user_agent().map(str::to_owned).unwrap()
+    };
+    assert_eq!(text(b"curl/8"), "curl/8");
+    assert_eq!(text(b"a\xffb"), "a\u{fffd}b");
+    assert_eq!(text(b"ab\xff"), "ab\u{fffd}");
     let long = "é".repeat(TEXT_BYTES);
-    let cut = text(format!("a{long}").as_bytes());
-    assert_eq!((cut.len(), cut.ends_with('é')), (TEXT_BYTES - 1, true));
+    let longer = format!("a{long}");
+    let cut_text = text(longer.as_bytes());
+    assert_eq!(
+        (cut_text.len(), cut_text.ends_with('é')),
+        (TEXT_BYTES - 1, true)
+    );
+    assert_eq!(cut(&longer), cut_text);
     assert_eq!(text(long.as_bytes()).len(), TEXT_BYTES);
     assert!(text(&vec![0xff; 100_000]).len() <= 3 * TEXT_BYTES);
+    let all = Texts::of(&longer, &long, None);
+    assert_eq!((all.path(), all.host()), (cut(&longer), cut(&long)));
+    assert_eq!(all.user_agent(), None);
 }
 
 #[test]
 fn a_trace_that_is_not_sampled_makes_no_span() {
     let ring = Arc::new(SpanRing::default());
     let mut buffer = SpanBuffer::new(Arc::clone(&ring));
-    buffer.record(&context(0.0), || panic!("made"));
+    buffer.record(context(0.0).is_sampled, || panic!("made"));
     buffer.flush();
     assert_eq!(ring.counts(), SpanCounts::default());
 }
@@ -292,12 +304,12 @@ fn spans_go_to_the_ring_in_batches_and_what_is_left_by_a_flush() {
     let ring = Arc::new(SpanRing::default());
     let mut buffer = SpanBuffer::new(Arc::clone(&ring));
     for _ in 0..65 {
-        buffer.record(&context(1.0), edge_span);
+        buffer.record(context(1.0).is_sampled, edge_span);
     }
     assert_eq!(ring.counts().queued, 64);
     buffer.flush();
     assert_eq!(ring.take_now().len(), 65);
-    buffer.record(&context(1.0), edge_span);
+    buffer.record(context(1.0).is_sampled, edge_span);
     drop(buffer);
     assert_eq!(
         ring.counts(),
@@ -361,7 +373,7 @@ fn a_ring_in_use_makes_nobody_wait_and_a_thread_keeps_a_bounded_rest() {
     let mut buffer = SpanBuffer::new(Arc::clone(&ring));
     ring.while_locked(|| {
         for _ in 0..2000 {
-            buffer.record(&context(1.0), edge_span);
+            buffer.record(context(1.0).is_sampled, edge_span);
         }
     });
     assert_eq!(ring.counts().dropped, 2000 - 1024);

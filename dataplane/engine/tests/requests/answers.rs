@@ -42,7 +42,7 @@ fn a_sampled_request_leaves_a_span_and_another_none() {
         let spans = proxy.worker.shared.spans.take(PATIENCE).await;
         assert_eq!(spans.len(), 1);
         let span = &spans[0];
-        assert_eq!(&*span.path, "/secret", "a query may hold secrets");
+        assert_eq!(span.texts.path(), "/secret", "a query may hold secrets");
         assert_eq!(span.route.as_ref().unwrap().index, 7);
         assert_eq!(span.endpoint.as_deref(), Some("shop-0"));
         assert_eq!(span.status, Some(200));

@@ -15,4 +15,5 @@ mod faults;
 mod heads;
 mod mesh;
 mod paths;
+mod reasons;
 mod tries;

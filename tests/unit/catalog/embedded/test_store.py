@@ -128,3 +128,14 @@ async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     await store.close()
     with pytest.raises(RegistryError, match="written by a newer meshnode"):
         Store(path, lambda: 0.0).open()
+
+
+async def test_a_fault_in_the_writers_thread_is_told_and_holds_up_nobody(store: Store) -> None:
+    whole, store._writing = store._writing, None  # type: ignore[assignment]
+    for _ in range(2):
+        with pytest.raises(AttributeError):
+            async with asyncio.timeout(30):
+                await store.write(lambda writer: writer.bump("things"))
+    store._writing = whole
+    await store.write(lambda writer: writer.bump("things"))
+    assert store.read(lambda reader: reader.index_of("things")) == 2

@@ -141,6 +141,14 @@ def test_an_instance_that_drains_is_marked_and_told() -> None:
     )  # fmt: skip
 
 
+def test_an_instance_that_fails_its_checks_drains_on() -> None:
+    """What runs there still runs, and is counted."""
+    failing = instance("cart", "node-2", status="critical")
+    made = compiled({**ROUTE, "drain/x": "cart-2"}, failing, instance("cart", "node-3"))
+    assert [one["id"] for one in made.resources["clusters"]["cart"]["endpoints"]] == ["cart-3"]
+    assert [one.id for one in made.drained] == ["cart-2"]
+
+
 def test_an_own_instance_that_drains_is_no_choice_for_calls_that_name_none() -> None:
     made = compiled({"drain/x": "web-1"}, WEB)
     (one,) = made.resources["services"]["web"]["instances"]

@@ -29,7 +29,8 @@ def test_a_service_says_how_requests_to_it_are_sent_on() -> None:
         "timeout: 2s\ntimeout_head: 500ms\nretries: {attempts: 2, on: [503, connect]}\n"
         "request_headers: {set: {X-Team: shop}}\n",
     )
-    assert found == Written(
+    assert isinstance(found, Written)
+    assert (found.key, found.index, found.meaning) == (
         "mesh/services/cart",
         7,
         ServicePolicy(

@@ -1,9 +1,13 @@
 //! The answers the mesh makes itself: the one place where an error becomes a response. It may not do I/O.
 
+mod body;
+mod form;
+
+pub use self::form::Form;
 use crate::error::Error;
 use crate::http1::{Version, write};
 use crate::rewrite;
-use crate::router::{FixedAnswer, HeaderEdits};
+use crate::router::{FixedAnswer, HeaderEdits, Hint};
 use crate::trace::TraceContext;
 
 /// What an answer has to know of the request it answers.
@@ -13,8 +17,10 @@ pub struct Asked<'a> {
     pub client: Version,
     /// Whether the connection goes on behind the answer.
     pub keeps_client: bool,
-    /// Whether `Accept` prefers JSON.
-    pub wants_json: bool,
+    /// What the answer is to be written as.
+    pub form: Form,
+    /// The routes that nearly took the request, where the one who asked may know.
+    pub hints: &'a [Hint],
     /// Whether the request was a HEAD: its answer has the length of a body, and none.
     pub is_head: bool,
     /// The trace, where the request came far enough to have one.
@@ -27,18 +33,7 @@ pub struct Asked<'a> {
 pub fn error(out: &mut Vec<u8>, error: &Error, asked: &Asked<'_>) {
     let reason = error.reason;
     let trace = asked.trace.map(trace_id);
-    let body = if asked.wants_json {
-        let answer = serde_json::json!({
-            "reason": reason.code(), "status": reason.status(), "message": error.detail, "trace": trace,
-        });
-        format!("{answer}\n")
-    } else {
-        let sentence = format!("{}: {}", reason.code().replace('_', " "), error.detail);
-        match &trace {
-            Some(trace) => format!("{sentence}. trace {}\n", &trace[..8]),
-            None => format!("{sentence}\n"),
-        }
-    };
+    let body = body::error(asked.form, error, trace.as_deref(), asked.hints);
     write::status_line(
         out,
         reason.status(),
@@ -48,12 +43,14 @@ pub fn error(out: &mut Vec<u8>, error: &Error, asked: &Asked<'_>) {
     if let Some(trace) = &trace {
         write::header(out, b"mesh-trace", trace.as_bytes());
     }
-    let kind: &[u8] = if asked.wants_json {
-        b"application/json"
-    } else {
-        b"text/plain; charset=utf-8"
-    };
-    write::header(out, b"Content-Type", kind);
+    // The next change of a key may make it another answer: no cache is to keep this one (RFC 9110 §15.1).
+    write::header(out, b"Cache-Control", b"no-store");
+    write::header(out, b"Content-Type", asked.form.content_type());
+    write::header(out, b"X-Content-Type-Options", b"nosniff");
+    if asked.form == Form::Html {
+        let policy = b"default-src 'none'; style-src 'unsafe-inline'";
+        write::header(out, b"Content-Security-Policy", policy);
+    }
     finish(out, asked, body.as_bytes());
 }
 
@@ -131,17 +128,6 @@ fn finish(out: &mut Vec<u8>, asked: &Asked<'_>, body: &[u8]) {
     }
 }
 
-/// Whether an `Accept` header prefers JSON: it names it, and no HTML or plain text before it.
-pub fn wants_json(accept: &[u8]) -> bool {
-    let position = |wanted: &[u8]| memchr::memmem::find(accept, wanted);
-    let Some(json) = position(b"application/json").or_else(|| position(b"+json")) else {
-        return false;
-    };
-    [&b"text/html"[..], b"text/plain"]
-        .iter()
-        .all(|other| position(other).is_none_or(|at| at > json))
-}
-
 /// The trace id in hex, as Jaeger's search takes it.
 pub fn trace_id(trace: &TraceContext) -> String {
     use std::fmt::Write as _;
@@ -161,7 +147,8 @@ mod tests {
     const ASKED: Asked<'_> = Asked {
         client: Version::Http11,
         keeps_client: false,
-        wants_json: false,
+        form: Form::Text,
+        hints: &[],
         is_head: false,
         trace: None,
         date: b"Mon, 23 Nov 2026 17:00:00 GMT",
@@ -188,13 +175,31 @@ mod tests {
     #[test]
     fn a_program_that_asks_for_json_gets_json() {
         let answer = text(&Asked {
-            wants_json: true,
+            form: Form::Json,
             ..ASKED
         });
         let body = answer.split("\r\n\r\n").nth(1).unwrap();
         let value: serde_json::Value = serde_json::from_str(body).unwrap();
-        assert_eq!(value["reason"], "no_route");
-        assert_eq!(value["status"], 404);
+        assert_eq!(value["error"]["reason"], "no_route");
+        assert_eq!(value["error"]["status"], 404);
+    }
+
+    #[test]
+    fn a_browser_gets_a_page_in_which_nothing_of_the_request_is_markup() {
+        let mut out = Vec::new();
+        let evil = Error::us(
+            Reason::NoRoute,
+            "no route takes a/<script>alert('1')</script>",
+        );
+        let asked = Asked {
+            form: Form::Html,
+            ..ASKED
+        };
+        error(&mut out, &evil, &asked);
+        let answer = String::from_utf8(out).unwrap();
+        assert!(answer.contains("Content-Security-Policy: default-src 'none'"));
+        assert!(answer.contains("<h1>404 no route</h1>") && !answer.contains("<script>"));
+        assert!(answer.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;"));
     }
 
     #[test]
@@ -211,13 +216,5 @@ mod tests {
         for reason in Reason::ALL {
             assert!(reason.status() == 499 || !write::reason_phrase(reason.status()).is_empty());
         }
-    }
-
-    #[test]
-    fn accept_decides_between_text_and_json() {
-        assert!(wants_json(b"application/json"));
-        assert!(wants_json(b"application/problem+json, */*"));
-        assert!(!wants_json(b"text/html,application/json"));
-        assert!(!wants_json(b"*/*"));
     }
 }

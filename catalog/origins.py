@@ -1,0 +1,95 @@
+"""Where each field of a route comes from: its own key, its service's policy, the mesh's settings, or what is built in.
+
+By the keys as they stand, with the functions that compile them; asks no node.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .keys import ROUTES
+from .language.rule import Split
+from .language.settings import TIMES
+from .language.written import to_document
+from .model import KvEntry, Problem
+from .policies.defaults import BUILT_IN, HEADERS, Origin, layers, origins
+from .policies.policies import Policies, decide_policies
+from .policies.settings import MeshSettings
+from .routes import Route, parse_route, to_resource
+
+_FIELDS = {resource: document for document, resource in TIMES.items()}
+"""A resource's name of a time, and the document's."""
+_IDLE = {"idle_timeout_ms": 60_000, "body_idle_timeout_ms": 30_000}
+"""What the proxy takes before the answer and in it, where nothing says otherwise (docs/boundary.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOrigin:
+    """A field by its name in documents, its value as people write it, and the key and index it comes from.
+
+    An empty key: it is built in. A value of None: there is none.
+    """
+
+    name: str
+    value: Any
+    key: str
+    index: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "field": self.name,
+            "value": self.value,
+            "from": {"key": self.key, "index": self.index} if self.key else "built in",
+        }
+
+
+def field_origins(
+    name: str, entries: tuple[KvEntry, ...]
+) -> tuple[FieldOrigin, ...] | Problem | None:
+    """Each field of a route; `entries` are all under mesh/, sorted. None: there is no such route."""
+    entry = next((one for one in entries if one.key == ROUTES + name), None)
+    if entry is None:
+        return None
+    route = parse_route(name, entry)
+    if isinstance(route, Problem):
+        return route
+    own = Origin(route.key, route.index)
+    told = [
+        FieldOrigin(field, value, own.key, own.index)
+        for field, value in to_document(route.rule).items()
+        if field not in TIMES and field not in ("retries", *HEADERS)
+    ]
+    if isinstance(route.rule.action, Split):
+        told += _sent_on(route, own, decide_policies(entries, Policies()))
+    return tuple(told)
+
+
+def time_text(value_ms: int) -> str:
+    """A time as people write it."""
+    return f"{value_ms}ms" if value_ms % 1000 else f"{value_ms // 1000}s"
+
+
+def _sent_on(route: Route, own: Origin, policies: Policies) -> list[FieldOrigin]:
+    beyond = layers(route.rule.services, policies.settings, policies.services)
+    told = []
+    for name, value, origin in origins(to_resource(route), own, beyond):
+        shown, source = value, origin
+        if name in _FIELDS and value is not None:
+            shown = time_text(value)
+        elif name == "idle_timeout_ms":
+            shown, source = _idle(policies)
+        elif name == "retries" and value is None:
+            shown = "up to 3 tries, where none can do a thing twice"
+        told.append(FieldOrigin(_FIELDS.get(name, name), shown, source.key, source.index))
+    return told
+
+
+def _idle(policies: Policies) -> tuple[str, Origin]:
+    """Without a time of its own, a route has the limits of the node."""
+    written = policies.settings
+    limits = (written.meaning if written else MeshSettings()).limits
+    before, within = (time_text(limits.get(name, usual)) for name, usual in _IDLE.items())
+    is_written = written is not None and any(name in limits for name in _IDLE)
+    origin = Origin(written.key, written.index) if written and is_written else BUILT_IN
+    return f"{before} before the answer, {within} in it", origin

@@ -1,0 +1,99 @@
+"""What people, scripts and accidents put under mesh/ that says nothing: a name each, the key, the value, a word of the answer."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+HUGE = 400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """`word` stands in what the nodes say of it."""
+
+    key: str
+    value: bytes
+    word: str
+
+
+def _random(seed: int, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+_ALIASES = b"a: &a [x,x,x,x,x,x,x,x]\n" + b"".join(
+    b"%c: &%c [%b]\n" % (98 + n, 98 + n, b",".join([b"*%c" % (97 + n)] * 8)) for n in range(9)
+)
+
+ROUTES: dict[str, tuple[bytes, str]] = {
+    "bytes": (_random(1, 3000), "UTF-8"),
+    "many-bytes": (_random(2, HUGE), ""),
+    "one-byte": (b"\xff", "UTF-8"),
+    "nul": (b"a.test/ -> shop\x00", "NUL"),
+    "escape": (b"a.test/ -> \x1b[31mshop", "control"),
+    "utf-16": ("a.test/ -> shop".encode("utf-16"), "UTF-16"),
+    "empty": (b"", "empty"),
+    "spaces": (b"   \n\t\n", "empty"),
+    "comment": (b"# later", ""),
+    "huge-line": (b"a.test/ -> shop " * (HUGE // 16), ""),
+    "huge-comment": (b"host: a.test\nservice: shop\n" + b"#" * HUGE, ""),
+    "stray-quote": (b"a.test/ -> 'shop", ""),
+    "backtick": (b"a.test/ -> `shop`", ""),
+    "shell": (b"$(cat /etc/passwd)", ""),
+    "no-arrow": (b"a.test/ shop", "->"),
+    "two-arrows": (b"a.test/ -> shop -> secret", ""),
+    "no-target": (b"a.test/ ->", ""),
+    "fat-arrow": (b"a.test/ => shop", ""),
+    "unknown-setting": (b"a.test/ -> shop tiemout=2s", "timeout"),
+    "unit": (b"a.test/ -> shop timeout=2", "unit"),
+    "time": (b"a.test/ -> shop timeout=soon", "time"),
+    "negative": (b"a.test/ -> shop retries=-1", "retries"),
+    "shares": (b"a.test/ -> shop 90%, secret 20%", "100"),
+    "url-target": (b"a.test/ -> http://10.0.0.1:80/", ""),
+    "port-in-host": (b"a.test:8080/ -> shop", "port"),
+    "host-of-umlauts": ("bücher.test/ -> shop".encode(), "ASCII"),
+    "host-too-long": (b"a" * 300 + b"/ -> shop", ""),
+    "dots": (b"a.test/../x -> shop", ""),
+    "tcp": (b"tcp :5432 -> shop", "not in this version"),
+    "mirror": (b"a.test/ -> shop mirror=secret", "not in this version"),
+    "json-cut": (b'{"host": "a.test", "service": ', ""),
+    "json-twice": (b'{"host": "a.test", "host": "b.test", "service": "shop"}', "twice"),
+    "json-list": (b'["a.test", "shop"]', ""),
+    "yaml-tabs": (b"host: a.test\n\tservice: shop", ""),
+    "yaml-tag": (b"host: !!python/object:os.system a\nservice: shop", "!"),
+    "yaml-aliases": (_ALIASES, ""),
+    "yaml-deep": (b"[" * 20_000, ""),
+    "yaml-two": (b"host: a.test\nservice: shop\n---\nhost: b.test\nservice: shop\n", ""),
+    "yaml-null": (b"host:\nservice: shop", "host"),
+    "regex": (b"host: a.test\npath: {regex: '('}\nservice: shop", ""),
+    "regex-bomb": (b"host: a.test\npath: {regex: '((a{1,1000}){1,1000}){1,1000}'}\nservice: shop", ""),
+    "other-document": (b"apiVersion: v1\nkind: Service\n", ""),
+    "html": (b"<html><body>502 Bad Gateway</body></html>", ""),
+}  # fmt: skip
+"""Values of routes."""
+
+OTHERS: dict[str, Garbage] = {
+    "service-field": Garbage("services/shop", b"tiemout: 2s", "timeout"),
+    "service-later": Garbage("services/shop", b"balance: least_request", "not in this version"),
+    "service-bytes": Garbage("services/secret", _random(3, 500), "UTF-8"),
+    "service-name": Garbage("services/my%20shop", b"timeout: 2s", "no service's name"),
+    "settings-list": Garbage("settings", b"- timeout\n- 2s", ""),
+    "settings-limit": Garbage("settings", b"limits: {head_bytes: 1}", "head_bytes"),
+    "settings-machine": Garbage("settings", b"edge_address: 0.0.0.0:80", "settings file"),
+    "upstreams-port": Garbage("upstreams/shop", b"port: http", "port"),
+    "upstreams-later": Garbage("upstreams/shop", b"15432: stock", "not in this version"),
+    "drain-words": Garbage("drain/x", b"please drain shop-1", "on"),
+    "drain-empty": Garbage("drain/x", b"", "empty"),
+    "confirm": Garbage("confirm", b"yes", "index"),
+    "later-folder": Garbage("middlewares/x", b"gzip: true", "not read by this version"),
+    "folder": Garbage("rotes/x", b"a.test/ -> shop", "mesh/routes/x"),
+    "name": Garbage("routes/my%20shop", b"a.test/ -> shop", "mesh/routes/my-shop"),
+    "no-folder": Garbage("shop", b"a.test/ -> shop", "mesh/routes/shop"),
+    "name-of-signs": Garbage("routes/%C3%BC%20(%C3%A9)", b"a.test/ -> shop", "route's name"),
+}
+"""Other keys, and keys no one reads."""
+
+ALL: dict[str, Garbage] = {
+    **{name: Garbage(f"routes/garbage/{name}", *one) for name, one in ROUTES.items()},
+    **OTHERS,
+}

@@ -1,0 +1,122 @@
+"""Policies on a real mesh: a service's and the mesh's times reach requests, with a route and without, and outlive the agent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.agents import until_status
+from tests.support import ConsulCluster, EchoServer, wait_until
+from tests.support.mesh import MeshNode, get
+
+pytestmark = pytest.mark.consul
+
+HOST = "shop.test"
+SLOW = "/?delay_ms=1500"
+
+
+async def test_a_service_s_policy_reaches_routes_and_calls(tmp_path: Path) -> None:
+    async with (
+        ConsulCluster(tmp_path / "consul", nodes=1) as consul,
+        EchoServer("shop-1", tmp_path) as server,
+        MeshNode(consul, "node-1", tmp_path, is_edge=True, settings={"CALLERS": "port"}) as node,
+    ):
+        shop = {"Name": "shop", "ID": "shop-1", "Port": server.port, "Address": server.address}
+        await consul.register(shop)
+        await consul.put("mesh/routes/shop", f"{HOST}/ -> shop")
+        await node.serves(HOST)
+        outbound = f"http://{await node.outbound('shop')}"
+
+        async def slow() -> tuple[int, int]:
+            """What a slow request gets at the edge by the route, and a slow call without one."""
+            called = await get(outbound + SLOW, host="shop.mesh")
+            return (await node.request(HOST, SLOW))[0], called[0]
+
+        async def until_slow(*wanted: int) -> None:
+            async def is_so() -> bool:
+                return await slow() == wanted
+
+            await wait_until(is_so, 60, what=f"slow requests get {wanted}")
+
+        await until_slow(200, 200)
+        told = await node.cli("kv", "put", "mesh/settings", "timeout: 300ms")
+        assert "accepted by 1 of 1 node" in told.stdout
+        await until_slow(504, 504)
+        await node.cli("kv", "put", "mesh/services/shop", "timeout: 20s")
+        await until_slow(200, 200)
+        await consul.put("mesh/routes/shop", f"{HOST}/ -> shop timeout=300ms")
+        await until_slow(504, 200)
+        shown = json.loads((await node.cli("routes", "show", "shop", "--origin", "--json")).stdout)
+        (timeout,) = [one for one in shown["fields"] if one["field"] == "timeout"]
+        assert (timeout["value"], timeout["from"]["key"]) == ("300ms", "mesh/routes/shop")
+
+        # A bad policy is refused with its place, and its last good form goes on, over a restart too.
+        refused = await node.cli("kv", "put", "mesh/services/shop", "tiemout: 3s", check=False)
+        assert refused.code == 1
+        assert 'did you mean "timeout"' in refused.stdout
+        await consul.put("mesh/routes/shop", f"{HOST}/ -> shop")
+        await until_slow(200, 200)
+        node.agent.kill()
+        await node.start()
+        await until_status(node, lambda now: now["is_complete"] and now["problems"])
+        await until_slow(200, 200)
+        assert (await node.request(HOST))[0] == 200
+
+        await consul.put("mesh/settings", "limits: {head_bytes: 2048}")
+        headers = {"x-long": "a" * 4096}
+        await wait_until(lambda: _is(431, node, headers), 60, what="a head of 4 KiB is refused")
+
+
+EVERYTHING = {
+    "mesh/settings": """
+timeout: 60m
+timeout_head: 1ms
+timeout_idle: 30s
+retries: {attempts: 10, on: [connect, reset, timeout, 5xx, 404], per_try_timeout: 1s,
+          backoff: {base: 1ms, max: 60m}, budget: {percent: 1000, per_second: 100000}, non_idempotent: true}
+request_headers: {remove: [x-a], set: {x-b: b}, add: {x-c: [c, d]}}
+response_headers: {remove: [server], set: {x-b: b}, add: {x-c: [c, d]}}
+trusted_clients: [10.0.0.0/8, 192.168.1.7, "::1", "fd00::/8"]
+strict_paths: true
+limits: {head_bytes: 65536, headers: 256, head_timeout: 60m, idle_timeout: 1ms, body_idle_timeout: 60m,
+         connect_timeout: 60m, connections: 1000000, pool_idle_per_endpoint: 0, pool_idle_timeout: 1ms}
+""",
+    "mesh/services/shop": """
+{"protocol": "http", "balance": "weighted_round_robin", "health": "consul", "mtls": "permissive", "warning": "out",
+ "timeout": "10s", "timeout_head": "5s", "timeout_idle": "5s", "retries": 0,
+ "request_headers": {"set": {"x-b": "shop"}}, "response_headers": {"set": {"x-b": "shop"}}}
+""",
+    "mesh/upstreams/shop": "{port: 15999}",
+    "mesh/drain/other": "instance: nobody\nnode: node-9\nservice: shop\nfor: 60m",
+}
+
+
+async def test_a_proxy_takes_every_field_there_is(tmp_path: Path) -> None:
+    async with (
+        ConsulCluster(tmp_path / "consul", nodes=1) as consul,
+        EchoServer("shop-1", tmp_path) as server,
+        MeshNode(consul, "node-1", tmp_path, is_edge=True, settings={"CALLERS": "port"}) as node,
+    ):
+        shop = {"Name": "shop", "ID": "shop-1", "Port": server.port, "Address": server.address}
+        await consul.register(shop)
+        await consul.put("mesh/routes/shop", f"{HOST}/ -> shop")
+        for key, value in EVERYTHING.items():
+            told = await node.cli("kv", "put", key, value, check=False)
+            assert "accepted by 1 of 1 node" in told.stdout, told
+        await node.serves(HOST)
+        _, headers, body = await node.request(HOST, headers={"x-a": "mine"})
+        assert headers["x-b"] == "shop"
+        sent = [tuple(one) for one in json.loads(body)["headers"]]
+        told_names = {name.lower() for name, _ in sent}
+        assert "x-a" not in told_names
+        assert [value for name, value in sent if name.lower() == "x-b"] == ["shop"]
+        assert [value for name, value in sent if name.lower() == "x-c"] == ["c", "d"]
+        assert (await node.outbound("shop")).endswith(":15999")
+        status = await until_status(node, lambda now: now["is_ready"])
+        assert status["problems"] == []
+
+
+async def _is(status: int, node: MeshNode, headers: dict[str, str]) -> bool:
+    return (await node.request(HOST, headers=headers))[0] == status

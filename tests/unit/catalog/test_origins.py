@@ -1,0 +1,58 @@
+"""Each field of a route says where it comes from: the route, a service, the settings, or what is built in."""
+
+from __future__ import annotations
+
+from catalog import FieldOrigin, Problem, field_origins
+from tests.support.catalog import keys
+
+
+def origins(**values: str) -> list[tuple[str, object, str, int]]:
+    written = {key.replace("__", "/"): value for key, value in values.items()}
+    found = field_origins("a", keys(dict(written)))
+    assert isinstance(found, tuple)
+    return [(one.name, one.value, one.key, one.index) for one in found]
+
+
+def test_each_field_names_the_nearest_that_says_it() -> None:
+    assert origins(
+        routes__a="a/x -> cart retries=2",
+        services__cart="timeout: 2s\nretries: 1\nrequest_headers: {set: {x-a: b}}",
+        settings="timeout: 30s\ntimeout_head: 500ms\nlimits: {idle_timeout: 90s}",
+    ) == [
+        ("host", "a", "mesh/routes/a", 100),
+        ("path", "/x", "mesh/routes/a", 100),
+        ("service", "cart", "mesh/routes/a", 100),
+        ("timeout", "2s", "mesh/services/cart", 101),
+        ("timeout_head", "500ms", "mesh/settings", 102),
+        ("timeout_idle", "90s before the answer, 30s in it", "mesh/settings", 102),
+        ("retries", {"attempts": 2}, "mesh/routes/a", 100),
+        ("request_headers.x-a", [["set", "b"]], "mesh/services/cart", 101),
+    ]
+
+
+def test_what_nobody_says_is_built_in() -> None:
+    assert origins(routes__a="a/ -> cart")[3:] == [
+        ("timeout", None, "", 0),
+        ("timeout_head", None, "", 0),
+        ("timeout_idle", "60s before the answer, 30s in it", "", 0),
+        ("retries", "up to 3 tries, where none can do a thing twice", "", 0),
+    ]
+
+
+def test_what_the_mesh_answers_itself_is_sent_on_by_nothing() -> None:
+    found = origins(routes__a="a/ -> redirect 301 /x/", settings="timeout: 30s")
+    assert [name for name, *_ in found] == ["host", "path", "redirect"]
+
+
+def test_a_field_is_told_to_programs_with_its_key() -> None:
+    assert FieldOrigin("timeout", "2s", "mesh/settings", 7).to_json() == {
+        "field": "timeout",
+        "value": "2s",
+        "from": {"key": "mesh/settings", "index": 7},
+    }
+    assert FieldOrigin("timeout", None, "", 0).to_json()["from"] == "built in"
+
+
+def test_a_route_that_is_not_there_or_bad_has_no_fields() -> None:
+    assert field_origins("b", keys({"routes/a": "a/ -> cart"})) is None
+    assert isinstance(field_origins("a", keys({"routes/a": "nonsense"})), Problem)

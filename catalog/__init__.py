@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from .history_log import History, Past, history_of
     from .history_writer import HistoryWriter, Pen, Surroundings
+    from .intentions import deciding_rule
     from .keys import CONFIRM, key_problem, keys_digest, route_name
     from .language.rule import Redirect, Rule, Split
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
@@ -155,6 +156,7 @@ __all__ = [
     "change_to_json",
     "compile_snapshot",
     "decide_policies",
+    "deciding_rule",
     "delta",
     "did_you_mean",
     "digest_of",
@@ -293,6 +295,7 @@ _FILES = {
     "drain_problem": "drain_progress",
     "drain_states": "drain_progress",
     "Policies": "policies.policies",
+    "deciding_rule": "intentions",
     "decide_policies": "policies.policies",
     "load_policies": "policies.saved",
     "policies_to_json": "policies.saved",

@@ -85,6 +85,11 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     "trace": (
         Example("meshnode trace last", "the last request as a tree"),
     ),
+    "explain": (
+        Example("meshnode explain http://shop.example/cart", "a stranger's request at the edge"),
+        Example("meshnode explain -X POST -H 'x-beta: 1' --as web http://shop.mesh/", "a call of the service web"),
+        Example("meshnode explain last", "what would become of the last traced request today"),
+    ),
     "acl": (
         Example("meshnode acl policy --node node-2 --service shop", "for consul acl policy create -rules -"),
     ),

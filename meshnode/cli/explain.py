@@ -82,7 +82,7 @@ def explain(
     document = run(_ask(settings, question))
     answer = document["answers"][0]
     if asked.as_json:
-        say_json({**_past_json(past), "request": question.to_json(), "node": document["node"],
+        say_json({**_past_json(past), "asked": question.to_json(), "node": document["node"],
                   "generation": document["generation"], **answer})  # fmt: skip
         return
     if past is not None:

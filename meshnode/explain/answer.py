@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalog import Instance, KvEntry, Problem, UnhealthyCheck, route_name
+from catalog import (
+    Instance,
+    Intentions,
+    KvEntry,
+    Problem,
+    UnhealthyCheck,
+    deciding_rule,
+    route_name,
+)
 
 from .instances import Since, views
 
@@ -25,6 +33,8 @@ class Known:
     checks: tuple[UnhealthyCheck, ...] = ()
     since: Since = field(default_factory=dict)
     listeners: Mapping[str, str] = field(default_factory=dict)
+    intentions: tuple[Intentions, ...] = ()
+    intention_default: str = "deny"
 
 
 def explained(
@@ -47,10 +57,32 @@ def _answer(question: Mapping[str, Any], answer: Mapping[str, Any], known: Known
         name = str(question["source"])
     return {
         **answer,
+        **_decided(question, answer, known),
         "listener": {"name": name, "address": known.listeners.get(name)},
         "refused": _refused(answer, known),
         "instances": _instances(answer, known),
     }
+
+
+def _decided(
+    question: Mapping[str, Any], answer: Mapping[str, Any], known: Known
+) -> dict[str, Any]:
+    """What the other node will decide, where this one's proxy is not told the intentions of the service."""
+    intention, service = answer.get("intention"), str(answer.get("destination"))
+    if intention is None or intention.get("is_allowed") is not None:
+        return {}
+    source = str(question.get("source") or "edge")
+    rule = deciding_rule(source, service, known.intentions)
+    action = known.intention_default if rule is None else rule["action"]
+    name = None if rule is None else rule["name"]
+    sentence = f"no intention names them, and the default is {action}" if rule is None else ""
+    told = {**intention, "is_allowed": action == "allow", "name": name, "sentence": sentence}
+    if action == "allow" or answer.get("answer") is not None:
+        return {"intention": told}
+    why = f"intention {name}" if name else f"the default is {action}"
+    message = f"{intention.get('decided_by')} refuses {source} => {service}: {why}"
+    refusal = {"status": 403, "reason": "intention_denied", "message": message}
+    return {"intention": told, "answer": refusal}
 
 
 def _instances(answer: Mapping[str, Any], known: Known) -> list[dict[str, Any]]:

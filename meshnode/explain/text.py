@@ -52,7 +52,7 @@ def _listener(question: Question, answer: Answer) -> Iterator[str]:
 
 def _route(answer: Answer) -> Iterator[str]:
     route, considered = answer.get("route"), answer.get("considered") or []
-    others = int(answer.get("routes") or 0)
+    others = int(answer.get("routes") or 0) - (route is not None)
     if route is None and not others and not answer["refused"]:
         return
     if route is None:
@@ -153,11 +153,10 @@ def _intention(question: Question, answer: Answer) -> Iterator[str]:
     if intention is None:
         return
     verdict = "allow" if intention["is_allowed"] else "deny"
-    name = f"intention {intention['name']}" if intention.get("name") else "no intention names them"
-    told = f"   {intention['sentence']}" if intention.get("sentence") else ""
-    yield _step(
-        "intention", f"{question.caller} => {answer['destination']}   {verdict} ({name}){told}"
-    )
+    named = f"intention {intention['name']}" if intention.get("name") else intention["sentence"]
+    where = f", by {intention['decided_by']}" if intention.get("decided_by") else ""
+    pair = f"{question.caller} => {answer['destination']}"
+    yield _step("intention", f"{pair}   {verdict}{where} ({named})")
 
 
 def _result(answer: Answer) -> Iterator[str]:

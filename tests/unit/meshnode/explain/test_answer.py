@@ -1,8 +1,9 @@
 """What the agent puts beside the proxy's answer, and how it reads."""
 
+from dataclasses import replace
 from typing import Any
 
-from catalog import Instance, KvEntry, Problem, UnhealthyCheck
+from catalog import Instance, Intentions, IntentionSource, KvEntry, Problem, UnhealthyCheck
 from meshnode.agent.unwell import Unwell
 from meshnode.explain import Known, explained, lines, question_of_words
 
@@ -16,7 +17,7 @@ ANSWER: dict[str, Any] = {
         {"name": "front", "key": "mesh/routes/front", "index": 7, "pattern": "shop.example/",
          "code": "outranked", "sentence": "shorter prefix"},
     ],
-    "routes": 3,
+    "routes": 4,
     "normal": {"host": "shop.example", "path": "/cart/7"},
     "request": {
         "line": "GET /7 HTTP/1.1",
@@ -70,6 +71,23 @@ def whole(answer: dict[str, Any] = ANSWER, known: Known = KNOWN) -> dict[str, An
     return found
 
 
+def test_what_another_node_decides_is_filled_in() -> None:
+    unknown = {
+        **ANSWER["intention"],
+        "name": None,
+        "is_allowed": None,
+        "sentence": "node-3 decides",
+    }
+    answer = {**ANSWER, "intention": unknown}
+    denied = whole(answer)
+    assert denied["intention"]["is_allowed"] is False
+    assert denied["answer"]["reason"] == "intention_denied"
+    rules = (Intentions("cart", (IntentionSource("*", "allow", precedence=8),), 5),)
+    allowed = whole(answer, replace(KNOWN, intentions=rules))
+    assert (allowed["intention"]["is_allowed"], allowed["answer"]) == (True, None)
+    assert allowed["intention"]["name"] == "* => cart"
+
+
 def test_each_instance_is_in_or_out_with_its_reason() -> None:
     told = {one["id"]: (one["is_usable"], one["sentence"]) for one in whole()["instances"]}
     assert told == {
@@ -98,7 +116,7 @@ def test_the_text_has_every_step() -> None:
         "cluster    cart   3 instances, 1 usable",
         'out: check "http /health" critical since ',
         '("timeout")',
-        "intention  edge => cart   allow (intention * => cart)",
+        "intention  edge => cart   allow, by node-3 (intention * => cart)",
         "answer     cart answers",
     ):
         assert part in told, part

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SnapshotFileError,
     )
     from .facts import AgentSelf, SessionInfo
+    from .forms import Form, Refusal
     from .history import (
         HISTORY_PREFIX,
         KeyChange,
@@ -33,10 +34,13 @@ if TYPE_CHECKING:
     from .intentions import deciding_rule
     from .keys import CONFIRM, key_problem, keys_digest, route_name
     from .language.rule import Redirect, Rule, Split
+    from .language.targets import service_of
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
     from .origins import FieldOrigin, field_origins, time_text
+    from .policies.expectations import Expectation, RouteTest
     from .policies.policies import Policies, decide_policies
+    from .policies.read import Written
     from .policies.saved import load_policies, policies_to_json
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
@@ -99,7 +103,9 @@ __all__ = [
     "DefaultIntentionUpdate",
     "DrainState",
     "Draining",
+    "Expectation",
     "FieldOrigin",
+    "Form",
     "History",
     "HistoryWriter",
     "Instance",
@@ -125,6 +131,7 @@ __all__ = [
     "Policies",
     "Problem",
     "Redirect",
+    "Refusal",
     "Registration",
     "Resource",
     "Resources",
@@ -132,6 +139,7 @@ __all__ = [
     "RestoreRefused",
     "Revision",
     "Route",
+    "RouteTest",
     "Rule",
     "SchemaKind",
     "ServicesUpdate",
@@ -153,6 +161,7 @@ __all__ = [
     "Value",
     "Verdict",
     "Watches",
+    "Written",
     "change_to_json",
     "compile_snapshot",
     "decide_policies",
@@ -182,6 +191,7 @@ __all__ = [
     "route_name",
     "save_snapshot",
     "schema_of",
+    "service_of",
     "snapshot_from_document",
     "time_text",
     "to_resource",
@@ -191,6 +201,12 @@ __all__ = [
 
 # Each name is loaded from its file when somebody first asks for it, so that a command starts with what it needs alone.
 _FILES = {
+    "Expectation": "policies.expectations",
+    "Form": "forms",
+    "Refusal": "forms",
+    "RouteTest": "policies.expectations",
+    "Written": "policies.read",
+    "service_of": "language.targets",
     "AgentSelf": "facts",
     "CONFIRM": "keys",
     "CatalogError": "errors",

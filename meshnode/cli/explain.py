@@ -11,8 +11,7 @@ import typer
 from ..admin import AdminClient
 from ..config import Settings
 from ..errors import UsageError
-from ..explain import Question, lines, question_of_trace, question_of_words
-from ..explain.past import UNKNOWN, Past
+from ..explain import UNKNOWN, Past, Question, lines, question_of_trace, question_of_words
 from .options import Asked, with_consul
 from .output import console, escaped, say, say_json
 from .reach import run

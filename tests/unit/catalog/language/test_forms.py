@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import orjson
-from hypothesis import given
+from hypothesis import example, given
 
 from catalog.language.document import parse_document
 from catalog.language.line import parse_line
@@ -13,7 +13,10 @@ from catalog.language.written import to_document
 from catalog.routes import is_document
 from tests.support.rules import line_rules, rules, to_line
 
+_EQUALS_SIGN_IN_QUOTES = parse_line('*/ when header.a="=", header.b -> cart')
 
+
+@example(_EQUALS_SIGN_IN_QUOTES)
 @given(line_rules())
 def test_a_line_and_its_document_are_the_same_rule(rule: Rule) -> None:
     line = to_line(rule)

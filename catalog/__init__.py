@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .alone import Alone, entered_intentions, state_alone
     from .backoff import Interruption, persist
     from .client import ConsulClient
     from .clusters import ClearEndpoint
@@ -88,6 +89,7 @@ __all__ = [
     "SCHEMA_KINDS",
     "STATUS_PREFIX",
     "AgentSelf",
+    "Alone",
     "CatalogError",
     "Change",
     "Changed",
@@ -171,6 +173,7 @@ __all__ = [
     "digest_of",
     "drain_problem",
     "drain_states",
+    "entered_intentions",
     "field_origins",
     "full",
     "history_of",
@@ -193,6 +196,7 @@ __all__ = [
     "schema_of",
     "service_of",
     "snapshot_from_document",
+    "state_alone",
     "time_text",
     "to_resource",
     "undoing",
@@ -201,12 +205,15 @@ __all__ = [
 
 # Each name is loaded from its file when somebody first asks for it, so that a command starts with what it needs alone.
 _FILES = {
+    "Alone": "alone",
     "Expectation": "policies.expectations",
     "Form": "forms",
     "Refusal": "forms",
     "RouteTest": "policies.expectations",
     "Written": "policies.read",
+    "entered_intentions": "alone",
     "service_of": "language.targets",
+    "state_alone": "alone",
     "AgentSelf": "facts",
     "CONFIRM": "keys",
     "CatalogError": "errors",

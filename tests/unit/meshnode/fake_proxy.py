@@ -2,6 +2,9 @@
 
 `fake_proxy.py --control PATH`. Refuses a route whose host is `refused.test`, and the whole table where one is `broken.test`. A route named `spans` with host `N.test`
 makes it answer one batch of N bytes. Its listeners open when the identity they name is there.
+
+By its environment it speaks another protocol (FAKE_PROTOCOL), dies at once (FAKE_DIES) or as soon as it should say what it is
+(FAKE_DIES_ASKED), or refuses to say it (FAKE_REFUSES).
 """
 
 from __future__ import annotations
@@ -46,6 +49,10 @@ class FakeProxy:
         return app
 
     async def version(self, _: web.Request) -> web.Response:
+        if os.environ.get("FAKE_DIES_ASKED"):
+            os._exit(9)
+        if os.environ.get("FAKE_REFUSES"):
+            return web.json_response({"error": "no such path"}, status=404)
         return web.json_response(
             {
                 "protocol": PROTOCOL,

@@ -41,7 +41,7 @@ async def load(address: str, *, connections: int, seconds: int) -> Load:
 
 def parse_quantile(output: str, percent: int) -> float:
     """A line of wrk's latency distribution, in µs."""
-    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)$", output, re.MULTILINE)
+    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m) *$", output, re.MULTILINE)
     if found is None:
         raise LoadError(f"wrk shows no {percent}% line:\n{output}")
     return float(found[1]) * _MICROSECONDS[found[2]]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from .history_log import History, Past, history_of
     from .history_writer import HistoryWriter, Pen, Surroundings
+    from .intentions import deciding_rule
     from .keys import CONFIRM, key_problem, keys_digest, route_name
     from .language.rule import Redirect, Rule, Split
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .restoring import Restore, RestoreRefused, operations, rolling_back, undoing
     from .rights import policy_line
     from .routes import Route, parse_route, to_resource
+    from .schema import SCHEMA_KINDS, SchemaKind, schema_of
     from .sessions import SessionKeeper
     from .snapshot import (
         Snapshot,
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIRM",
     "HISTORY_PREFIX",
+    "SCHEMA_KINDS",
     "STATUS_PREFIX",
     "AgentSelf",
     "CatalogError",
@@ -130,6 +133,7 @@ __all__ = [
     "Revision",
     "Route",
     "Rule",
+    "SchemaKind",
     "ServicesUpdate",
     "SessionInfo",
     "SessionKeeper",
@@ -152,6 +156,7 @@ __all__ = [
     "change_to_json",
     "compile_snapshot",
     "decide_policies",
+    "deciding_rule",
     "delta",
     "did_you_mean",
     "digest_of",
@@ -176,6 +181,7 @@ __all__ = [
     "rolling_back",
     "route_name",
     "save_snapshot",
+    "schema_of",
     "snapshot_from_document",
     "time_text",
     "to_resource",
@@ -234,7 +240,9 @@ _FILES = {
     "Revision": "history",
     "Route": "routes",
     "Rule": "language.rule",
+    "SCHEMA_KINDS": "schema",
     "STATUS_PREFIX": "status",
+    "SchemaKind": "schema",
     "ServicesUpdate": "update",
     "SessionInfo": "facts",
     "SessionKeeper": "sessions",
@@ -276,6 +284,7 @@ _FILES = {
     "rolling_back": "restoring",
     "route_name": "keys",
     "save_snapshot": "snapshot",
+    "schema_of": "schema",
     "snapshot_from_document": "snapshot",
     "time_text": "origins",
     "to_resource": "routes",
@@ -286,6 +295,7 @@ _FILES = {
     "drain_problem": "drain_progress",
     "drain_states": "drain_progress",
     "Policies": "policies.policies",
+    "deciding_rule": "intentions",
     "decide_policies": "policies.policies",
     "load_policies": "policies.saved",
     "policies_to_json": "policies.saved",

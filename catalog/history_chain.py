@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .history import KeyChange, Revision, Value
+from .middle import middle
 from .model import KvEntry
 
 Recorded = Mapping[str, tuple[int, Value | None]]
@@ -22,20 +23,21 @@ class Look:
 
 
 def look(
-    before: Mapping[str, KvEntry], after: Mapping[str, KvEntry], *, consul_index: int, now_ms: int
+    before: tuple[KvEntry, ...], after: tuple[KvEntry, ...], *, consul_index: int, now_ms: int
 ) -> Look | None:
-    """The difference of two readings, None where there is none. Folder marks, which people's tools make, are none.
+    """The difference of two readings sorted by key, None where there is none. Folder marks, which people's tools make, are none.
 
-    A put of the same value changes no index and is not seen; what is unchanged is the same object in both.
+    A put of the same value changes no index and is not seen. Costs what changed, and a comparison of two lists.
     """
+    found = middle(before, after)
+    old = {entry.key: entry for entry in before[found.start : found.old_end]}
+    new = {entry.key: entry for entry in after[found.start : found.new_end]}
     pairs: list[tuple[KvEntry | None, KvEntry | None]] = [
-        (old, entry)
-        for key, entry in after.items()
-        if (old := before.get(key)) is not entry and (old is None or _differs(old, entry))
+        (old.get(key), entry) for key, entry in new.items() if old.get(key) != entry
     ]
-    pairs += [(entry, None) for key, entry in before.items() if key not in after]
-    found = tuple(pair for pair in pairs if not _key(pair).endswith("/"))
-    return Look(consul_index, now_ms, found) if found else None
+    pairs += [(entry, None) for key, entry in old.items() if key not in new]
+    chosen = tuple(pair for pair in pairs if not _key(pair).endswith("/"))
+    return Look(consul_index, now_ms, chosen) if chosen else None
 
 
 def missing(seen: Look, recorded: Recorded) -> tuple[KeyChange, ...]:
@@ -108,10 +110,6 @@ def _on_top(entry: KvEntry, last: tuple[int, Value | None] | None) -> KeyChange:
         return KeyChange(entry.key, entry.modify_index, last[1], new)
     is_made = entry.create_index == entry.modify_index
     return KeyChange(entry.key, entry.modify_index, None, new, is_old_known=is_made)
-
-
-def _differs(old: KvEntry, new: KvEntry) -> bool:
-    return (old.modify_index, old.value) != (new.modify_index, new.value)
 
 
 def _key(pair: tuple[KvEntry | None, KvEntry | None]) -> str:

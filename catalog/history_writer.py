@@ -118,7 +118,7 @@ class HistoryWriter:
         self._jitter = jitter
         self._wanted = asyncio.Event()
         self._readings: deque[tuple[KvUpdate, int]] = deque(maxlen=MOST_READINGS)
-        self._entries: dict[str, KvEntry] | None = None
+        self._entries: tuple[KvEntry, ...] | None = None
         """What stood there by the last reading that was compared."""
         self._consul_index = 0
         self._looks: deque[Look] = deque(maxlen=MOST_LOOKS)
@@ -181,12 +181,13 @@ class HistoryWriter:
                 # Consul was restored, and history with it.
                 self._recorded = None
                 self._looks.clear()
-            after = {entry.key: entry for entry in update.entries}
             if self._entries is not None:
-                found = look(self._entries, after, consul_index=update.consul_index, now_ms=now_ms)
+                found = look(
+                    self._entries, update.entries, consul_index=update.consul_index, now_ms=now_ms
+                )
                 if found is not None:
                     self._looks.append(found)
-            self._entries, self._consul_index = after, update.consul_index
+            self._entries, self._consul_index = update.entries, update.consul_index
 
     def _forget(self) -> None:
         """What the writer, another node, will have written by now."""
@@ -240,10 +241,8 @@ class HistoryWriter:
 
     async def _catch_up(self, pen: Pen) -> None:
         """What changed while nobody wrote."""
-        entries, index = self._entries or {}, self._consul_index
-        found = catch_up(
-            entries.values(), self._recorded or {}, consul_index=index, most=MOST_CAUGHT_UP
-        )
+        entries, index = self._entries or (), self._consul_index
+        found = catch_up(entries, self._recorded or {}, consul_index=index, most=MOST_CAUGHT_UP)
         now_ms = self._around.unix_ms()
         await self._record(found, Look(index, now_ms, ()), pen, has_effect=False)
 

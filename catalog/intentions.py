@@ -42,6 +42,17 @@ def rules_of(destination: str, intentions: tuple[Intentions, ...]) -> Resource:
     return {"destination": destination, "rules": rules}
 
 
+def deciding_rule(
+    source: str, destination: str, intentions: tuple[Intentions, ...]
+) -> dict[str, Any] | None:
+    """The rule that decides on a call, as the destination's node will; None: the default does.
+
+    For people who ask elsewhere: no call is let through by it.
+    """
+    rules: list[dict[str, Any]] = rules_of(destination, intentions)["rules"]
+    return next((rule for rule in rules if rule["source"] in (source, ANY)), None)
+
+
 def called_by(sources: frozenset[str], intentions: tuple[Intentions, ...]) -> frozenset[str]:
     """The destinations that an intention lets one of these services call."""
     return frozenset(

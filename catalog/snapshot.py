@@ -45,8 +45,7 @@ def full(snapshot: Snapshot) -> bytes:
             "generation": snapshot.generation,
             "digest": snapshot.digest,
             "resources": snapshot.resources,
-        },
-        option=orjson.OPT_SORT_KEYS,
+        }
     )
 
 

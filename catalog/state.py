@@ -68,6 +68,24 @@ class State:
         )
         return cls(keys=Keys(tuple(sorted((*routes, *policies), key=lambda entry: entry.key))))
 
+    @property
+    def meaning(self) -> tuple[object, ...]:
+        """All of it that a compiler reads: where this is equal, compiling gives the same.
+
+        Not in it: the indexes of answers, and checks that made no instance's status another.
+        """
+        keys = self.keys
+        return (
+            (keys.entries, keys.hold, keys.aside, keys.aside and keys.consul_index),
+            self.services,
+            self.mesh,
+            self.intentions,
+            self.sweeps.keys(),
+            self.instances,
+            self.local_services,
+            self.default_intention,
+        )
+
     def apply(self, update: Update) -> State:
         """The state after an update; the same object when the update says nothing new."""
         match update:

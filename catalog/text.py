@@ -36,10 +36,10 @@ class Token:
     length: int
 
     def part(self, start: int, length: int | None = None) -> Token:
-        """The piece from character `start`; the whole token where the source has it in other characters."""
-        if self.length != len(self.text):
-            return self
+        """The piece from character `start`; at the whole token's place where the source has it in other characters."""
         text = self.text[start:] if length is None else self.text[start : start + length]
+        if self.length != len(self.text):
+            return Token(text, self.line, self.column, self.length)
         return Token(text, self.line, self.column + start, len(text))
 
 

@@ -28,6 +28,8 @@ _HOST = re.compile(r"(?:\*\.)?[a-z0-9_]+(?:-+[a-z0-9_]+)*(?:\.[a-z0-9_]+(?:-+[a-
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
 _SERVICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _DURATION = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?([A-Za-zµ]*)")
+TIME_PATTERN = "^[0-9]{1,9}(\\.[0-9]{1,3})?(ms|s|m)$"
+"""What a time looks like, for the published schema."""
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000}
 
 

@@ -55,14 +55,34 @@ def parse_document(text: str) -> Rule:
         check_answers_itself(action, forwarding)
     if forwarding:
         fields |= _forwarding(root, settings)
+    _refuse_empty(root)
     return Rule(action=action, **taken, **fields)
 
 
-def _refuse_nothing(root: Mapping) -> None:
+def _refuse_nothing(node: Node) -> None:
     """A field with nothing behind it is a slip, never an order."""
-    for name, node in root.items.items():
-        if isinstance(node, Scalar) and node.value is None:
-            raise Mistake(f"the field {quote(name)} has no value", root.names[name])
+    if isinstance(node, Sequence):
+        for item in node.items:
+            if isinstance(item, Scalar) and item.value is None:
+                raise Mistake("the list has nothing here", item.at)
+            _refuse_nothing(item)
+    elif isinstance(node, Mapping):
+        for name, item in node.items.items():
+            if isinstance(item, Scalar) and item.value is None:
+                raise Mistake(f"the field {quote(name)} has no value", node.names[name])
+            _refuse_nothing(item)
+
+
+def _refuse_empty(node: Node) -> None:
+    """A list with nothing in it would say that anything goes."""
+    if isinstance(node, Sequence):
+        if not node.items:
+            raise Mistake("this list is empty; leave the field away for none", node.at)
+        for item in node.items:
+            _refuse_empty(item)
+    elif isinstance(node, Mapping):
+        for item in node.items.values():
+            _refuse_empty(item)
 
 
 def _match(root: Mapping) -> dict[str, Any]:
@@ -133,7 +153,6 @@ def _take_when(node: Node, conditions: Conditions) -> None:
 
 
 def _take_fields(item: Mapping, conditions: Conditions) -> None:
-    _refuse_nothing(item)
     subjects = [name for name in (*PLACES, "client", "from") if name in item.items]
     if len(subjects) != 1:
         sentence = "a condition is about one of header, query, cookie, client and from"
@@ -182,7 +201,6 @@ def _action(root: Mapping) -> Action:
     if name == "service":
         return Split(((targets.target(node.at), 1),))
     if isinstance(node, Mapping):
-        _refuse_nothing(node)
         return _redirect(node) if name == "redirect" else _answer(node)
     assert isinstance(node, Sequence)
     if not node.items:

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from ..values import HOSTS_MAX, TIME_PATTERN
 from .actions import REDIRECT_STATUSES
+from .conditions import PLACES
 from .rule import RedirectPath
 from .settings import ATTEMPTS_MAX, PRIORITY_MAX
+from .targets import SPLIT_MAX_PARTS
 
 
 def _number_as_text(value: Any) -> Any:
@@ -33,16 +36,22 @@ def _shape(value: Any) -> str:
     return "fields" if isinstance(value, dict) else "word"
 
 
-Text = Annotated[str, BeforeValidator(_number_as_text, json_schema_input_type=str | int)]
-"""Text; a number in YAML without quotes is the text it looks like (`timeout: 2` then lacks its unit)."""
+Text = Annotated[str, BeforeValidator(_number_as_text, json_schema_input_type=str | float)]
+"""Text; a number in YAML without quotes is the text it looks like (`service: 7`)."""
 
-Texts = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
+_Listed = Annotated[list[Text], Field(min_length=1)]
+Texts = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | _Listed)]
 """One text or several."""
 
+_TIME_SCHEMA = {"pattern": TIME_PATTERN, "examples": ["250ms", "2s", "1m"]}
 Time = Annotated[
-    Text,
-    Field(json_schema_extra={"examples": ["250ms", "2s", "1m"]}),
+    str,
+    BeforeValidator(
+        _number_as_text,
+        json_schema_input_type=Annotated[str, Field(json_schema_extra=_TIME_SCHEMA)],
+    ),
 ]
+"""A time with its unit; a bare number gets this far, to be told that it lacks one."""
 
 FieldsByName = dict[str, Texts]
 """Header fields by name, each with one value or several."""
@@ -56,8 +65,14 @@ class Fields(BaseModel):
     )
 
 
+_HOSTS_SCHEMA = {"minItems": 1, "maxItems": HOSTS_MAX}
+_SPLIT_SCHEMA = {"minItems": 1, "maxItems": SPLIT_MAX_PARTS}
+
+
 class PathFields(Fields):
     """One of them: a prefix by whole segments, an exact path, a glob or a regex on the whole path."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     prefix: Text | None = None
     exact: Text | None = None
@@ -69,6 +84,10 @@ class PathFields(Fields):
 
 class ConditionFields(Fields):
     """One condition: a header, query parameter or cookie and how it compares (none: it is there), or who asks."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": [name]} for name in (*PLACES, "client", "from")]}
+    )
 
     header: Text | None = None
     query: Text | None = None
@@ -176,7 +195,7 @@ class RouteFields(Fields):
 
     host: Text | None = None
     """A name, `*.` and a name, or `*`."""
-    hosts: list[Text] | None = None
+    hosts: Annotated[list[Text], Field(json_schema_extra=_HOSTS_SCHEMA)] | None = None
     """Several of them."""
     path: Path | None = None
     """Left out: every path."""
@@ -186,7 +205,11 @@ class RouteFields(Fields):
     """In place of a path: `shop.v1.Cart/Get`, or `shop.v1.Cart` for all of its methods."""
     methods: Texts | None = None
     when: Annotated[
-        list[WhenItem], BeforeValidator(_listed, json_schema_input_type=WhenItem | list[WhenItem])
+        list[WhenItem],
+        BeforeValidator(
+            _listed,
+            json_schema_input_type=WhenItem | Annotated[list[WhenItem], Field(min_length=1)],
+        ),
     ] = Field(default_factory=list)
     """Conditions, all of which hold; as fields, or as a line's words: `header.x-beta=1`."""
     priority: Annotated[
@@ -195,7 +218,8 @@ class RouteFields(Fields):
     """Above all else: the higher is asked first."""
     service: Text | None = None
     """A service, or a subset of it: `cart[tag=v2]`."""
-    split: list[PartFields] | None = None
+    split: Annotated[list[PartFields], Field(json_schema_extra=_SPLIT_SCHEMA)] | None = None
+    """Services by their shares, which add up to 100."""
     redirect: RedirectFields | None = None
     answer: AnswerFields | None = None
     strip: Text | None = None

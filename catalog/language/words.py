@@ -8,9 +8,8 @@ from ..text import Mistake, Token
 
 _ARROW = re.compile(r"(->)")
 _WORD = re.compile(r"[^ \t]+")
-_QUOTED_WORD = re.compile(r'(?:(?:^|(?<=[ \t=]))"(?:[^"]|"")*"?|[^ \t])+')
+_QUOTED_WORD = re.compile(r'(?:(?:^|(?<=[ \t=]))(?:"(?:[^"]|"")*"|(?P<unclosed>".*))|[^ \t])+')
 """A double quote opens at a word's beginning and behind a `=`; twice within quotes it is one."""
-_UNCLOSED = re.compile(r'(?:^|(?<==))"(?:[^"]|"")*$')
 _QUOTE_MISSING = 'a double quote is missing: one stands at each end, and "" for one within'
 
 
@@ -24,8 +23,8 @@ def words(line: str, number: int) -> list[Token]:
     has_quotes = '"' in line
     for found in (_QUOTED_WORD if has_quotes else _WORD).finditer(line):
         word, start = found.group(), found.start()
-        if has_quotes and (unclosed := _UNCLOSED.search(word)):
-            at = Token(unclosed.group(), number, start + unclosed.start() + 1, 1)
+        if has_quotes and found["unclosed"]:
+            at = Token(found["unclosed"], number, found.start("unclosed") + 1, 1)
             raise Mistake(_QUOTE_MISSING, at)
         if "," not in word and "->" not in word:
             tokens.append(Token(word, number, start + 1, len(word)))
@@ -71,6 +70,9 @@ def _parts(word: str) -> list[str]:
     if '"' in word:
         # Only what stands behind a value in quotes may divide.
         end = word.rindex('"') + 1
+        if "[" in word[: word.index('"')]:
+            # A subset's commas are its own.
+            end = word.find("]", end) + 1 or len(word)
         divider = re.search(r",|->", word[end:])
         if divider is None:
             return [word]

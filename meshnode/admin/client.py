@@ -1,4 +1,4 @@
-"""Asks nodes for their last spans by their admin APIs. Believes nothing it can not read, and changes nothing there."""
+"""Asks nodes by their admin APIs: their last spans, what would become of requests. Believes nothing it can not read, changes nothing there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 
 from observability import Trace
 
-from ..errors import AdminError
+from ..errors import AdminError, UsageError
 
 # An admin API is on this machine or on a private network: one that takes longer to connect to is behind a firewall.
 CONNECT_S = 1.0
@@ -20,6 +20,8 @@ CONNECT_S = 1.0
 ANSWER_S = 4.0
 # A whole ring is 16 MiB of spans, some three times that as JSON.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+BAD_REQUEST = 400
+FOREIGN = "what answers there is no meshnode of ours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +68,59 @@ class AdminClient:
         """The traces whose id begins so; none where the node has none."""
         return await self._get(address, f"/traces/{start}", {})
 
+    async def explain(self, address: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What that node's proxy would do with `requests`; `document` and answer as in admin/explain.py.
+
+        Raises UsageError where it refuses a request as none.
+        """
+        status, answer = await self._call("POST", address, "/explain", body=document)
+        if status == BAD_REQUEST:
+            raise UsageError(str(answer.get("error")))
+        if "answers" not in answer:
+            raise AdminError(address, str(answer.get("error", "it can not explain requests")))
+        return answer
+
     async def _get(
         self, address: str, path: str, query: Mapping[str, int], wait_s: float = 0.0
     ) -> NodeTraces:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_S + wait_s, sock_connect=CONNECT_S)
+        _, document = await self._call("GET", address, path, query=query, wait_s=wait_s)
         try:
-            async with self._session.get(
-                f"http://{address}{path}", params=query, timeout=timeout, allow_redirects=False
-            ) as response:
+            return _read(address, document)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise AdminError(address, FOREIGN) from error
+
+    async def _call(
+        self,
+        method: str,
+        address: str,
+        path: str,
+        *,
+        query: Mapping[str, int] | None = None,
+        body: Mapping[str, Any] | None = None,
+        wait_s: float = 0.0,
+    ) -> tuple[int, dict[str, Any]]:
+        """Status and document."""
+        timeout = aiohttp.ClientTimeout(total=ANSWER_S + wait_s, sock_connect=CONNECT_S)
+        data = None if body is None else orjson.dumps(body)
+        headers = None if body is None else {"content-type": "application/json"}
+        try:
+            async with self._session.request(
+                method, f"http://{address}{path}", params=query, data=data, headers=headers,
+                timeout=timeout, allow_redirects=False,
+            ) as response:  # fmt: skip
                 if (response.content_length or 0) > MAX_ANSWER_BYTES:
                     raise AdminError(address, "its answer is too long")
-                return _read(address, orjson.loads(await response.read()))
+                document = orjson.loads(await response.read())
         except TimeoutError as error:
             raise AdminError(address, "no answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise AdminError(address, cause) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise AdminError(address, "what answers there is no meshnode of ours") from error
+        except ValueError as error:
+            raise AdminError(address, FOREIGN) from error
+        if not isinstance(document, dict):
+            raise AdminError(address, FOREIGN)
+        return response.status, document
 
 
 def _read(address: str, document: Any) -> NodeTraces:

@@ -1,4 +1,4 @@
-"""Serves /live, /ready, /status, /problems, /snapshot, /metrics and /traces on loopback. Shows no key, changes nothing."""
+"""Serves /live, /ready, /status, /problems, /snapshot, /metrics, /traces and /explain on loopback. Shows no key, changes nothing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from observability import SpanRing, TraceIdError
 
 from ..agent.view import View
 from ..errors import ProxyError, StartError, UsageError, address_sentence
+from .explain import MAX_QUESTION_BYTES, Explain, ExplainAnswers
 from .traces import TraceAnswers, wait_s
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -45,21 +46,24 @@ class AdminServer:
         snapshot: Callable[[], Awaitable[bytes]],
         metrics: Callable[[], Awaitable[str]],
         ring: SpanRing,
+        explain: Explain,
     ) -> None:
-        """`address` is `ip:port`; both callables may raise ProxyError."""
+        """`address` is `ip:port`; the callables may raise ProxyError."""
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self.address = address
         self._is_loopback = ipaddress.ip_address(self._host.strip("[]")).is_loopback
         self._snapshot = snapshot
         self._metrics = metrics
+        self._explain = ExplainAnswers(explain)
         self._traces = TraceAnswers(ring, lambda: "" if self.view is None else self.view.node)
         self._runner: web.AppRunner | None = None
         self.view: View | None = None
 
     async def __aenter__(self) -> Self:
         app = web.Application(
-            middlewares=[_own_names_only, _translate] if self._is_loopback else [_translate]
+            middlewares=[_own_names_only, _translate] if self._is_loopback else [_translate],
+            client_max_size=MAX_QUESTION_BYTES,
         )
         app.add_routes(
             [
@@ -72,6 +76,7 @@ class AdminServer:
                 web.get("/metrics", self._metrics_answer),
                 web.get("/traces", self._traces.newest),
                 web.get("/traces/{id}", self._traces.by_id),
+                web.post("/explain", self._explain.answer),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)

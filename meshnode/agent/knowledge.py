@@ -16,11 +16,13 @@ from catalog import (
     Snapshot,
     Staleness,
     State,
+    UnhealthyUpdate,
     Update,
     decide_policies,
 )
 
 from .ports import OutboundPorts
+from .unwell import Unwell
 
 PORT_META = "mesh-outbound-port"
 
@@ -40,6 +42,7 @@ class Knowledge:
         self, clock: Clock, ports: OutboundPorts, policies: Policies | None = None
     ) -> None:
         """`policies` are those an earlier run had in force."""
+        self._clock = clock
         self._saved_policies = policies or Policies()
         self._compiler = Compiler(None, self._saved_policies)
         self._state = State()
@@ -51,6 +54,7 @@ class Knowledge:
         self.named_ports: frozenset[str] = frozenset()
         """Local services whose outbound port somebody named: their registration, or mesh/upstreams/."""
         self.compiled: Compiled | None = None
+        self.unwell = Unwell()
         self._not_reached = Staleness(clock.unix(), "Consul was not reached yet")
         self.staleness = self._not_reached
 
@@ -82,6 +86,8 @@ class Knowledge:
             self.staleness = update
         else:
             self._state = self._state.apply(update)
+            if isinstance(update, UnhealthyUpdate):
+                self.unwell = self.unwell.after(update.checks, self._clock.unix())
 
     def completed(self) -> None:
         self._is_complete = True
@@ -100,7 +106,9 @@ class Knowledge:
         facts = replace(self._facts, outbound_ports=self.ports.assigned)
         if self._compiled_from is not None:
             state, last_facts = self._compiled_from
-            if state is self._state and last_facts == facts:
+            if last_facts == facts and (
+                state is self._state or state.meaning == self._state.meaning
+            ):
                 return None
         self.compiled = self._compiler.compile(self._state, facts)
         self._compiled_from = (self._state, facts)

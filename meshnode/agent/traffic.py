@@ -13,8 +13,10 @@ from ..errors import MeshnodeError
 
 SAMPLE_S = 15.0
 """Often enough for a minute's share; the proxy's counters of 10,000 routes are megabytes."""
-MOST_SAMPLES = 64
-"""Of a quiet node the last 16 minutes; each change takes one more."""
+SPACING_S = 0.5
+"""Between two samples, however many changes ask for one."""
+MOST_SAMPLES = 512
+"""Four minutes at that spacing; an effect looks back for two."""
 FAILED_FROM = 500
 INBOUND = "mesh"
 """The listener of calls that another node has counted already."""
@@ -33,6 +35,7 @@ class Traffic:
         self._is_wanted = is_wanted
         self._clock = clock
         self._marked = asyncio.Event()
+        self._spaced_until = 0.0
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=MOST_SAMPLES)
 
     def mark(self) -> None:
@@ -49,6 +52,7 @@ class Traffic:
             except TimeoutError:
                 continue
             self._marked.clear()
+            await asyncio.sleep(max(0.0, self._spaced_until - self._clock()))
 
     async def _sample(self) -> None:
         try:
@@ -58,6 +62,7 @@ class Traffic:
         if self._samples and requests < self._samples[-1][1]:
             self._samples.clear()  # a new proxy counts from nothing
         self._samples.append((self._clock(), requests, errors))
+        self._spaced_until = self._clock() + SPACING_S
 
     def between(self, start: float, end: float) -> tuple[int, int]:
         """Requests and errors; where no sample was taken then, by the nearest before."""

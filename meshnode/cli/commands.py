@@ -60,6 +60,10 @@ COMMANDS = (
     Line("routes", "List routes with what the nodes say of them."),
     Line("services", "List services, their health, and how they are reached and call."),
     Line("trace", "Show one request as a tree."),
+    Line(
+        "explain",
+        "Say what would become of a request, and why: routes, changes, instances, the intention that decides.",
+    ),
     Line("kv", "Read and write keys in Consul."),
     Line(
         "drain",
@@ -77,6 +81,7 @@ COMMANDS = (
     Line("intentions", "Say which service may call which (Consul's intentions)."),
     Line("acl", "Consul's ACLs."),
     Line("config", "Look at this node's settings, and print files to begin with."),
+    Line("schema", "Print the JSON Schema of a kind of document, or say which kinds there are."),
     Line("dev", "Run a whole mesh on this machine, with a small shop to try it on."),
     Line(
         "registry",

@@ -85,8 +85,17 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     "trace": (
         Example("meshnode trace last", "the last request as a tree"),
     ),
+    "explain": (
+        Example("meshnode explain http://shop.example/cart", "a stranger's request at the edge"),
+        Example("meshnode explain -X POST -H 'x-beta: 1' --as web http://shop.mesh/", "a call of the service web"),
+        Example("meshnode explain last", "what would become of the last traced request today"),
+    ),
     "acl": (
         Example("meshnode acl policy --node node-2 --service shop", "for consul acl policy create -rules -"),
+    ),
+    "schema": (
+        Example("meshnode schema", "the kinds of documents in KV, and the keys that hold them"),
+        Example("meshnode schema route > route.schema.json", "for an editor, or a check in your configuration's repository"),
     ),
     "dev": (
         Example("meshnode dev", "three nodes and a small shop on this machine", is_long=True),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
+
+from catalog import SCHEMA_KINDS, schema_of
+
 from ..config.document import sample_document
 from ..config.page import settings_page
 from ..config.unit import unit
@@ -15,8 +19,15 @@ def generated_files() -> dict[Path, str]:
     from .app import app
 
     pages = {Path("docs/commands") / name: text for name, text in command_pages(app).items()}
+    schemas = {
+        Path(f"docs/schema/{kind.name}.json"): orjson.dumps(
+            schema_of(kind), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        ).decode()
+        for kind in SCHEMA_KINDS
+    }
     return {
         **pages,
+        **schemas,
         Path("docs/settings.md"): settings_page(),
         Path("packaging/meshnode.toml"): sample_document(),
         Path("packaging/meshnode.service"): unit(),

@@ -52,7 +52,8 @@ def put(
     """Write one key, and say what the nodes think of it."""
     check_key(key)
     output = file_of(sys.stdout.fileno())
-    if output is not None and value is not None and value.endswith("-"):
+    is_route = key.startswith(f"{PEOPLES}routes/")
+    if is_route and output is not None and value is not None and value.endswith("-"):
         raise UsageError(unquoted(["put", key, value], output))
     run(_put(asked, key, _value(value, file), seconds_of(timeout) if wait else 0.0))
 

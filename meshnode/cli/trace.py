@@ -73,16 +73,27 @@ def trace(
 ) -> None:
     """Show one request as a tree."""
     settings = asked.with_flags({"jaeger_url": jaeger, "admin_address": admin})
-    wanted = LAST if trace_id == LAST else _id_start(trace_id)
-    answer = run(_find(settings, wanted))
-    if answer.trace is None:
-        raise _not_found(settings, wanted, answer)
+    wanted, answer, found = run(_found(settings, trace_id))
     if asked.as_json:
-        say_json({**answer.trace.to_json(), "missing": dict(answer.missing)})
+        say_json({**found.to_json(), "missing": dict(answer.missing)})
         return
-    console().print(render_tree(answer.trace), soft_wrap=False)
+    console().print(render_tree(found), soft_wrap=False)
     for line in _notes(answer, wanted):
         console(is_error=True).print(f"[yellow]{escaped(line)}[/]")
+
+
+async def find_trace(settings: Settings, wanted: str) -> Trace:
+    """The trace whose id begins so, or the `last`, for other commands. Raises MeshnodeError where nobody has it."""
+    return (await _found(settings, wanted))[2]
+
+
+async def _found(settings: Settings, trace_id: str) -> tuple[str, Answer, Trace]:
+    """The start of the id as it is asked for, all that was found, and the trace in it."""
+    wanted = LAST if trace_id == LAST else _id_start(trace_id)
+    answer = await _find(settings, wanted)
+    if answer.trace is None:
+        raise _not_found(settings, wanted, answer)
+    return wanted, answer, answer.trace
 
 
 def _id_start(text: str) -> str:

@@ -30,13 +30,13 @@ class ControlClient:
     """`async with ControlClient(path) as proxy:`; every call raises ProxyUnreachable or ProxyRefused."""
 
     def __init__(self, socket_path: Path, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
-        self._path = socket_path
+        self.path = socket_path
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            "http://proxy", connector=TrustedUnixConnector(str(self._path))
+            "http://proxy", connector=TrustedUnixConnector(str(self.path))
         )
         return self
 
@@ -87,6 +87,10 @@ class ControlClient:
             return None
         return SpanBatch(answer.body, answer.spans)
 
+    async def explain(self, document: bytes) -> dict[str, Any]:
+        """What the proxy would do with requests; nothing is sent, and nothing comes into force."""
+        return await self._parsed("POST", "/v1/explain", dict, document)
+
     async def drain(self, grace_ms: int) -> None:
         """Lets what runs end within `grace_ms`; the process ends after it."""
         await self._call("POST", "/v1/drain", orjson.dumps({"grace_ms": grace_ms}))
@@ -99,13 +103,13 @@ class ControlClient:
             return parse(orjson.loads(answer.body))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             cause = f"what answers {method} {path} there is no meshnode-proxy of ours"
-            raise ProxyUnreachable(self._path, cause) from error
+            raise ProxyUnreachable(self.path, cause) from error
 
     async def _call(
         self, method: str, path: str, body: bytes | None = None, *, extra_s: float = 0.0
     ) -> _Answer:
         if self._session is None:
-            raise ProxyUnreachable(self._path, "the client is closed")
+            raise ProxyUnreachable(self.path, "the client is closed")
         timeout = aiohttp.ClientTimeout(total=self._timeout_s + extra_s)
         headers = {} if body is None else {"content-type": "application/json"}
         try:
@@ -113,11 +117,11 @@ class ControlClient:
                 method, path, data=body, headers=headers, timeout=timeout
             ) as response:
                 if (response.content_length or 0) > ANSWER_LIMIT_BYTES:
-                    raise ProxyUnreachable(self._path, "its answer is too long")
+                    raise ProxyUnreachable(self.path, "its answer is too long")
                 spans = response.headers.get("spans", "")
                 answer = _Answer(response.status, await response.read(), _whole(spans))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise ProxyUnreachable(self._path, _cause(error)) from error
+            raise ProxyUnreachable(self.path, _cause(error)) from error
         if answer.status not in (OK, NO_CONTENT):
             raise _refusal(answer)
         return answer

@@ -104,6 +104,48 @@ async def test_a_request_between_nodes_and_an_intention(mesh: tuple[MeshNode, Me
     assert (gone.code, "there is no intention edge => shop" in gone.stderr) == (1, True)
 
 
+async def test_a_request_is_explained(mesh: tuple[MeshNode, MeshNode]) -> None:
+    first, _ = mesh
+    await wait_until(lambda: answers(first, "shop.test", 200), 30)
+    await first.cluster.put("mesh/routes/old", "shop.test/old => shop")
+    await first.cluster.put("mesh/routes/head", "shop.test/ when header.x-beta=1 -> legacy")
+
+    async def told(*words: str) -> str:
+        return (await command(first, "explain", *words)).stdout
+
+    async def knows() -> bool:
+        plain = await told("http://shop.test/old?a=b")
+        return "header x-beta is missing" in plain and "mesh/routes/old" in plain
+
+    await wait_until(knows, 30, what="both keys are considered")
+    plain = await told("http://shop.test/old?a=b")
+    assert plain.startswith("GET shop.test /old?a=b   as edge\n")
+    assert "route      shop   mesh/routes/shop index" in plain
+    assert 'never in force: the arrow is written "->", not "=>"' in plain
+    assert "on node-2   in" in plain
+    assert plain.endswith("answer     shop answers\n")
+    beta = json.loads(
+        (await command(first, "explain", "http://shop.test/", "-H", "X-Beta: 1", "--json")).stdout
+    )
+    assert (beta["route"]["name"], beta["destination"]) == ("head", "legacy")
+
+    await command(first, "intentions", "deny", "web", "shop")
+    await wait_until(lambda: _is_denied(first), 30, what="the intention is known")
+    code, headers, _ = await first.request("nothing.test")
+    assert code == 404
+    past = await told(headers["mesh-trace"])
+    assert "answered 404 no_route; today:" in past
+    assert "answer     404 no_route" in past
+    wrong = await command(first, "explain", "ftp://shop.test/")
+    assert (wrong.code, "begins with http://" in wrong.stderr) == (2, True)
+
+
+async def _is_denied(node: MeshNode) -> bool:
+    """The callee's node decides, and this one says so."""
+    call = await command(node, "explain", "--as", "web", "http://shop.mesh/")
+    return "deny, by node-2 (intention web => shop)" in call.stdout
+
+
 async def test_keys_are_written_as_they_are(mesh: tuple[MeshNode, MeshNode]) -> None:
     first, _ = mesh
     for value in ("@/etc/passwd", "-", "-x", "--file", "a b\tc", "ü", ""):

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -234,6 +235,8 @@ async def test_forged_requests_are_refused_by_what_consul_itself_says(
     ):
         await signer.issued("front")
         await victim.issued("cart")
+        # What is forged stands under the same key, and the victim's tidying up must not take it.
+        await wait_until(partial(_is_gone, consul, request_key("node-2", "cart")))
         attacker = NodeKey.load_or_create(tmp_path / "attacker.key")
         mine = await victim.client.session_create(attacker.session_name, ttl_s=30, node="node-3")
         name = service_id(str(victim.builtin.trust_domain), "dc1", "cart")
@@ -253,6 +256,10 @@ async def test_forged_requests_are_refused_by_what_consul_itself_says(
         await victim.client.session_destroy(mine)
         over = await said("node-3", mine, attacker)
         assert f"session {mine} is not alive" in over.refused
+
+
+async def _is_gone(consul: ConsulCluster, key: str) -> bool:
+    return (await consul.call("GET", f"/v1/kv/{key}")).status == 404
 
 
 async def _answer(consul: ConsulCluster, request: SigningRequest) -> Answer:

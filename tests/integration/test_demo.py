@@ -60,7 +60,8 @@ async def test_another_number_of_nodes_serves_the_same_shop(tmp_path: Path) -> N
 async def test_keys_are_kept_in_a_folder_of_ones_own_and_else_forgotten(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "kept"))
     for arguments, is_there in ((data, False), (data, True), ((), False)):
-        async with Demo(tmp_path, *arguments, name=f"demo-{len(arguments)}-{is_there}") as demo:
+        name = f"demo-{len(arguments)}-{is_there}"
+        async with Demo(tmp_path, "--nodes", "1", *arguments, name=name) as demo:
             _, split, carts, *_ = demo.suggestions()
             answers = [(await demo.paste(carts)).stdout for _ in range(8)]
             assert any(one.startswith("cart") for one in answers) == is_there

@@ -64,7 +64,7 @@ async def test_a_right_that_is_taken_away_is_named_and_takes_nothing_with_it(
     async with mesh.load() as load:
         try:
             await set_rules(mesh, policy, "\n".join(narrowed))
-            said = await wait_until(lambda: told(mesh, right), 20, what=f"{right} is named")
+            said = await wait_until(lambda: told(mesh, right), 60, what=f"{right} is named")
             figure(f"{name}: {said}")
             await load.at_least(50)
             now = await status_of(mesh.edge)

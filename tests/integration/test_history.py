@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 import signal
+import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,9 @@ pytestmark = [pytest.mark.consul, pytest.mark.asyncio(loop_scope="module")]
 KEY = "mesh/routes/shop"
 OTHER = "mesh/routes/other"
 # Put before the first test, with requests after it: what followed is known a minute later.
-TOLD = "shop.test/ -> shop timeout=7s"
+TOLD = "mesh/routes/told"
+# Two of these do not fit into one entry of history.
+LARGE = "# " + "x" * 60_000
 KEY_FILE = "ca-key-encryption-key.json"
 
 
@@ -47,10 +51,19 @@ async def mesh(
             second.state_folder.mkdir(mode=0o700)
             shutil.copy(first.state_folder / KEY_FILE, second.state_folder / KEY_FILE)
             async with second:
-                await put(first, KEY, TOLD)
-                for host, status in (*[("shop.test", 200)] * 6, *[("nowhere.test", 404)] * 6):
-                    assert (await first.request(host))[0] == status
+                await put(first, TOLD, "told.test/ -> shop")
+                await first.serves("told.test")
+                await _requests_for(first, 4.0)
                 yield first, second
+
+
+async def _requests_for(node: MeshNode, duration_s: float) -> None:
+    """Half of them fail. What comes within a second of a change may be counted before it."""
+    end = time.monotonic() + duration_s
+    while time.monotonic() < end:
+        for host, status in (("told.test", 200), ("nowhere.test", 404)):
+            assert (await node.request(host))[0] == status
+        await asyncio.sleep(0.05)
 
 
 async def changes(node: MeshNode, *words: str) -> list[dict[str, Any]]:
@@ -135,25 +148,6 @@ async def test_rollback_takes_all_back_at_once(mesh: tuple[MeshNode, MeshNode]) 
     assert await value_of(first, OTHER) == "other.test/ -> shop timeout=4s"
     assert (await command(first, "kv", "get", "mesh/routes/third")).code == 1
     assert len({await index_of(first, key) for key in (KEY, OTHER)}) == 1
-
-
-async def test_a_tree_that_was_deleted_comes_back_by_one_command(
-    mesh: tuple[MeshNode, MeshNode],
-) -> None:
-    """With all of meshnode/, history included: `mesh` is how that begins too. What the writer saw go is told anew."""
-    first, _ = mesh
-    held = {KEY: "shop.test/ -> shop timeout=6s", OTHER: "other.test/ -> shop timeout=6s"}
-    for key, value in held.items():
-        await put(first, key, value)
-    await first.cluster.delete("mesh", recurse=True)
-
-    async def is_told() -> bool:
-        return [one["new"] for one in (await changes(first))[-2:]] == [None, None]
-
-    await wait_until(is_told, 60, what="history tells that both are gone")
-    undone = await command(first, "undo")
-    assert (undone.code, undone.stdout.count("accepted by 2 of 2 nodes")) == (0, 2), undone
-    assert {key: await value_of(first, key) for key in held} == held
 
 
 async def test_two_admins_at_once_lose_nothing(mesh: tuple[MeshNode, MeshNode]) -> None:
@@ -242,8 +236,11 @@ async def test_a_forged_entry_is_ignored_and_named(mesh: tuple[MeshNode, MeshNod
         for key in forged:
             assert f"{key} does not count: " in said.stdout, said
         assert "evil" not in json.dumps(await changes(first))
-        assert await changes(first) == [
-            change for change in before if f"meshnode/history/{change['revision']}" != entries[-1]
+        told = [(one["key"], one["index"]) for one in await changes(first)]
+        assert told == [
+            (one["key"], one["index"])
+            for one in before
+            if f"meshnode/history/{one['revision']}" != entries[-1]
         ]
     finally:
         for key in forged:
@@ -277,17 +274,15 @@ async def test_what_followed_is_told_once(mesh: tuple[MeshNode, MeshNode]) -> No
     first, _ = mesh
 
     async def told() -> dict[str, Any] | None:
-        found = [
-            one for one in await changes(first, KEY) if one["new"] and one["new"]["text"] == TOLD
-        ]
-        return found[0] if found[0]["effect"] else None
+        (one,) = await changes(first, TOLD)
+        return one if one["effect"] else None
 
     change = await wait_until(told, 120, what="the effect of the first change")
     effect = change["effect"]
     assert effect["requests_after"] >= 12
     assert 6 <= effect["errors_after"] <= effect["requests_after"] - 6
     assert change["outcome"] == {"accepted": 2, "refused": 0, "waiting": 0, "message": ""}
-    row = next(line for line in (await command(first, "history", KEY, "--all")).stdout.splitlines() if line.startswith(str(change["index"])))  # fmt: skip
+    row = next(line for line in (await command(first, "history", TOLD, "--all")).stdout.splitlines() if line.startswith(str(change["index"])))  # fmt: skip
     assert f"→ {100 * effect['errors_after'] / effect['requests_after']:.0f} %" in row
 
 
@@ -301,31 +296,73 @@ async def writer_of(first: MeshNode, second: MeshNode) -> tuple[MeshNode, MeshNo
 async def test_a_writer_that_dies_leaves_no_gap_and_nothing_twice(
     mesh: tuple[MeshNode, MeshNode],
 ) -> None:
-    """It is killed while changes come in; the next writer tells what it saw meanwhile."""
+    """Killed once the first part of a large change is written; the next writer tells the others, and what came after."""
     first, second = mesh
     writer, other = await writer_of(first, second)
     assert (await status_of(other))["is_complete"]
     start = await put(first, KEY, "shop.test/ -> shop timeout=9s")
-    values = []
-    for number in range(8):
-        if number == 3:
-            writer.signal_agent(signal.SIGKILL)
-        values.append(f"shop.test/ -> shop timeout={number + 10}s")
-        await first.cluster.put(KEY, values[-1])
+    await put_together(first, {f"mesh/routes/large-{number}": LARGE for number in range(6)})
+    before = len(await entries_of(first))
+
+    async def is_begun() -> bool:
+        return len(await entries_of(first)) > before
+
+    await wait_until(is_begun, 60, interval=0.001, what="the first part is written")
+    writer.signal_agent(signal.SIGKILL)
+    values = [f"shop.test/ -> shop timeout={number + 10}s" for number in range(5)]
+    for value in values:
+        await first.cluster.put(KEY, value)
         await asyncio.sleep(0.3)  # not for a result: so that the watch sees each of them
 
     async def told() -> list[dict[str, Any]]:
-        found = [one for one in await changes(other, KEY) if one["index"] > start]
-        return found if found and found[-1]["new"]["text"] == values[-1] else []
+        found = [one for one in await changes(other) if one["index"] > start]
+        return found if any(one["new"] and one["new"].get("text") == values[-1] for one in found) else []  # fmt: skip
 
     try:
         found = await wait_until(told, 120, what="the next writer has caught up")
     finally:
         writer.close()
         await writer.start()
-    assert [one["new"]["text"] for one in found] == values
-    assert [one["old"]["index"] for one in found[1:]] == [one["index"] for one in found[:-1]]
-    assert found[-1]["writer"] == other.name
+        await first.cluster.delete("mesh/routes/large-", recurse=True)
+    of_key = [one for one in found if one["key"] == KEY]
+    assert [one["new"]["text"] for one in of_key] == values
+    assert [one["old"]["index"] for one in of_key[1:]] == [one["index"] for one in of_key[:-1]]
+    assert of_key[-1]["writer"] == other.name
+    large = [one["key"] for one in found if one["key"] != KEY]
+    assert large == [f"mesh/routes/large-{number}" for number in range(6)]
+
+
+async def entries_of(node: MeshNode) -> list[str]:
+    return await node.cluster.api("GET", "/v1/kv/meshnode/history/?keys") or []
+
+
+async def put_together(node: MeshNode, values: dict[str, str]) -> None:
+    """In one transaction."""
+    operations = [
+        {"KV": {"Verb": "set", "Key": key, "Value": b64encode(value.encode()).decode()}}
+        for key, value in values.items()
+    ]
+    await node.cluster.api("PUT", "/v1/txn", body=operations)
+
+
+async def test_a_tree_that_was_deleted_comes_back_by_one_command(tmp_path: Path) -> None:
+    """With all of meshnode/, history included: `mesh` is how that begins too. What the writer saw go is told anew."""
+    async with (
+        ConsulCluster(tmp_path / "consul") as consul,
+        MeshNode(consul, "node-1", tmp_path) as node,
+    ):
+        held = {key: f"{key[-4:]}.test/ -> redirect 301 https://shop.test/" for key in (KEY, OTHER)}
+        for key, value in held.items():
+            await put(node, key, value)
+        await node.cluster.delete("mesh", recurse=True)
+
+        async def is_told() -> bool:
+            return [one["new"] for one in (await changes(node))[-2:]] == [None, None]
+
+        await wait_until(is_told, 60, what="history tells that both are gone")
+        undone = await command(node, "undo")
+        assert (undone.code, undone.stdout.count("accepted by 1 of 1 node")) == (0, 2), undone
+        assert {key: await value_of(node, key) for key in held} == held
 
 
 async def test_the_least_policies_are_enough(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::slice;
 use std::sync::Arc;
 
 use crate::authorizer::Decision;
@@ -9,7 +10,9 @@ use crate::balancer::Balancer;
 use crate::error::{Error, Reason};
 use crate::normal;
 use crate::router::{Action, Asked, Changes, Route, is_mesh_host};
-use crate::snapshot::{Cluster, Endpoint, ListenerKind, LocalService, Snapshot, Via};
+use crate::snapshot::{
+    Cluster, Endpoint, ListenerKind, LocalInstance, LocalService, Snapshot, Via,
+};
 
 /// Behind a service's name where it is called through the mesh.
 const MESH_SUFFIX: &str = ".mesh";
@@ -109,8 +112,8 @@ impl Plan {
 pub enum Target {
     /// It goes to one of these endpoints.
     Cluster(Arc<Cluster>),
-    /// It goes to an instance on this node, by its id where the caller's side chose one.
-    Local(Arc<LocalService>, Option<Box<str>>),
+    /// It goes to an instance on this node, by its place where the caller's side chose one.
+    Local(Arc<LocalService>, Option<usize>),
     /// Its route answers it: with a redirect, or as it says.
     Answered,
     /// It ends here: its `Max-Forwards` is used up (RFC 9110 §7.6.2).
@@ -122,14 +125,11 @@ pub enum Target {
 /// A connection's far end, chosen for one try.
 #[derive(Debug, Clone)]
 pub enum Destination {
-    /// An instance, in clear: the addresses to try, in order.
-    Instance {
-        /// Its id.
-        id: Arc<str>,
-        /// Its addresses.
-        addresses: Vec<SocketAddr>,
-    },
-    /// The same, by another node.
+    /// An instance on this node, in clear.
+    Here(Arc<LocalInstance>),
+    /// One elsewhere, in clear: no other node of the mesh stands before it.
+    Clear(Arc<Endpoint>),
+    /// One elsewhere, by another node.
     Mesh(Arc<Endpoint>, SocketAddr),
 }
 
@@ -137,8 +137,16 @@ impl Destination {
     /// The chosen instance's id.
     pub fn id(&self) -> &Arc<str> {
         match self {
-            Self::Instance { id, .. } => id,
-            Self::Mesh(endpoint, _) => &endpoint.id,
+            Self::Here(instance) => &instance.id,
+            Self::Clear(endpoint) | Self::Mesh(endpoint, _) => &endpoint.id,
+        }
+    }
+
+    /// Where the instance listens, to be tried in this order.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        match self {
+            Self::Here(instance) => &instance.addresses,
+            Self::Clear(endpoint) | Self::Mesh(endpoint, _) => slice::from_ref(&endpoint.address),
         }
     }
 }
@@ -300,13 +308,8 @@ fn inbound(snapshot: &Snapshot, caller: &Caller, host: &str, instance: Option<&s
             ..refused(None, Error::us(Reason::NotHere, detail))
         };
     };
-    let known = |id: &&str| {
-        service
-            .instances
-            .iter()
-            .any(|instance| *instance.id == **id)
-    };
-    let wanted = instance.filter(known).map(Box::from);
+    let place_of = |id: &str| service.instances.iter().position(|one| &*one.id == id);
+    let wanted = instance.and_then(place_of);
     Plan {
         route: None,
         destination,
@@ -322,20 +325,46 @@ fn refused(route: Option<Arc<Route>>, error: Error) -> Plan {
     }
 }
 
-/// Chooses the far end for the next try. `tried` holds the places of the endpoints that failed.
+/// The endpoints that were chosen for a request, by their places.
+#[derive(Debug, Default)]
+pub struct Tried {
+    /// Apart, as most requests need no second: they keep no list.
+    last: Option<usize>,
+    before: Vec<usize>,
+}
+
+impl Tried {
+    /// Whether none was chosen.
+    pub const fn is_empty(&self) -> bool {
+        self.last.is_none() && self.before.is_empty()
+    }
+
+    /// Forgets them, so that each may be chosen once more.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// All of them, now that they failed.
+    fn failed(&mut self) -> &[usize] {
+        self.before.extend(self.last.take());
+        &self.before
+    }
+}
+
+/// Chooses the far end for the next try.
 pub fn choose(
     snapshot: &Snapshot,
     caller: &Caller,
     plan: &mut Plan,
     balancer: &mut Balancer,
-    tried: &mut Vec<usize>,
+    tried: &mut Tried,
 ) -> Result<Destination, Error> {
     match &plan.target {
         Target::Cluster(cluster) => {
             let place = balancer
-                .pick_endpoint(cluster, tried)
+                .pick_endpoint(cluster, tried.failed())
                 .ok_or_else(|| none_left(plan))?;
-            tried.push(place);
+            tried.last = Some(place);
             let endpoint = &cluster.endpoints[place];
             if let Via::Mesh(address) = endpoint.via {
                 return Ok(Destination::Mesh(Arc::clone(endpoint), address));
@@ -347,43 +376,32 @@ pub fn choose(
                 plan.intention = decision.intention;
                 error.map_or(Ok(()), Err)?;
             }
-            Ok(here(snapshot, &cluster.service, endpoint))
+            Ok(in_clear(snapshot, &cluster.service, endpoint))
         }
         Target::Local(service, wanted) => {
             let place = match wanted {
-                Some(id) if tried.is_empty() => service
-                    .instances
-                    .iter()
-                    .position(|instance| *instance.id == **id),
-                _ => balancer.pick_instance(service, tried),
+                Some(place) if tried.is_empty() => Some(*place),
+                _ => balancer.pick_instance(service, tried.failed()),
             };
             let place = place.ok_or_else(|| none_left(plan))?;
-            tried.push(place);
-            let instance = &service.instances[place];
-            Ok(Destination::Instance {
-                id: Arc::clone(&instance.id),
-                addresses: instance.addresses.clone(),
-            })
+            tried.last = Some(place);
+            Ok(Destination::Here(Arc::clone(&service.instances[place])))
         }
         Target::Answered | Target::LastHop | Target::Refused(_) => Err(none_left(plan)),
     }
 }
 
 /// An endpoint reached in clear; for one of this node, at the addresses inbound calls use too.
-fn here(snapshot: &Snapshot, service: &str, endpoint: &Endpoint) -> Destination {
-    let local = snapshot
-        .services
-        .get(service)
-        .filter(|_| endpoint.via == Via::Local);
-    let instance =
-        local.and_then(|service| service.instances.iter().find(|one| one.id == endpoint.id));
-    Destination::Instance {
-        id: Arc::clone(&endpoint.id),
-        addresses: instance.map_or_else(
-            || vec![endpoint.address],
-            |instance| instance.addresses.clone(),
-        ),
-    }
+fn in_clear(snapshot: &Snapshot, service: &str, endpoint: &Arc<Endpoint>) -> Destination {
+    let service = match endpoint.via {
+        Via::Local => snapshot.services.get(service),
+        Via::Clear | Via::Mesh(_) => None,
+    };
+    let instance = service.and_then(|service| service.instance(&endpoint.id));
+    instance.map_or_else(
+        || Destination::Clear(Arc::clone(endpoint)),
+        |instance| Destination::Here(Arc::clone(instance)),
+    )
 }
 
 fn none_left(plan: &Plan) -> Error {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::exchange::RequestBody;
-use crate::plan::Destination;
+use crate::plan::{Destination, Tried};
 use crate::request::Request;
 use crate::router::{RetryPolicy, Route};
 use crate::worker::Worker;
@@ -49,7 +49,7 @@ pub struct Tries {
     /// How long to wait before the next.
     pause: Duration,
     /// The places of the endpoints that were chosen.
-    pub tried: Vec<usize>,
+    pub tried: Tried,
     /// A connection that died while it idled says nothing of its endpoint: the same is tried afresh. Where a new one
     /// died, another endpoint is tried.
     pub again: Option<Destination>,
@@ -69,7 +69,7 @@ impl Tries {
             head_deadline: head_timeout.map(|timeout| request.started + timeout),
             try_deadline: None,
             pause: Duration::ZERO,
-            tried: Vec::new(),
+            tried: Tried::default(),
             again: None,
         };
         if let Some(policy) = tries.policy() {

@@ -54,8 +54,8 @@ pub fn pooled(
         })
     };
     Ok(match destination {
-        Destination::Instance { addresses, .. } => {
-            let mut keys = addresses.iter().copied().map(PoolKey::Clear);
+        Destination::Here(_) | Destination::Clear(_) => {
+            let mut keys = (destination.addresses().iter().copied()).map(PoolKey::Clear);
             keys.find_map(|key| take(key, limits.pool_idle_timeout))
         }
         Destination::Mesh(_, address) => {
@@ -77,8 +77,9 @@ pub async fn open(
     destination: &Destination,
 ) -> Result<Upstream, Error> {
     let (side, key) = match destination {
-        Destination::Instance { addresses, .. } => {
-            let (tcp, address) = connect_first(addresses, &snapshot.settings.limits).await?;
+        Destination::Here(_) | Destination::Clear(_) => {
+            let limits = &snapshot.settings.limits;
+            let (tcp, address) = connect_first(destination.addresses(), limits).await?;
             (Side::new(Stream::Plain(tcp)), PoolKey::Clear(address))
         }
         Destination::Mesh(_, address) => {

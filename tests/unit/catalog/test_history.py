@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import orjson
 import pytest
 from hypothesis import given
@@ -36,15 +34,11 @@ def entry(value: str, index: int, key: str = KEY, made: int | None = None) -> Kv
     return KvEntry(key, value.encode(), index, made or index)
 
 
-def readings(*each: tuple[KvEntry, ...]) -> list[Mapping[str, KvEntry]]:
-    return [{one.key: one for one in entries} for entries in each]
-
-
 def told(
     *each: tuple[KvEntry, ...], recorded: Recorded | None = None, index: int = 100
 ) -> tuple[KeyChange, ...]:
     """The changes of the last two of the readings."""
-    before, after = readings(*each)[-2:]
+    before, after = each[-2:]
     found = look(before, after, consul_index=index, now_ms=1)
     return missing(found, recorded or {}) if found else ()
 
@@ -78,6 +72,16 @@ def test_a_put_a_change_and_a_deletion_are_told() -> None:
 def test_the_same_and_folders_are_no_change() -> None:
     assert told((ONE,), (entry("a", 10),)) == ()
     assert told((), (entry("", 5, "mesh/routes/"),)) == ()
+
+
+def test_only_what_differs_between_two_readings_is_told() -> None:
+    keys = [entry("v", index, f"mesh/routes/{index:03d}") for index in range(100)]
+    changed, made = entry("w", 200, keys[20].key), entry("n", 201, "mesh/routes/050-b")
+    after = sorted([*keys[:20], changed, *keys[21:70], made, *keys[71:]], key=lambda one: one.key)
+    found = told(tuple(keys), tuple(after), index=202)
+    assert [(one.key, one.index, one.new is None) for one in found] == [
+        (changed.key, 200, False), (made.key, 201, False), (keys[70].key, 202, True),
+    ]  # fmt: skip
 
 
 def test_what_is_recorded_is_not_told_twice() -> None:

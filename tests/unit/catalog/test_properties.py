@@ -139,12 +139,16 @@ def check_for_a_proxy(compiled: Compiled) -> None:
 def test_deltas_add_up_and_the_memo_changes_nothing(history: list[Update]) -> None:
     state, compiler = State(), Compiler()
     before = compiler.compile(state, FACTS)
-    last_good = before.last_good
+    last_good, problems = before.last_good, before.problems
     in_force = orjson.loads(orjson.dumps(before.resources))
     first = old = Snapshot(0, before.digest, before.resources)
     for generation, update in enumerate(history, start=1):
-        state = state.apply(update)
+        meaning, state = state.meaning, state.apply(update)
         compiled = compiler.compile(state, FACTS)
+        if state.meaning == meaning:
+            assert not any(compiled.changed.names.values())
+            assert (compiled.digest, compiled.problems) == (old.digest, problems)
+        problems = compiled.problems
         alone = compile_snapshot(state, FACTS, last_good)
         last_good = alone.last_good
         assert alone.resources == compiled.resources

@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from catalog import Problem
-from meshnode.admin import AdminServer
+from meshnode.admin import AdminClient, AdminServer
 from meshnode.agent.view import View
-from meshnode.errors import ProxyUnreachable, StartError
+from meshnode.errors import ProxyUnreachable, StartError, UsageError
 from meshnode.proxy import Listener
 from observability import SpanRing
 from tests.support import free_port
@@ -54,8 +54,14 @@ async def metrics() -> str:
     return "meshnode_up 1\n"
 
 
+async def explain(document: dict[str, Any]) -> dict[str, Any]:
+    if document["requests"] == [{}]:
+        raise UsageError("requests.0: needs a host")
+    return {"node": "node-1", "answers": [{"answer": None} for _ in document["requests"]]}
+
+
 def admin(address: str, ring: SpanRing) -> AdminServer:
-    return AdminServer(address, snapshot=unreachable, metrics=metrics, ring=ring)
+    return AdminServer(address, snapshot=unreachable, metrics=metrics, ring=ring, explain=explain)
 
 
 @pytest.fixture
@@ -185,3 +191,51 @@ async def test_a_question_that_can_not_be_meant_is_a_400(
 ) -> None:
     status, text, _ = await get(server, path)
     assert (status, sentence in text) == (400, True), text
+
+
+async def ask(
+    server: AdminServer, body: bytes, content_type: str = "application/json"
+) -> tuple[int, Any]:
+    async with (
+        aiohttp.ClientSession(headers={"content-type": content_type}) as session,
+        session.post(f"http://{server.address}/explain", data=body) as answer,
+    ):
+        return answer.status, orjson.loads(await answer.read())
+
+
+async def test_a_request_is_explained(server: AdminServer) -> None:
+    status, answer = await ask(server, b'{"requests":[{"host":"shop.test","path":"/"}]}')
+    assert (status, answer["answers"]) == (200, [{"answer": None}])
+    async with AdminClient() as nodes:
+        told = await nodes.explain(server.address, {"requests": [{"host": "a"}]})
+    assert told["node"] == "node-1"
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"{", "no JSON"),
+        (b"[]", "the body is"),
+        (b'{"requests":{}}', "the body is"),
+        (b'{"requests":[1]}', "a mapping with host and path"),
+        (b'{"requests":[],"snapshot":{}}', "snapshot: there is no such field"),
+        (b'{"requests":[{}]}', "needs a host"),
+    ],
+)
+async def test_what_is_no_question_is_a_sentence(
+    server: AdminServer, body: bytes, sentence: str
+) -> None:
+    status, answer = await ask(server, body)
+    assert status == 400
+    assert sentence in answer["error"]
+
+
+async def test_a_page_in_a_browser_can_not_ask(server: AdminServer) -> None:
+    """A form or a script of another site sends text without asking first."""
+    assert (await ask(server, b'{"requests":[]}', "text/plain"))[0] == 400
+
+
+async def test_the_client_tells_the_refusal_apart(server: AdminServer) -> None:
+    async with AdminClient() as nodes:
+        with pytest.raises(UsageError, match="needs a host"):
+            await nodes.explain(server.address, {"requests": [{}]})

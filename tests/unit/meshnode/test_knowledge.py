@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from catalog import LocalServicesUpdate
+from catalog import InstancesUpdate, LocalServicesUpdate, UnhealthyCheck, UnhealthyUpdate
 from meshnode.agent.knowledge import Clock, Knowledge
 from meshnode.agent.ports import OutboundPorts
 from tests.support.catalog import FACTS, instance, kv
@@ -28,3 +28,22 @@ def test_a_port_that_upstreams_name_is_given_to_nobody_else() -> None:
     assert listeners["web"]["address"] == f"127.0.0.1:{taken}"
     assert listeners["cart"]["address"] == f"127.0.0.1:{30_003 - taken}"
     assert "web" in known.named_ports
+
+
+def test_what_changes_nothing_is_not_compiled() -> None:
+    """An answer with a newer index, and a check of a service that nobody here knows."""
+    known = knowledge(15_001, 15_002)
+    known.apply(kv({"routes/a": "a/ -> cart"}))
+    known.apply(InstancesUpdate("cart", (instance("cart", "node-2"),), 5))
+    assert known.compile() is not None
+    strange = UnhealthyCheck("node-9", "c", "c", "other-9", "other", "critical", "")
+    for update in (
+        kv({"routes/a": "a/ -> cart"}, 2000),
+        InstancesUpdate("cart", (instance("cart", "node-2"),), 6),
+        UnhealthyUpdate((), 7),
+        UnhealthyUpdate((strange,), 8),
+    ):
+        known.apply(update)
+        assert known.compile() is None
+    known.apply(kv({"routes/a": "b/ -> cart"}, 2001))
+    assert known.compile() is not None

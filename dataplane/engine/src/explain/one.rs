@@ -10,7 +10,7 @@ use crate::balancer::Balancer;
 use crate::decide::{Decided, Origin, decide};
 use crate::error::Error;
 use crate::http1::{BadMessage, HeaderStore, Parsed, RequestHead, parse_request};
-use crate::plan::{self, Destination, Target};
+use crate::plan::{self, Destination, Target, Tried};
 use crate::random::Random;
 use crate::request::head_limits;
 use crate::rewrite;
@@ -77,7 +77,7 @@ fn explain_head(
             origin.caller,
             plan,
             &mut balancer,
-            &mut Vec::new(),
+            &mut Tried::default(),
         );
         chosen.map_or_else(|error| (None, Some(error)), |chosen| (Some(chosen), None))
     } else {

@@ -23,6 +23,8 @@ pub(super) struct Table<K, V> {
     /// The first row is that of all that has none of its own.
     rows: Vec<(K, V)>,
     rows_max: usize,
+    /// The place asked for last: mostly it is the next one too, and needs no hash.
+    last: usize,
 }
 
 impl<K, V: Default + PartialEq> Table<K, V> {
@@ -32,6 +34,7 @@ impl<K, V: Default + PartialEq> Table<K, V> {
             places: HashMap::default(),
             rows: Vec::new(),
             rows_max,
+            last: 0,
         };
         table.add(hash_of(other), other.keep());
         table
@@ -50,6 +53,13 @@ impl<K, V: Default + PartialEq> Table<K, V> {
 
     /// Where the counters of `labels` stand, from now on: no row ever goes.
     pub fn place<L: LabelSet<Kept = K>>(&mut self, labels: &L) -> usize {
+        if !labels.is(&self.rows[self.last].0) {
+            self.last = self.find(labels);
+        }
+        self.last
+    }
+
+    fn find<L: LabelSet<Kept = K>>(&mut self, labels: &L) -> usize {
         let mut slot = hash_of(labels);
         loop {
             match self.places.get(&slot) {

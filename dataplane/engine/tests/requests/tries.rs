@@ -139,7 +139,7 @@ fn a_try_that_takes_too_long_is_given_up_for_another() {
             Origin::start(Does::Stall).await,
             Origin::start(Does::Answer(OK)).await,
         );
-        let retries = json!({"attempts": 1, "on": ["timeout"], "per_try_timeout_ms": 50});
+        let retries = json!({"attempts": 3, "on": ["timeout"], "per_try_timeout_ms": 200});
         let proxy = proxy(&[&slow, &origin], retries).await;
         for _ in 0..4 {
             assert_eq!(body(&proxy.send(GET).await), "ok");

@@ -1,0 +1,120 @@
+"""`meshnode explain`: what would become of a request, and why; or of one that was, by its trace. Sends nothing, changes nothing."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Annotated, Any
+
+import typer
+
+from ..admin import AdminClient
+from ..config import Settings
+from ..errors import UsageError
+from ..explain import UNKNOWN, Past, Question, lines, question_of_trace, question_of_words
+from .options import Asked, with_consul
+from .output import console, escaped, say, say_json
+from .reach import run
+from .trace import LAST, find_trace
+
+# As long as the least start of a trace's id that is taken; a host of hex digits alone has a dot or a slash behind it.
+TRACE_ID = re.compile(r"[0-9a-fA-F]{6,32}")
+CONSIDERED = 20
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(explain)
+
+
+@with_consul
+def explain(
+    asked: Asked,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL|TRACE_ID",
+            help='A URL as curl takes it; or a trace\'s id, or "last": the request it began with.',
+        ),
+    ],
+    method: Annotated[
+        str | None, typer.Option("-X", "--request", metavar="METHOD", help="The method.")
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("-H", "--header", metavar="'NAME: VALUE'", help="A header; may be repeated."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--as", metavar="SERVICE", help="The calling service; left out: a stranger at the edge."
+        ),
+    ] = None,
+    client: Annotated[
+        str | None,
+        typer.Option("--from", metavar="IP", help="The client's address (default 127.0.0.1)."),
+    ] = None,
+    admin: Annotated[
+        str | None,
+        typer.Option(
+            "--admin", "--admin-address", help="The node's admin API.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Say what would become of a request, and why: routes, changes, instances, the intention that decides."""
+    settings = asked.with_flags({"admin_address": admin})
+    if target == LAST or TRACE_ID.fullmatch(target):
+        if method or header or source or client:
+            raise UsageError(
+                "a trace says itself what was asked: -X, -H, --as and --from go with a URL"
+            )
+        past = run(_past(settings, target))
+        question = past.question
+    else:
+        past = None
+        question = question_of_words(
+            target,
+            method=method or "GET",
+            headers=tuple(header or ()),
+            source=source,
+            client_address=client,
+        )
+    document = run(_ask(settings, question))
+    answer = document["answers"][0]
+    if asked.as_json:
+        say_json({**_past_json(past), "asked": question.to_json(), "node": document["node"],
+                  "generation": document["generation"], **answer})  # fmt: skip
+        return
+    if past is not None:
+        say(f"trace {past.trace_id[:8]}   {past.sentence}; today:")
+    for line in lines(question, answer, time.time()):
+        say(line)
+    if past is not None:
+        console(is_error=True).print(f"[yellow]{escaped(UNKNOWN)}[/]")
+
+
+async def _past(settings: Settings, target: str) -> Past:
+    return question_of_trace(await find_trace(settings, target.lower()))
+
+
+async def _ask(settings: Settings, question: Question) -> dict[str, Any]:
+    async with AdminClient() as nodes:
+        asked = {"requests": [question.to_json()], "considered": CONSIDERED}
+        return await nodes.explain(settings.admin_address, asked)
+
+
+def _past_json(past: Past | None) -> dict[str, Any]:
+    if past is None:
+        return {}
+    return {
+        "past": {
+            "trace_id": past.trace_id,
+            "node": past.node,
+            "start_unix_us": past.start_us,
+            "status": past.status,
+            "reason": past.reason,
+            "route": past.route,
+            "key": past.key,
+            "index": past.index,
+            "note": UNKNOWN,
+        }
+    }

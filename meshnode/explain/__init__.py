@@ -1,0 +1,17 @@
+"""What would become of a request, and why: asked of the live proxy, told with what only the agent knows. Changes nothing."""
+
+from .answer import Known, explained
+from .past import UNKNOWN, Past, question_of_trace
+from .question import Question, question_of_words
+from .text import lines
+
+__all__ = [
+    "UNKNOWN",
+    "Known",
+    "Past",
+    "Question",
+    "explained",
+    "lines",
+    "question_of_trace",
+    "question_of_words",
+]

@@ -1,0 +1,99 @@
+"""The request somebody asks about, from words as curl takes them. Sends nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError
+
+# RFC 9110 §5.6.2; a method and a field name are tokens.
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+SCHEMES = ("http", "https")
+EXAMPLE = "meshnode explain http://shop.example/cart"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request in mind. `source` is the calling service; None: a stranger at the edge.
+
+    `path` has the query, `host` the port where one was given; header names are as written.
+    """
+
+    host: str
+    path: str = "/"
+    method: str = "GET"
+    scheme: str = "http"
+    headers: tuple[tuple[str, str], ...] = ()
+    source: str | None = None
+    client_address: str | None = None
+
+    @property
+    def caller(self) -> str:
+        """As people say it."""
+        return self.source or "edge"
+
+    def to_json(self) -> dict[str, Any]:
+        """As `POST /v1/explain` takes it (docs/boundary.md)."""
+        document: dict[str, Any] = {
+            "listener": "edge" if self.source is None else "outbound",
+            "method": self.method,
+            "scheme": self.scheme,
+            "host": self.host,
+            "path": self.path,
+            "headers": [[name.lower(), value] for name, value in self.headers],
+        }
+        if self.source is not None:
+            document["source"] = self.source
+        if self.client_address is not None:
+            document["client_address"] = self.client_address
+        return document
+
+
+def question_of_words(
+    url: str,
+    *,
+    method: str = "GET",
+    headers: tuple[str, ...] = (),
+    source: str | None = None,
+    client_address: str | None = None,
+) -> Question:
+    """The request that curl would make of the same words. Raises UsageError.
+
+    A `Host` header takes the place of the URL's, as curl has it, so that what is tried on an address can be asked as it
+    is. The path goes as it is written: what the proxy makes of `..` or `%2F` is part of the answer.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "http", url
+    if scheme.lower() not in SCHEMES:
+        raise UsageError(f'"{url}": a URL begins with http:// or https://, as in {EXAMPLE}')
+    rest = rest.partition("#")[0]
+    cut = next((at for at, letter in enumerate(rest) if letter in "/?"), len(rest))
+    host, path = rest[:cut].rpartition("@")[2], rest[cut:]
+    if path.startswith("?") or not path:
+        path = f"/{path}"
+    if not TOKEN.fullmatch(method):
+        raise UsageError(f'"{method}" is no method: one word such as GET or POST')
+    fields = [_field(line) for line in headers]
+    named = [value for name, value in fields if name.lower() == "host"]
+    host = named[-1] if named else host
+    if not host:
+        raise UsageError(f'"{url}" names no host: {EXAMPLE}')
+    return Question(
+        host=host,
+        path=path,
+        method=method,
+        scheme=scheme.lower(),
+        headers=tuple(field for field in fields if field[0].lower() != "host"),
+        source=source,
+        client_address=client_address,
+    )
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, separator, value = line.partition(":")
+    if not separator or not TOKEN.fullmatch(name):
+        raise UsageError(f"-H '{line}': a header is a name, a colon and a value: -H 'x-beta: 1'")
+    return name, value.strip(" \t")

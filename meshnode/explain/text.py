@@ -1,0 +1,171 @@
+"""An explained answer as lines for people: one step of the way each, with the key and index behind it. Decides nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .question import Question
+
+LABEL_WIDTH = 11
+CONSIDERED_SHOWN = 8
+"""Routes named for people; --json has all that were asked for."""
+
+DAY_S = 86_400
+Answer = Mapping[str, Any]
+
+
+def lines(question: Question, answer: Answer, now_unix_s: float) -> list[str]:
+    """The whole answer; the first line says the request as it was read."""
+    return [
+        f"{question.method} {question.host} {question.path}   as {question.caller}",
+        *_listener(question, answer),
+        *_route(answer),
+        *_request(answer),
+        *_cluster(answer, now_unix_s),
+        *_intention(question, answer),
+        *_result(answer),
+    ]
+
+
+def _step(label: str, text: str) -> str:
+    return f"{label:<{LABEL_WIDTH}}{text}"
+
+
+def _rows(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Cells under one another, behind the step they belong to."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))] if rows else []
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield " " * (LABEL_WIDTH + 4) + "   ".join(cells).rstrip()
+
+
+def _listener(question: Question, answer: Answer) -> Iterator[str]:
+    listener = answer["listener"]
+    if listener["address"] is None and question.source is not None:
+        where = f"{question.source} does not run on this node: asked as if it did"
+    else:
+        where = f"{listener['address'] or 'not open'} ({listener['name']})"
+    yield _step("listener", where)
+
+
+def _route(answer: Answer) -> Iterator[str]:
+    route, considered = answer.get("route"), answer.get("considered") or []
+    others = int(answer.get("routes") or 0) - (route is not None)
+    if route is None and not others and not answer["refused"]:
+        return
+    if route is None:
+        yield _step("route", f"none   {_count(others)} considered")
+    else:
+        took = f"{route['name']}   {route['key']} index {route['index']}"
+        yield _step("route", f"{took}   {_count(others)} considered" if others else took)
+    rows: list[tuple[str, ...]] = [
+        (one["name"], f"{one['pattern']}", one["sentence"]) for one in considered[:CONSIDERED_SHOWN]
+    ]
+    rows += [(_name(one["key"]), one["key"], _refused(one)) for one in answer["refused"]]
+    yield from _rows(rows)
+    if others > len(considered[:CONSIDERED_SHOWN]):
+        rest = others - len(considered[:CONSIDERED_SHOWN])
+        yield " " * (LABEL_WIDTH + 4) + f"and {rest} further away"
+
+
+def _count(others: int) -> str:
+    return f"{others} {'other' if others == 1 else 'others'}"
+
+
+def _name(key: str) -> str:
+    return key.removeprefix("mesh/routes/")
+
+
+def _refused(problem: Answer) -> str:
+    serving = problem.get("serving_index")
+    then = f"its form of index {serving} serves" if serving else "never in force"
+    return f"refused at index {problem['index']}, {then}: {problem['message']}"
+
+
+def _request(answer: Answer) -> Iterator[str]:
+    request = answer.get("request")
+    if request is None:
+        return
+    changes = request.get("changes") or []
+    more = "" if changes else " → unchanged"
+    yield _step("request", f"{request['line']}{more}")
+    yield from _rows([_change(one) for one in changes])
+    response = answer.get("response_changes") or []
+    if response:
+        yield _step("response", "as the service answers, but")
+        yield from _rows([_change(one) for one in response])
+
+
+def _change(change: Answer) -> tuple[str, ...]:
+    old, new = change.get("from"), change.get("to")
+    if old is None:
+        what = f"set to {new}"
+    elif new is None:
+        what = f"{old} taken away"
+    else:
+        what = f"{old} → {new}"
+    return str(change["what"]), what, f"by {change['by']}" if change.get("by") else ""
+
+
+def _cluster(answer: Answer, now_unix_s: float) -> Iterator[str]:
+    cluster = answer.get("cluster")
+    if cluster is None:
+        return
+    split = answer.get("split") or []
+    if len(split) > 1:
+        total = sum(int(one["weight"]) for one in split) or 1
+        shares = ", ".join(
+            f"{one['cluster']} {int(one['weight']) * 100 / total:g} %" for one in split
+        )
+        yield _step("split", shares)
+    instances = answer["instances"]
+    usable = sum(bool(one["is_usable"]) for one in instances)
+    noun = "instance" if len(instances) == 1 else "instances"
+    yield _step("cluster", f"{cluster}   {len(instances)} {noun}, {usable} usable")
+    yield from _rows(
+        [
+            (one["id"], f"{one['address']} on {one['node']}", _in_or_out(one, now_unix_s))
+            for one in instances
+        ]
+    )
+
+
+def _in_or_out(instance: Answer, now_unix_s: float) -> str:
+    if instance["is_usable"]:
+        return "in"
+    since = ""
+    if instance["since_unix_s"] is not None:
+        since = f" since {_clock(float(instance['since_unix_s']), now_unix_s)}"
+        since += " or earlier" if instance["is_since_start"] else ""
+    note = f' ("{instance["note"]}")' if instance["note"] else ""
+    return f"out: {instance['sentence']}{since}{note}"
+
+
+def _clock(unix_s: float, now_unix_s: float) -> str:
+    form = "%H:%M:%S" if now_unix_s - unix_s < DAY_S else "%Y-%m-%d %H:%M:%S"
+    return time.strftime(form, time.localtime(unix_s))
+
+
+def _intention(question: Question, answer: Answer) -> Iterator[str]:
+    intention = answer.get("intention")
+    if intention is None:
+        return
+    verdict = "allow" if intention["is_allowed"] else "deny"
+    named = f"intention {intention['name']}" if intention.get("name") else intention["sentence"]
+    where = f", by {intention['decided_by']}" if intention.get("decided_by") else ""
+    pair = f"{question.caller} => {answer['destination']}"
+    yield _step("intention", f"{pair}   {verdict}{where} ({named})")
+
+
+def _result(answer: Answer) -> Iterator[str]:
+    made = answer.get("answer")
+    if made is None:
+        yield _step("answer", f"{answer.get('cluster') or 'the service'} answers")
+        return
+    reason = f" {made['reason']}" if made.get("reason") else ""
+    location = f" → {made['location']}" if made.get("location") else ""
+    yield _step("answer", f"{made['status']}{reason}{location}")
+    if made.get("message"):
+        yield " " * LABEL_WIDTH + str(made["message"])

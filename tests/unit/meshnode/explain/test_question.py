@@ -1,0 +1,89 @@
+"""The request somebody means: what curl would send for the same words, and what a trace still knows of one."""
+
+import pytest
+
+from meshnode.errors import UsageError
+from meshnode.explain import Question, question_of_trace, question_of_words
+from observability import Span, Trace
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("http://shop.example/cart/7?a=b#top", Question("shop.example", "/cart/7?a=b")),
+        ("https://shop.example", Question("shop.example", "/", scheme="https")),
+        ("shop.example/cart", Question("shop.example", "/cart")),
+        ("HTTP://Shop.Example:8080?x", Question("Shop.Example:8080", "/?x")),
+        ("http://user:pass@shop.example/", Question("shop.example", "/")),
+        ("http://[::1]:8080/a", Question("[::1]:8080", "/a")),
+        ("http://shop.example/a/../%2e%2E//b", Question("shop.example", "/a/../%2e%2E//b")),
+    ],
+)
+def test_a_url_is_read_as_curl_reads_it(url: str, wanted: Question) -> None:
+    assert question_of_words(url) == wanted
+
+
+def test_method_headers_and_caller() -> None:
+    question = question_of_words(
+        "http://127.0.0.1:8080/cart",
+        method="POST",
+        headers=("X-Beta: 1", "Host: shop.example", "x-empty:"),
+        source="web",
+    )
+    assert question.to_json() == {
+        "listener": "outbound",
+        "source": "web",
+        "method": "POST",
+        "scheme": "http",
+        "host": "shop.example",
+        "path": "/cart",
+        "headers": [["x-beta", "1"], ["x-empty", ""]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"url": "ftp://shop.example/"}, "begins with http://"),
+        ({"url": "http:///cart"}, "names no host"),
+        ({"url": "shop.example", "method": "GET /"}, "is no method"),
+        ({"url": "shop.example", "headers": ("x-beta",)}, "a name, a colon and a value"),
+        ({"url": "shop.example", "headers": ("x beta: 1",)}, "a name, a colon and a value"),
+    ],
+)
+def test_what_can_not_be_meant_is_a_sentence(words: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        question_of_words(**words)  # type: ignore[arg-type]
+
+
+def span(**attributes: str) -> Span:
+    named = {name.replace("_", "."): value for name, value in attributes.items()}
+    return Span("b" * 16, None, "GET", "edge", 5, 1, named, {})
+
+
+def test_a_trace_gives_its_first_request_back() -> None:
+    trace = Trace(
+        "a" * 32,
+        (
+            span(
+                mesh_direction="edge", server_address="shop.example", url_path="/cart",
+                http_request_method="PUT", client_address="10.0.0.9", mesh_reason="no_route",
+                http_response_status__code="404",
+            ),
+        ),
+    )  # fmt: skip
+    past = question_of_trace(trace)
+    assert past.question == Question("shop.example", "/cart", "PUT", client_address="10.0.0.9")
+    assert past.reason == "no_route"
+
+
+def test_a_call_is_asked_again_as_its_caller() -> None:
+    trace = Trace(
+        "a" * 32, (span(mesh_direction="outbound", server_address="cart.mesh", mesh_source="web"),)
+    )
+    assert question_of_trace(trace).question == Question("cart.mesh", "/", source="web")
+
+
+def test_a_trace_of_others_alone_has_nothing_to_explain() -> None:
+    with pytest.raises(UsageError, match="nothing to explain"):
+        question_of_trace(Trace("a" * 32, (span(server_address="x"),)))

@@ -30,7 +30,23 @@ def _route() -> type[BaseModel]:
     return RouteFields
 
 
-SCHEMA_KINDS: tuple[SchemaKind, ...] = (SchemaKind("route", "mesh/routes/<name>", _route),)
+def _policy(name: str) -> Callable[[], type[BaseModel]]:
+    def load() -> type[BaseModel]:
+        from .policies import models
+
+        found: type[BaseModel] = getattr(models, name)
+        return found
+
+    return load
+
+
+SCHEMA_KINDS: tuple[SchemaKind, ...] = (
+    SchemaKind("route", "mesh/routes/<name>", _route),
+    SchemaKind("service", "mesh/services/<service>", _policy("ServiceFields")),
+    SchemaKind("settings", "mesh/settings", _policy("SettingsFields")),
+    SchemaKind("upstreams", "mesh/upstreams/<service>", _policy("UpstreamsFields")),
+    SchemaKind("drain", "mesh/drain/<name>", _policy("DrainFields")),
+)
 
 
 def schema_of(kind: SchemaKind) -> dict[str, Any]:

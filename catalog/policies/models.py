@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from ..language.model import Fields, HeaderFields, RetriesFields, Text, Texts, Time
+from ..language.model import Fields, HeaderFields, RetriesFields, Text, Time
 
 Retries = Annotated[
     RetriesFields,
@@ -66,8 +66,8 @@ class SettingsFields(SentOnFields):
 
     model_config = ConfigDict(title="meshnode settings")
 
-    trusted_clients: Texts | None = None
-    """Networks of those who are told more in errors; left out: this machine alone."""
+    trusted_clients: Text | list[Text] | None = None
+    """Networks of those who are told more in errors; left out: this machine alone; an empty list: nobody."""
     strict_paths: bool | None = None
     """Refuses %2F, %5C and ; in paths."""
     limits: LimitFields | None = None

@@ -21,7 +21,8 @@ class SchemaKind:
 
     name: str
     keys: str
-    load: Callable[[], type[BaseModel]]
+    load: Callable[[], type[BaseModel]] | None
+    """None: no document, but lines of text."""
 
 
 def _route() -> type[BaseModel]:
@@ -46,11 +47,20 @@ SCHEMA_KINDS: tuple[SchemaKind, ...] = (
     SchemaKind("settings", "mesh/settings", _policy("SettingsFields")),
     SchemaKind("upstreams", "mesh/upstreams/<service>", _policy("UpstreamsFields")),
     SchemaKind("drain", "mesh/drain/<name>", _policy("DrainFields")),
+    SchemaKind("test", "mesh/tests/<name>", None),
 )
+_TEST: dict[str, Any] = {
+    "title": "meshnode test",
+    "description": "Lines of text, each an expectation; empty ones and those that begin with # say nothing.",
+    "examples": ["GET shop.example/cart -> cart", "as web POST shop.mesh/admin -> 403"],
+    "type": "string",
+}
 
 
 def schema_of(kind: SchemaKind) -> dict[str, Any]:
     """The schema of one kind."""
+    if kind.load is None:
+        return {"$schema": DIALECT, **_TEST}
     made = kind.load().model_json_schema(schema_generator=_Tidy)
     return {"$schema": DIALECT, **_plain(made)}
 

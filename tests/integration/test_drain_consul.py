@@ -55,7 +55,7 @@ class Shop:
 
         async def is_so() -> bool:
             upstreams = (await self.edge.proxy("/v1/stats"))["upstreams"]
-            return sum(one["running"] for one in upstreams) == count
+            return bool(sum(one["running"] for one in upstreams) == count)
 
         await wait_until(is_so, 60, what=f"{count} requests run")
 

@@ -14,7 +14,7 @@ Running 3s test @ http://127.0.0.1:20001/
      50%    0.98ms
      75%    1.10ms
      90%  812.00us
-     99%    1.25s
+     99%    1.25s 
   182731 requests in 3.00s, 214.01MB read
 Requests/sec:  60899.11
 Transfer/sec:     71.32MB

@@ -64,6 +64,10 @@ COMMANDS = (
         "explain",
         "Say what would become of a request, and why: routes, changes, instances, the intention that decides.",
     ),
+    Line(
+        "check",
+        "Check files of keys as a node would, without a mesh: every mistake with its place; ends with 1 where there is one.",
+    ),
     Line("kv", "Read and write keys in Consul."),
     Line(
         "drain",

@@ -14,7 +14,7 @@ Running 3s test @ http://127.0.0.1:20001/
      50%    0.98ms
      75%    1.10ms
      90%  812.00us
-     99%    1.25s 
+     99%    1.25s
   182731 requests in 3.00s, 214.01MB read
 Requests/sec:  60899.11
 Transfer/sec:     71.32MB
@@ -24,6 +24,11 @@ Transfer/sec:     71.32MB
 @pytest.mark.parametrize(("percent", "us"), [(50, 980.0), (90, 812.0), (99, 1_250_000.0)])
 def test_a_quantile_is_in_microseconds(percent: int, us: float) -> None:
     assert parse_quantile(OUTPUT, percent) == pytest.approx(us)
+
+
+def test_a_space_behind_a_unit_of_one_letter_is_no_part_of_it() -> None:
+    """It is filled up to the width of its units by wrk."""
+    assert parse_quantile(OUTPUT.replace("1.25s\n", "1.25s \n"), 99) == pytest.approx(1_250_000)
 
 
 def test_output_without_latencies_is_an_error_that_shows_it() -> None:

@@ -73,6 +73,16 @@ async def ask(
         return Asked(table, tuple(refusals), tuple(answers))
 
 
+async def ask_in_force(
+    client: ControlClient, requests: Sequence[Mapping[str, Any]]
+) -> tuple[Answer, ...]:
+    """What becomes of requests now. Raises ProxyError."""
+    found: list[Answer] = []
+    for batch in _batches(requests) if requests else ():
+        found += await _answers(client, None, batch, considered=0)
+    return tuple(found)
+
+
 async def _explain(
     client: ControlClient,
     table: Snapshot,
@@ -90,11 +100,15 @@ async def _explain(
 
 
 async def _answers(
-    client: ControlClient, document: bytes, batch: Sequence[Mapping[str, Any]], considered: int
+    client: ControlClient,
+    document: bytes | None,
+    batch: Sequence[Mapping[str, Any]],
+    considered: int,
 ) -> Iterable[Answer]:
     asked = orjson.dumps({"requests": list(batch), "considered": considered})
     # The table is JSON already, and may be megabytes of it.
-    answer = await client.explain(asked[:-1] + b',"snapshot":' + document + b"}")
+    table = b"" if document is None else b',"snapshot":' + document
+    answer = await client.explain(asked[:-1] + table + b"}")
     found: list[Answer] = answer["answers"]
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from catalog import Problem
 from meshnode.admin import AdminClient, AdminServer
 from meshnode.agent.view import View
+from meshnode.candidate.promise import Wish
 from meshnode.errors import ProxyUnreachable, StartError, UsageError
 from meshnode.proxy import Listener
 from observability import SpanRing
@@ -54,6 +55,10 @@ async def metrics() -> str:
     return "meshnode_up 1\n"
 
 
+async def plan(wish: Wish, asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"node": "node-1", "keys": sorted(wish.values), "asked": len(asked)}
+
+
 async def explain(document: dict[str, Any]) -> dict[str, Any]:
     if document["requests"] == [{}]:
         raise UsageError("requests.0: needs a host")
@@ -61,7 +66,9 @@ async def explain(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def admin(address: str, ring: SpanRing) -> AdminServer:
-    return AdminServer(address, snapshot=unreachable, metrics=metrics, ring=ring, explain=explain)
+    return AdminServer(
+        address, snapshot=unreachable, metrics=metrics, ring=ring, explain=explain, plan=plan
+    )
 
 
 @pytest.fixture

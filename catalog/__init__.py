@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SnapshotFileError,
     )
     from .facts import AgentSelf, SessionInfo
+    from .forms import Form, Refusal
     from .history import (
         HISTORY_PREFIX,
         KeyChange,
@@ -106,6 +107,7 @@ __all__ = [
     "Draining",
     "Expectation",
     "FieldOrigin",
+    "Form",
     "History",
     "HistoryWriter",
     "Instance",
@@ -131,6 +133,7 @@ __all__ = [
     "Policies",
     "Problem",
     "Redirect",
+    "Refusal",
     "Registration",
     "Resource",
     "Resources",
@@ -202,13 +205,15 @@ __all__ = [
 
 # Each name is loaded from its file when somebody first asks for it, so that a command starts with what it needs alone.
 _FILES = {
-    "service_of": "language.targets",
-    "Written": "policies.read",
-    "RouteTest": "policies.expectations",
-    "Expectation": "policies.expectations",
-    "state_alone": "alone",
-    "entered_intentions": "alone",
     "Alone": "alone",
+    "Expectation": "policies.expectations",
+    "Form": "forms",
+    "Refusal": "forms",
+    "RouteTest": "policies.expectations",
+    "Written": "policies.read",
+    "entered_intentions": "alone",
+    "service_of": "language.targets",
+    "state_alone": "alone",
     "AgentSelf": "facts",
     "CONFIRM": "keys",
     "CatalogError": "errors",

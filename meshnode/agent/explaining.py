@@ -50,13 +50,6 @@ def known_of(knowledge: Knowledge, delivery: Delivery, side: Side | None) -> Kno
         checks=() if state.unhealthy is None else state.unhealthy.checks,
         since=knowledge.unwell.since,
         intentions=state.intentions,
-        intention_default=_default(knowledge),
+        intention_default=knowledge.intention_default,
         listeners={one.name: one.address for one in delivery.listeners if one.state == "open"},
     )
-
-
-def _default(knowledge: Knowledge) -> str:
-    """What this node's table says: its own setting, else Consul's."""
-    compiled = knowledge.compiled
-    settings = {} if compiled is None else compiled.resources["settings"].get("node", {})
-    return str(settings.get("intention_default", "deny"))

@@ -28,6 +28,7 @@ from .events import (
     ProxyDown,
     ProxyUp,
 )
+from .gate import Gate
 from .knowledge import Clock, Knowledge
 from .mailbox import Mailbox
 from .side import Side
@@ -73,6 +74,7 @@ class AgentLoop:
         self._mailbox = mailbox
         self._knowledge = knowledge
         self._delivery = delivery
+        self._gate = Gate(knowledge, delivery)
         self._clock = clock
         self._on_applied = on_applied
         self._on_view = on_view
@@ -103,12 +105,14 @@ class AgentLoop:
         if not events:
             await self._delivery.look()
         compiled = self._compile()
-        if compiled is None and self._delivery.wanted is None:
+        if compiled is None and (self._delivery.wanted is None or self._gate.is_waiting):
             compiled = self._knowledge.compiled
         if compiled is not None and self._side is not None:
             self._side.compiled(compiled)
         if compiled is not None and not self._is_too_early(compiled):
-            self._delivery.want(compiled.digest, compiled.resources, compiled.changed)
+            compiled = await self._gate.judged(compiled)
+            if compiled is not None:
+                self._delivery.want(compiled.digest, compiled.resources, compiled.changed)
         if await self._delivery.settle() and self._delivery.in_force is not None:
             self._in_force_since = self._clock.unix()
             took_s = self._clock.monotonic() - clock_began
@@ -196,7 +200,7 @@ class AgentLoop:
             return None
         if self._delivery.wanted is None and self._knowledge.compiled is not None:
             return FIRST_PATIENCE_S
-        if not self._delivery.is_settled:
+        if not self._delivery.is_settled or self._gate.is_waiting:
             return RETRY_S
         if any(one.state != "open" for one in self._delivery.listeners):
             return min(LOOK_S * (1 << min(self._looks, 8)), LOOK_MAX_S)
@@ -205,7 +209,7 @@ class AgentLoop:
     def _tell(self) -> None:
         """Everybody who wants to know how this node is: the admin API, and through Consul the others."""
         compiled = self._knowledge.compiled
-        if compiled is not None and self._delivery.has_wanted:
+        if compiled is not None and self._delivery.has_wanted and not self._gate.is_waiting:
             now_ms = int(self._clock.unix() * 1000)
             self._changes = remember(self._changes, compiled.index, now_ms)
             self._reached = compiled.index, compiled.keys_digest

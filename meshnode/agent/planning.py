@@ -18,6 +18,7 @@ from catalog import (
     KvUpdate,
     NodeFacts,
     Problem,
+    Refusal,
     Snapshot,
     State,
     compile_snapshot,
@@ -27,14 +28,15 @@ from catalog import (
 from catalog import Route as ParsedRoute
 from observability import MAX_TRACES, Reading
 
-from ..candidate.asking import REQUESTS_MAX, Answer, Asked, ask, ask_in_force
-from ..candidate.expected import askings, broken, request_of
+from ..candidate.asking import REQUESTS_MAX, Answer, ask, ask_in_force
+from ..candidate.deciding import Accepted, Bench, decide
+from ..candidate.expected import Asking, request_of
 from ..candidate.promise import Compared, Request, Wish, promise, recorded
-from ..errors import MeshnodeError, ProxyRefused, UsageError
+from ..errors import MeshnodeError, UsageError
 from ..explain import Known, decided, questions_of_trace
 from ..proxy import ControlClient
 from .delivery import Delivery
-from .explaining import WRONG_BODY, known_of
+from .explaining import known_of
 from .knowledge import Knowledge
 from .side import Side
 
@@ -68,7 +70,7 @@ async def plan(
     side: Side | None,
     reading: Reading,
 ) -> dict[str, Any]:
-    """The document of candidate/promise.py. Raises UsageError for a request that is none, MeshnodeError before there is a table."""
+    """The document of candidate/promise.py. Raises UsageError for too much at once, MeshnodeError before there is a table."""
     compiled, facts, in_force = knowledge.compiled, knowledge.facts, delivery.in_force
     if compiled is None or facts is None or in_force is None:
         raise MeshnodeError(NOT_YET)
@@ -129,8 +131,6 @@ def _services(wish: Wish) -> set[str]:
 async def _planned(
     ground: _Ground, state_now: State, wish: Wish, asked: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    compiled = compile_snapshot(ground.state, ground.facts, ground.now.last_good)
-    table = Snapshot(ground.in_force.generation + 1, compiled.digest, compiled.resources)
     given = [Request(one) for one in asked]
     past = recorded(
         question
@@ -138,57 +138,60 @@ async def _planned(
         for question in questions_of_trace(trace)
     )[: REQUESTS_MAX - len(given)]
     async with ControlClient(ground.socket) as client:
-        found = await _judged(client, ground, compiled, table)
+        compiled = await _judged(client, ground)
+        found = await ask(client, _table(compiled, ground), in_force=ground.in_force)
         given_compared = await _compared(client, ground, found.table, given)
         past_compared = await _compared(client, ground, found.table, past)
-    problems = (*compiled.problems, *_refused(found), *_broken(compiled, found, ground.known))
-    now = (state_now.keys.entries, ground.problems)
-    return promise(wish, now, problems, given_compared, past_compared)
-
-
-async def _judged(
-    client: ControlClient, ground: _Ground, compiled: Compiled, table: Snapshot
-) -> Asked:
-    """The table as the proxy would take it, and what it says of the requests of route tests."""
-    requests = [request_of(one.expectation) for one in askings(compiled.last_good.policies.tests)]
-    return await ask(client, table, requests, in_force=ground.in_force)
-
-
-def _refused(found: Asked) -> list[Problem]:
-    return [
+    refused = (
         Problem(one.culprit.key, one.culprit.index, "error", one.sentence) for one in found.refusals
-    ]
+    )
+    now = (state_now.keys.entries, ground.problems)
+    return promise(wish, now, (*compiled.problems, *refused), given_compared, past_compared)
 
 
-def _broken(compiled: Compiled, found: Asked, known: Known) -> list[Problem]:
-    asked = askings(compiled.last_good.policies.tests)
-    answers = [
-        {**answer, **decided(request_of(one.expectation), answer, known)}
-        for one, answer in zip(asked, found.answers, strict=True)
-    ]
-    return [one.problem for one in broken(asked, answers)]
+async def _judged(client: ControlClient, ground: _Ground) -> Compiled:
+    """What would be compiled, with what route tests would refuse of it: as the loop's gate does it."""
+
+    def compiled_again(refused: Mapping[str, Refusal]) -> Compiled:
+        return compile_snapshot(ground.state, ground.facts, ground.now.last_good, None, refused)
+
+    async def of_candidate(compiled: Compiled, asked: Sequence[Asking]) -> Sequence[Answer]:
+        requests = [request_of(one.expectation) for one in asked]
+        found = await ask(client, _table(compiled, ground), requests, in_force=ground.in_force)
+        return _decided(requests, found.answers, ground)
+
+    async def of_last(asked: Sequence[Asking]) -> Sequence[Answer]:
+        requests = [request_of(one.expectation) for one in asked]
+        return _decided(requests, await ask_in_force(client, requests), ground)
+
+    last_good = ground.now.last_good
+    accepted = Accepted(last_good.forms, last_good.policies.tests, is_known=True)
+    bench = Bench(of_candidate, of_last, compiled_again)
+    return (await decide(compiled_again({}), accepted, bench)).compiled
+
+
+def _table(compiled: Compiled, ground: _Ground) -> Snapshot:
+    return Snapshot(ground.in_force.generation + 1, compiled.digest, compiled.resources)
 
 
 async def _compared(
     client: ControlClient, ground: _Ground, table: Snapshot, requests: Sequence[Request]
 ) -> list[Compared]:
-    """Each request by the table in force and by the other. Raises UsageError where one is none."""
+    """Each request by the table in force and by the other."""
     if not requests:
         return []
     questions = [one.question for one in requests]
-    try:
-        before = await ask_in_force(client, questions)
-        after = (await ask(client, table, questions, in_force=ground.in_force)).answers
-    except ProxyRefused as error:
-        if error.status in WRONG_BODY:
-            where = f"{error.path}: " if error.path else ""
-            raise UsageError(f"{where}{error.sentence}") from error
-        raise
+    before = _decided(questions, await ask_in_force(client, questions), ground)
+    found = await ask(client, table, questions, in_force=ground.in_force)
+    after = _decided(questions, found.answers, ground)
+    return [Compared(*one) for one in zip(requests, before, after, strict=True)]
 
-    def told(request: Request, answer: Answer) -> Answer:
-        return {**answer, **decided(request.question, answer, ground.known)}
 
+def _decided(
+    requests: Sequence[Mapping[str, Any]], answers: Sequence[Answer], ground: _Ground
+) -> list[Answer]:
+    """With what other nodes will decide."""
     return [
-        Compared(request, told(request, first), told(request, second))
-        for request, first, second in zip(requests, before, after, strict=True)
+        {**answer, **decided(request, answer, ground.known)}
+        for request, answer in zip(requests, answers, strict=True)
     ]

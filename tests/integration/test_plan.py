@@ -110,18 +110,31 @@ async def a_test_that_would_break_is_told(node: MeshNode, tmp_path: Path) -> Non
     file.parent.mkdir(parents=True)
     file.write_text("host: shop.test\npath: /about\nservice: cart\n")
     found = await planned(node, str(tmp_path / "conf"))
-    assert not found["is_good"]
-    told = [*found["elsewhere"], *(one for key in found["keys"] for one in key["problems"])]
-    assert any("GET shop.test/about -> shop is expected" in one["message"] for one in told)
+    (problem,) = found["keys"][0]["problems"]
+    assert "mesh/tests/shop line 1 would break" in problem["message"]
+    put = ("mesh/routes/about", "--file", str(file))
+    refused = await command(node, "kv", "put", *put, "--json")
+    assert refused.code == 1
+    (real,) = json.loads(refused.stdout)["problems"]
+    assert real["message"] == problem["message"]
+    # What is refused already is so in a plan, too, and does not concern another key's.
+    again = await planned(node, *put)
+    assert again["keys"][0]["change"] == "same"
+    assert [one["message"] for one in again["keys"][0]["problems"]] == [problem["message"]]
+    assert (await planned(node, "mesh/routes/other", "other.test/ -> cart"))["is_good"]
+    deleted = await planned(node, "--delete", "mesh/routes/shop")
+    (told,) = deleted["elsewhere"]
+    assert told["key"] == "mesh/tests/shop"
+    assert (await command(node, "kv", "delete", "mesh/routes/about")).code == 0
 
 
 async def people_are_told_in_lines(node: MeshNode) -> None:
-    put = ("mesh/routes/shop", "shop.test/ -> shpo")
-    said = (await command(node, "plan", *put, "--request", "shop.test/x")).stdout
-    assert said.startswith("mesh/routes/shop   would be changed, with a warning\n")
-    assert "    - shop.test/ -> shop\n    + shop.test/ -> shpo\n" in said
+    put = ("mesh/routes/cart", "shop.test/cart -> shpo")
+    said = (await command(node, "plan", *put, "--request", "shop.test/cart")).stdout
+    assert said.startswith("mesh/routes/cart   would be changed, with a warning\n")
+    assert "    - shop.test/cart -> cart strip=/cart\n    + shop.test/cart -> shpo\n" in said
     assert 'did you mean "shop"' in said
-    assert "GET shop.test/x   shop by mesh/routes/shop   → shpo" in said
+    assert "GET shop.test/cart   cart by mesh/routes/cart, as GET /   → shpo" in said
     for words in ((), ("routes/x", "1"), ("nothing",), ("mesh/routes/x", "a/ -> b", "c")):
         wrong = await command(node, "plan", *words)
         assert (wrong.code, wrong.stdout) == (2, ""), wrong

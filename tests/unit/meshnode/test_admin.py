@@ -237,6 +237,22 @@ async def test_what_is_no_question_is_a_sentence(
     assert sentence in answer["error"]
 
 
+async def test_keys_are_planned(server: AdminServer) -> None:
+    values = {"mesh/routes/a": "YS8gLT4gYQ==", "mesh/routes/b": None}
+    async with AdminClient() as nodes:
+        told = await nodes.plan(server.address, {"values": values, "requests": [{"host": "a"}]})
+        assert told == {"node": "node-1", "keys": ["mesh/routes/a", "mesh/routes/b"], "asked": 1}
+        for wrong, sentence in (
+            ({}, "the body is"),
+            ({"values": {"other": None}}, "lie under mesh/"),
+            ({"values": {"mesh/routes/a": "?"}}, "no base64"),
+            ({"values": {}, "requests": [1]}, "a mapping with host"),
+            ({"values": {}, "keys": {}}, "no such field"),
+        ):
+            with pytest.raises(UsageError, match=sentence):
+                await nodes.plan(server.address, wrong)
+
+
 async def test_a_page_in_a_browser_can_not_ask(server: AdminServer) -> None:
     """A form or a script of another site sends text without asking first."""
     assert (await ask(server, b'{"requests":[]}', "text/plain"))[0] == 400

@@ -17,6 +17,7 @@ from catalog import (
     Change,
     Compiled,
     ConsulClient,
+    History,
     KvUpdate,
     NodeFacts,
     NodeRegistration,
@@ -41,7 +42,7 @@ from .events import (
     OwnProblem,
 )
 from .facts import Me, node_facts
-from .history import make_history_writer
+from .history import make_history_writer, read_history
 from .status_of import as_dialled, status_of
 from .traffic import Traffic
 from .view import View
@@ -129,6 +130,10 @@ class ConsulSide:
 
     def facts(self) -> NodeFacts:
         return node_facts(self._settings, self.me, self.trust_domain)
+
+    async def history(self) -> History | None:
+        """All of it that counts; None before the mesh's root is known. Raises CatalogError."""
+        return await read_history(self.client, self._provider)
 
     def _elected(self) -> None:
         self._traffic.mark()

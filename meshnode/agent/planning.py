@@ -28,9 +28,10 @@ from catalog import (
 from catalog import Route as ParsedRoute
 from observability import MAX_TRACES, Reading
 
+from ..candidate.answering import answers_of
 from ..candidate.asking import REQUESTS_MAX, Answer, ask, ask_in_force
 from ..candidate.deciding import Accepted, Bench, decide
-from ..candidate.expected import Asking, request_of
+from ..candidate.expected import Asking
 from ..candidate.promise import Compared, Request, Wish, promise, recorded
 from ..errors import MeshnodeError, UsageError
 from ..explain import Known, decided, questions_of_trace
@@ -155,19 +156,12 @@ async def _judged(client: ControlClient, ground: _Ground) -> Compiled:
     def compiled_again(refused: Mapping[str, Refusal]) -> Compiled:
         return compile_snapshot(ground.state, ground.facts, ground.now.last_good, None, refused)
 
-    async def of_candidate(compiled: Compiled, asked: Sequence[Asking]) -> Sequence[Answer]:
-        requests = [request_of(one.expectation) for one in asked]
-        found = await ask(client, _table(compiled, ground), requests, in_force=ground.in_force)
-        return _decided(requests, found.answers, ground)
+    async def asked_by(table: Snapshot, asked: Sequence[Asking]) -> Sequence[Answer]:
+        table = replace(table, generation=ground.in_force.generation + 1)
+        return await answers_of(client, table, asked, ground.known, in_force=ground.in_force)
 
-    async def of_last(asked: Sequence[Asking]) -> Sequence[Answer]:
-        requests = [request_of(one.expectation) for one in asked]
-        return _decided(requests, await ask_in_force(client, requests), ground)
-
-    last_good = ground.now.last_good
-    accepted = Accepted(last_good.forms, last_good.policies.tests, is_known=True)
-    bench = Bench(of_candidate, of_last, compiled_again)
-    return (await decide(compiled_again({}), accepted, bench)).compiled
+    bench = Bench(asked_by, compiled_again)
+    return (await decide(compiled_again({}), Accepted.of(ground.now), bench)).compiled
 
 
 def _table(compiled: Compiled, ground: _Ground) -> Snapshot:

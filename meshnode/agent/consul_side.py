@@ -110,6 +110,8 @@ class ConsulSide:
             on_elected=self._elected,
         )
         self._traffic = Traffic(stats, lambda: self._provider.is_elected)
+        self._has_changed = False
+        """Something under `mesh/`, since the loop last told how the node is."""
         self._history = make_history_writer(
             client, me.node, self._provider, self._traffic,
             on_trouble=lambda error: post(trouble("history", error)), jitter=source,
@@ -147,7 +149,7 @@ class ConsulSide:
             and isinstance(update, KvUpdate)
             and update.prefix == PEOPLES
         ):
-            self._traffic.mark()
+            self._has_changed = True
             self._history.saw(update)
 
     def said(self, update: Update) -> None:
@@ -164,7 +166,11 @@ class ConsulSide:
         self._watches.name_services(compiled.named_services)
 
     def tell(self, view: View, compiled: Compiled, changes: tuple[Change, ...]) -> None:
-        """After it was sent: who needs certificates, and how this node is."""
+        """After it was sent: who needs certificates, how this node is, and what its traffic was up to a change."""
+        if self._has_changed:
+            self._has_changed = False
+            # Not before: the proxy would write its counters, megabytes of them, in front of the new table.
+            self._traffic.mark()
         if not compiled.local_services or view.is_mesh_open:
             self._may_register.set()
         self._provider.want(frozenset(compiled.local_services) | self._edge(view))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from .facts import AgentSelf, SessionInfo
     from .forms import Form, Refusal
+    from .held import Keys
     from .history import (
         HISTORY_PREFIX,
         KeyChange,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
     from .origins import FieldOrigin, field_origins, time_text
+    from .past_keys import PastKeys
     from .policies.expectations import Expectation, RouteTest
     from .policies.policies import Policies, decide_policies
     from .policies.read import Written
@@ -117,6 +119,7 @@ __all__ = [
     "IntentionsUpdate",
     "Interruption",
     "KeyChange",
+    "Keys",
     "KvEntry",
     "KvOperation",
     "KvUpdate",
@@ -129,6 +132,7 @@ __all__ = [
     "NodesUpdate",
     "Outcome",
     "Past",
+    "PastKeys",
     "Pen",
     "Policies",
     "Problem",
@@ -205,6 +209,8 @@ __all__ = [
 
 # Each name is loaded from its file when somebody first asks for it, so that a command starts with what it needs alone.
 _FILES = {
+    "PastKeys": "past_keys",
+    "Keys": "held",
     "Alone": "alone",
     "Expectation": "policies.expectations",
     "Form": "forms",

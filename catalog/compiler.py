@@ -110,6 +110,11 @@ class Compiler:
     def last_good(self) -> LastGood:
         return self._last_good
 
+    def adopt(self, forms: Mapping[str, Form]) -> None:
+        """Last good forms that somebody else knows: they count for keys that have none in force here."""
+        forms = {**forms, **self._last_good.forms}
+        self._last_good = replace(self._last_good, forms=forms)
+
     def compile(
         self, state: State, facts: NodeFacts, refused: Mapping[str, Refusal] = NONE_REFUSED
     ) -> Compiled:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from catalog import (
     Compiled,
     Compiler,
+    Form,
     LastGood,
     NodeFacts,
     Policies,
@@ -130,6 +131,17 @@ class Knowledge:
         assert self._compiled_from is not None  # only what was compiled is judged
         self.compiled = self._compiler.compile(*self._compiled_from, refused)
         return self.compiled
+
+    def adopt(self, forms: Mapping[str, Form]) -> None:
+        """Last good forms from history, for keys that have none in force."""
+        if forms and self._compiled_from is not None:
+            self._compiler.adopt(forms)
+            self.compiled = self._compiler.compile(*self._compiled_from)
+
+    @property
+    def compiled_from(self) -> tuple[State, NodeFacts] | None:
+        """What the last table was compiled from."""
+        return self._compiled_from
 
     def _assign_ports(self) -> None:
         self._policies = decide_policies(self._state.keys.entries, self._policies)

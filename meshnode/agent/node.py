@@ -17,6 +17,7 @@ from catalog import (
     CatalogError,
     ConsulClient,
     ConsulDenied,
+    History,
     Problem,
     Snapshot,
     SnapshotFileError,
@@ -53,6 +54,7 @@ from .loop import AgentLoop
 from .mailbox import Mailbox
 from .notify import VARIABLE, Notifier
 from .preflight import check_ports
+from .retrospect import Retrospect
 from .saver import Saver, write_private
 from .telemetry import Telemetry
 from .view import View
@@ -116,6 +118,7 @@ class Agent:
         self._drains = DrainCounter(
             self._stats, lambda counts: self._mailbox.post(DrainsCounted(counts))
         )
+        self._retrospect = Retrospect(self._history, self._delivery, self._mailbox.post)
         self._loop = AgentLoop(
             self._mailbox,
             self._knowledge,
@@ -125,6 +128,7 @@ class Agent:
             on_applied=self._applied,
             on_view=self._show,
             restarts=lambda: self._supervisor.restarts,
+            want_past=self._retrospect.want,
         )
 
     async def run(self) -> None:
@@ -136,6 +140,7 @@ class Agent:
                 group.create_task(self._saver.run(), name="saver")
                 group.create_task(self._telemetry.run(), name="telemetry")
                 group.create_task(self._drains.run(), name="drains")
+                group.create_task(self._retrospect.run(), name="retrospect")
                 collector = SpanCollector(self._folders.control_socket, self._telemetry.offer)
                 group.create_task(collector.run(), name="spans")
                 self._load_identities()
@@ -264,6 +269,9 @@ class Agent:
             message = f"{name} can not be saved in {self._folders.state}: {error}"
             problem = Problem(key="state folder", index=0, severity="error", message=message)
         self._mailbox.post(OwnProblem(f"saving {name}", problem))
+
+    async def _history(self) -> History | None:
+        return None if self._side is None else await self._side.history()
 
     async def _proxy_snapshot(self) -> bytes:
         return await self._proxy().client.snapshot()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from catalog import Compiled, Form, Problem, Refusal, RouteTest, Written
+from catalog import Compiled, Form, Problem, Refusal, RouteTest, Snapshot, Written
 
 from .asking import Answer
 from .expected import Asking, Broken, askings, broken
@@ -25,18 +25,22 @@ class Accepted:
 
     forms: Mapping[str, Form] = field(default_factory=dict)
     tests: Tests = field(default_factory=dict)
+    table: Snapshot | None = None
     is_known: bool = False
+
+    @classmethod
+    def of(cls, compiled: Compiled, tests: Tests | None = None) -> Accepted:
+        """A table with the tests that gate it; left out, all it was compiled with."""
+        good = compiled.last_good
+        tests = good.policies.tests if tests is None else tests
+        return cls(good.forms, tests, table_of(compiled), is_known=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Whom a decision asks: the table of this, the one accepted last (no answers where there is none), and the compiler.
+    """Whom a decision asks: `ask` what becomes of requests by a table, `compile_again` the same state with keys refused."""
 
-    `compile_again` compiles the same state with these keys refused.
-    """
-
-    ask: Callable[[Compiled, Sequence[Asking]], Awaitable[Sequence[Answer]]]
-    ask_before: Callable[[Sequence[Asking]], Awaitable[Sequence[Answer]]]
+    ask: Callable[[Snapshot, Sequence[Asking]], Awaitable[Sequence[Answer]]]
     compile_again: Callable[[Mapping[str, Refusal]], Compiled]
 
 
@@ -46,6 +50,7 @@ class Decided:
 
     compiled: Compiled
     accepted: Accepted
+    refused: Mapping[str, Refusal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +70,20 @@ async def decide(
     """
     judge = _Judge(compiled, accepted, bench, new_keys)
     while found := await judge.broken():
-        before = await bench.ask_before([one.asking for one in found])
-        routes = [_route(answer) for answer in before] or [None] * len(found)
+        routes: list[str | None] = [None] * len(found)
+        if accepted.table is not None:
+            before = await bench.ask(accepted.table, [one.asking for one in found])
+            routes = [_route(answer) for answer in before]
         for one, route_before in zip(found, routes, strict=True):
             judge.take(one, route_before)
         judge.compile_again()
     await judge.give_back()
-    forms = judge.compiled.last_good.forms
-    return Decided(judge.compiled, Accepted(forms, judge.tests, is_known=True))
+    return Decided(judge.compiled, Accepted.of(judge.compiled, judge.tests), judge.refused)
+
+
+def table_of(compiled: Compiled) -> Snapshot:
+    """What a proxy would be sent; its generation is for who asks to give."""
+    return Snapshot(0, compiled.digest, compiled.resources, compiled.changed)
 
 
 class _Judge:
@@ -90,7 +101,9 @@ class _Judge:
 
     async def broken(self) -> list[Broken]:
         asked = askings(self.tests)
-        return list(broken(asked, await self._bench.ask(self.compiled, asked))) if asked else []
+        if not asked:
+            return []
+        return list(broken(asked, await self._bench.ask(table_of(self.compiled), asked)))
 
     def take(self, found: Broken, route_before: str | None) -> None:
         """Refuses whoever loses by this expectation; nobody where one that lost just now may have been all there was to it."""
@@ -122,9 +135,12 @@ class _Judge:
                 self._losses[key] = loss
                 self.compile_again()
 
+    @property
+    def refused(self) -> Mapping[str, Refusal]:
+        return {key: loss.refusal for key, loss in sorted(self._losses.items())}
+
     def compile_again(self) -> None:
-        refused = {key: loss.refusal for key, loss in sorted(self._losses.items())}
-        self.compiled = self._bench.compile_again(refused)
+        self.compiled = self._bench.compile_again(self.refused)
 
     def _is_new(self, key: str) -> bool:
         """Whether the route's form is not what was accepted, and it is known what was."""

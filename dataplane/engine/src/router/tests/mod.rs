@@ -84,6 +84,22 @@ fn the_longest_prefix_is_found_and_a_shorter_one_where_it_ends() {
 }
 
 #[test]
+fn the_routes_of_a_host_are_those_of_all_trees_that_take_it() {
+    let texts = ["a.b/", "a.b=/x", "a.b/x/", "*.b/x", "b/", "c.b/", "*/any"];
+    let router = router(&texts);
+    let of_host = |host, most| {
+        let found = router.of_host(host, most);
+        let mut names: Vec<_> = found.iter().map(|route| &*route.name).collect();
+        names.sort_unstable();
+        names.join(" ")
+    };
+    assert_eq!(of_host("a.b", 9), "*.b/x */any a.b/ a.b/x/ a.b=/x");
+    assert_eq!(of_host("b", 9), "*/any b/");
+    assert_eq!(of_host("x.mesh", 9), "");
+    assert_eq!(router.of_host("a.b", 2).len(), 2);
+}
+
+#[test]
 fn a_wildcard_takes_one_label_or_more_and_the_longer_one_wins() {
     let router = router(&["*.example/", "*.shop.example/", "a.shop.example/x", "*/any"]);
     check(&router, "shop.example", "/", Some("*.example/"));

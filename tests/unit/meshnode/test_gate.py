@@ -283,3 +283,5 @@ async def test_a_node_that_missed_a_change_decides_by_history(command: Command) 
         await put(node, keys, 26)
         await wait_until(lambda: serves(node)["cart"] == 12)
         assert errors(node).keys() == {"mesh/routes/cart"}
+        await told(node, keys, 28)
+        assert (serves(node)["cart"], set(errors(node))) == (12, {"mesh/routes/cart"})

@@ -77,9 +77,13 @@ class Gate:
         except ProxyRefused as error:
             # It will refuse the table itself as well, and delivery says so.
             _log.warning("route tests can not be judged: %s", error)
-            self.is_waiting = False
-            return self._knowledge.compile_refusing({})
+            return self.give_up()
         return self._let_through(found, is_sure=is_sure)
+
+    def give_up(self) -> Compiled:
+        """What is known, as it stands."""
+        self.is_waiting = self.wants_past = False
+        return self._knowledge.compile_refusing({})
 
     def _let_through(self, found: Decided, *, is_sure: bool) -> Compiled | None:
         """`is_sure`: every node compares with the same."""

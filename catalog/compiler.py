@@ -15,7 +15,7 @@ from .clusters import ClearEndpoint, Cluster, as_saved, cluster, mesh_nodes, sub
 from .destinations import catalog_names, destinations
 from .findings import Ground
 from .forms import NONE_REFUSED, Form, Forms, Refusal, form_of
-from .keys import ROUTES, TESTS
+from .keys import ROUTES
 from .language.targets import service_of
 from .listeners import listeners
 from .memo import Memo
@@ -184,7 +184,6 @@ def compile_snapshot(
         *(mesh.problems(state.mesh, _nodes_in_use(state)) if state.mesh.forgotten else ()),
         *forms.problems,
         *policies.problems,
-        *(one.problem for key, one in refused.items() if key.startswith(TESTS)),
         *policy_findings(policies, catalog, is_known=bool(state.services)),
         *memo.shadows.update(forms.in_force, forms.changed),
         *memo.findings.update(

@@ -33,13 +33,14 @@ async def explain(
             raise UsageError(f"{where}{error.sentence}") from error
         raise
     try:
-        return explained(document["requests"], answer, _known(knowledge, delivery, side))
+        return explained(document["requests"], answer, known_of(knowledge, delivery, side))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         cause = "what answers POST /v1/explain there is no meshnode-proxy of ours"
         raise ProxyUnreachable(client.path, cause) from error
 
 
-def _known(knowledge: Knowledge, delivery: Delivery, side: Side | None) -> Known:
+def known_of(knowledge: Knowledge, delivery: Delivery, side: Side | None) -> Known:
+    """What this node knows beside what its proxy says."""
     state, compiled = knowledge.state, knowledge.compiled
     return Known(
         node="" if side is None else side.me.node,

@@ -11,6 +11,7 @@ import logging
 import os
 import random
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from catalog import (
@@ -30,6 +31,7 @@ from certs import CertificateError, NodeKey
 from observability import SpanRing
 
 from ..admin import AdminServer
+from ..candidate.promise import Wish
 from ..config import Folders, Settings
 from ..config.door import door
 from ..errors import ProxyUnreachable, StartError
@@ -53,6 +55,7 @@ from .knowledge import Clock, Knowledge
 from .loop import AgentLoop
 from .mailbox import Mailbox
 from .notify import VARIABLE, Notifier
+from .planning import plan
 from .preflight import check_ports
 from .retrospect import Retrospect
 from .saver import Saver, write_private
@@ -114,6 +117,7 @@ class Agent:
             metrics=self._metrics,
             ring=self._ring,
             explain=self._explain,
+            plan=self._plan,
         )
         self._drains = DrainCounter(
             self._stats, lambda counts: self._mailbox.post(DrainsCounted(counts))
@@ -279,6 +283,18 @@ class Agent:
     async def _explain(self, document: dict[str, Any]) -> dict[str, Any]:
         client = self._proxy().client
         return await explain(client, document, self._knowledge, self._delivery, self._side)
+
+    async def _plan(self, wish: Wish, asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return await plan(
+            wish,
+            asked,
+            client=self._proxy().client,
+            consul=self._client,
+            knowledge=self._knowledge,
+            delivery=self._delivery,
+            side=self._side,
+            reading=self._ring.reading(),
+        )
 
     async def _metrics(self) -> str:
         proxy = self._delivery.proxy

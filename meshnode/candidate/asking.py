@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ REQUESTS_MAX = 10_000
 REFUSALS_MAX = 100
 # The proxy's answer to a table that is wrong.
 WRONG = 422
+_REQUEST = re.compile(r"requests\[([0-9]+)\]")
 
 Answer = Mapping[str, Any]
 """What the proxy says of one request (docs/boundary.md, Explain)."""
@@ -53,7 +55,7 @@ async def ask(
 ) -> Asked:
     """What becomes of requests by this table, without the resources the proxy refuses: those are as in force, or not there.
 
-    `in_force` is what the proxy has, where that is known. Raises ProxyError; ProxyRefused for a wrong request, too.
+    `in_force` is what the proxy has, where that is known. A request that is none is answered 400. Raises ProxyError.
     """
     refusals: list[Refusal] = []
     while True:
@@ -73,6 +75,16 @@ async def ask(
         return Asked(table, tuple(refusals), tuple(answers))
 
 
+async def ask_in_force(
+    client: ControlClient, requests: Sequence[Mapping[str, Any]]
+) -> tuple[Answer, ...]:
+    """What becomes of requests now. Raises ProxyError."""
+    found: list[Answer] = []
+    for batch in _batches(requests) if requests else ():
+        found += await _answers(client, None, batch, considered=0)
+    return tuple(found)
+
+
 async def _explain(
     client: ControlClient,
     table: Snapshot,
@@ -90,11 +102,38 @@ async def _explain(
 
 
 async def _answers(
-    client: ControlClient, document: bytes, batch: Sequence[Mapping[str, Any]], considered: int
+    client: ControlClient,
+    document: bytes | None,
+    batch: Sequence[Mapping[str, Any]],
+    considered: int,
+) -> list[Answer]:
+    """One question, and one more for each request that is none: that is answered as the codec would."""
+    wrong: dict[int, Answer] = {}
+    while True:
+        right = [at for at in range(len(batch)) if at not in wrong]
+        try:
+            found = await _asked(client, document, [batch[at] for at in right], considered)
+        except ProxyRefused as error:
+            place = _REQUEST.fullmatch(error.path or "")
+            if place is None or int(place[1]) >= len(right):
+                raise
+            own = {"status": 400, "reason": "bad_request", "message": error.sentence}
+            wrong[right[int(place[1])]] = {"answer": own}
+            continue
+        answers = dict(zip(right, found, strict=True)) | wrong
+        return [answers[at] for at in range(len(batch))]
+
+
+async def _asked(
+    client: ControlClient,
+    document: bytes | None,
+    batch: Sequence[Mapping[str, Any]],
+    considered: int,
 ) -> Iterable[Answer]:
-    asked = orjson.dumps({"requests": list(batch), "considered": considered})
+    asked = orjson.dumps({"requests": batch, "considered": considered})
     # The table is JSON already, and may be megabytes of it.
-    answer = await client.explain(asked[:-1] + b',"snapshot":' + document + b"}")
+    table = b"" if document is None else b',"snapshot":' + document
+    answer = await client.explain(asked[:-1] + table + b"}")
     found: list[Answer] = answer["answers"]
     return found
 

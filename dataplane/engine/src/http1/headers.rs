@@ -1,6 +1,8 @@
 //! The field lines of a head, as places in its bytes. It may not copy or allocate per request.
 
-use super::{BadMessage, HopByHop, Known};
+use std::ops::Range;
+
+use super::{BadMessage, HopByHop, Known, write};
 
 /// One field line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,18 @@ struct Place {
 }
 
 impl Place {
+    /// The whole line, where it stands in the head as all are sent on: one space before the value, none behind it.
+    #[inline]
+    fn plain_line(&self, head: &[u8]) -> Option<Range<usize>> {
+        let name_at = self.name_at as usize;
+        let value_at = self.value_at as usize;
+        let end = value_at + self.value_bytes as usize;
+        let is_plain = value_at == name_at + self.name_bytes as usize + 2
+            && head[value_at - 1] == b' '
+            && head[end..].starts_with(b"\r\n");
+        is_plain.then_some(name_at..end + 2)
+    }
+
     #[inline]
     fn name<'b>(&self, head: &'b [u8]) -> &'b [u8] {
         part(head, self.name_at, self.name_bytes)
@@ -151,6 +165,31 @@ impl<'b> Headers<'b> {
             known: place.known,
             is_named: place.is_named,
         })
+    }
+
+    /// Writes those that `is_sent` wants, in the order sent. Neighbours that already stand as they are sent on, which
+    /// are nearly all, are copied in one piece.
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>, mut is_sent: impl FnMut(&Header<'b>) -> bool) {
+        let mut run = 0..0;
+        for (place, header) in self.places.iter().zip(self.iter()) {
+            if !is_sent(&header) {
+                continue;
+            }
+            match place.plain_line(self.head) {
+                Some(line) if line.start == run.end => run.end = line.end,
+                Some(line) => {
+                    out.extend_from_slice(&self.head[run]);
+                    run = line;
+                }
+                None => {
+                    out.extend_from_slice(&self.head[run]);
+                    run = 0..0;
+                    write::header(out, header.name, header.value);
+                }
+            }
+        }
+        out.extend_from_slice(&self.head[run]);
     }
 
     /// Whether a known field is there; costs nothing.

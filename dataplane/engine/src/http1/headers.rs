@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{BadMessage, HopByHop, Known, write};
+use super::{BadMessage, HopByHop, Known, lines, write};
 
 /// One field line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,31 +76,34 @@ impl HeaderStore {
         }
     }
 
-    /// Writes down where `parsed` stand in `head`, and which known fields are there at all. False when a line ends
-    /// without CR: `httparse` takes those, and it is told by what stands before the next line.
+    /// Writes down where the field lines from `at` on stand in `head`, and which known fields are there at all. Gives
+    /// where the head ends; `None` where it is not whole, not right, or has more than `most` lines.
     #[inline]
-    pub(super) fn index(&mut self, head: &[u8], parsed: &[httparse::Header<'_>]) -> bool {
-        let origin = head.as_ptr().addr();
+    pub(super) fn read(&mut self, head: &[u8], mut at: usize, most: usize) -> Option<usize> {
         let mut present = 0;
-        let mut ends_well = head.ends_with(b"\r\n\r\n");
         self.places.clear();
-        self.places.extend(parsed.iter().map(|header| {
-            let name_at = header.name.as_ptr().addr() - origin;
-            let value_at = header.value.as_ptr().addr() - origin;
-            ends_well &= head.get(name_at.wrapping_sub(2)) == Some(&b'\r');
-            let known = Known::of(header.name.as_bytes());
+        loop {
+            let rest = &head[at..];
+            if rest.starts_with(b"\r\n") {
+                self.present = present;
+                return Some(at + 2);
+            }
+            let line = lines::field_line(rest)?;
+            if self.places.len() == most {
+                return None;
+            }
+            let known = Known::of(&rest[..line.name_bytes]);
             present |= known.bit();
-            Place {
-                name_at: name_at as u32,
-                name_bytes: header.name.len() as u32,
-                value_at: value_at as u32,
-                value_bytes: header.value.len() as u32,
+            self.places.push(Place {
+                name_at: at as u32,
+                name_bytes: line.name_bytes as u32,
+                value_at: (at + line.value.0) as u32,
+                value_bytes: (line.value.1 - line.value.0) as u32,
                 known,
                 is_named: false,
-            }
-        }));
-        self.present = present;
-        ends_well
+            });
+            at += line.bytes;
+        }
     }
 
     /// Reads `Connection`, and marks the fields it names.

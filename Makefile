@@ -42,7 +42,7 @@ define check_machine
 @$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/tools/packages.sh ensurepip=python3-venv
 endef
 
-.PHONY: help setup demo build docs fmt lint test integration fuzz bench check mainjob tools packages unit fuzz-short clean
+.PHONY: help setup demo build docs fmt lint test integration fuzz bench check mainjob tutorial tools packages unit fuzz-short clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -117,13 +117,20 @@ integration: build tools packages ## the tests on real Consul and Jaeger
 mainjob: build tools packages ## the main job step by step with its evidence, on three nodes, without and with ACLs
 	@$(BIN)/python -m tests.integration.mainjob
 
+# In a network of its own every port is the page's. SHELLS=bash is a quarter of the time.
+SHELLS ?= bash dash zsh fish
+tutorial: build tools packages ## type docs/tutorial.md from first line to last on real Consul, in bash, dash, zsh and fish
+	@unshare --net sh -c 'ip link set lo up && exec $(BIN)/python -m tests.integration.tutorial $(SHELLS)'
+
 fuzz: tools ## fuzz each target for FUZZ_SECONDS (600)
 	@tests/tools/fuzz.sh $(FUZZ_SECONDS)
 
 fuzz-short: tools
 	@tests/tools/fuzz.sh --all $(SHORT_FUZZ_SECONDS)
 
-test: check fuzz-short mainjob integration ## everything: check, tools, a minute of fuzzing, mainjob, integration (40 minutes on two cores)
+# That the other shells read its lines as bash does, test_pages.py says.
+test: SHELLS := bash
+test: check fuzz-short mainjob tutorial integration ## everything: check, tools, a minute of fuzzing, mainjob, the tutorial, integration (40 minutes on two cores)
 
 clean: ## remove what was made here; the tools cache stays
 	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis dataplane/target dataplane/fuzz/target

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .alone import Alone, entered_intentions, state_alone
     from .backoff import Interruption, persist
     from .client import ConsulClient
     from .clusters import ClearEndpoint
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
         SnapshotFileError,
     )
     from .facts import AgentSelf, SessionInfo
+    from .forms import Form, Refusal
+    from .held import Keys
     from .history import (
         HISTORY_PREFIX,
         KeyChange,
@@ -33,10 +36,14 @@ if TYPE_CHECKING:
     from .intentions import deciding_rule
     from .keys import CONFIRM, key_problem, keys_digest, route_name
     from .language.rule import Redirect, Rule, Split
+    from .language.targets import service_of
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
     from .node import NodeFacts
     from .origins import FieldOrigin, field_origins, time_text
+    from .past_keys import PastKeys
+    from .policies.expectations import Expectation, RouteTest
     from .policies.policies import Policies, decide_policies
+    from .policies.read import Written
     from .policies.saved import load_policies, policies_to_json
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
@@ -84,6 +91,7 @@ __all__ = [
     "SCHEMA_KINDS",
     "STATUS_PREFIX",
     "AgentSelf",
+    "Alone",
     "CatalogError",
     "Change",
     "Changed",
@@ -99,7 +107,9 @@ __all__ = [
     "DefaultIntentionUpdate",
     "DrainState",
     "Draining",
+    "Expectation",
     "FieldOrigin",
+    "Form",
     "History",
     "HistoryWriter",
     "Instance",
@@ -109,6 +119,7 @@ __all__ = [
     "IntentionsUpdate",
     "Interruption",
     "KeyChange",
+    "Keys",
     "KvEntry",
     "KvOperation",
     "KvUpdate",
@@ -121,10 +132,12 @@ __all__ = [
     "NodesUpdate",
     "Outcome",
     "Past",
+    "PastKeys",
     "Pen",
     "Policies",
     "Problem",
     "Redirect",
+    "Refusal",
     "Registration",
     "Resource",
     "Resources",
@@ -132,6 +145,7 @@ __all__ = [
     "RestoreRefused",
     "Revision",
     "Route",
+    "RouteTest",
     "Rule",
     "SchemaKind",
     "ServicesUpdate",
@@ -153,6 +167,7 @@ __all__ = [
     "Value",
     "Verdict",
     "Watches",
+    "Written",
     "change_to_json",
     "compile_snapshot",
     "decide_policies",
@@ -162,6 +177,7 @@ __all__ = [
     "digest_of",
     "drain_problem",
     "drain_states",
+    "entered_intentions",
     "field_origins",
     "full",
     "history_of",
@@ -182,7 +198,9 @@ __all__ = [
     "route_name",
     "save_snapshot",
     "schema_of",
+    "service_of",
     "snapshot_from_document",
+    "state_alone",
     "time_text",
     "to_resource",
     "undoing",
@@ -191,6 +209,17 @@ __all__ = [
 
 # Each name is loaded from its file when somebody first asks for it, so that a command starts with what it needs alone.
 _FILES = {
+    "PastKeys": "past_keys",
+    "Keys": "held",
+    "Alone": "alone",
+    "Expectation": "policies.expectations",
+    "Form": "forms",
+    "Refusal": "forms",
+    "RouteTest": "policies.expectations",
+    "Written": "policies.read",
+    "entered_intentions": "alone",
+    "service_of": "language.targets",
+    "state_alone": "alone",
     "AgentSelf": "facts",
     "CONFIRM": "keys",
     "CatalogError": "errors",

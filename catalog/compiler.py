@@ -14,7 +14,7 @@ from . import held, intentions, mesh
 from .clusters import ClearEndpoint, Cluster, as_saved, cluster, mesh_nodes, subset_cluster
 from .destinations import catalog_names, destinations
 from .findings import Ground
-from .forms import Form, Forms, form_of
+from .forms import NONE_REFUSED, Form, Forms, Refusal, form_of
 from .keys import ROUTES
 from .language.targets import service_of
 from .listeners import listeners
@@ -28,6 +28,7 @@ from .policed import (
     calls,
     policed,
     policy_findings,
+    tested_services,
     with_defaults_of,
     with_drains,
 )
@@ -105,33 +106,53 @@ class Compiler:
         self._last_good = replace(last_good, policies=policies or Policies())
         self._memo = Memo()
 
-    def compile(self, state: State, facts: NodeFacts) -> Compiled:
-        """The state compiled; deterministic given state, facts and the last good forms."""
+    @property
+    def last_good(self) -> LastGood:
+        return self._last_good
+
+    def adopt(self, forms: Mapping[str, Form]) -> None:
+        """Last good forms that somebody else knows: they count for keys that have none in force here."""
+        forms = {**forms, **self._last_good.forms}
+        self._last_good = replace(self._last_good, forms=forms)
+
+    def compile(
+        self, state: State, facts: NodeFacts, refused: Mapping[str, Refusal] = NONE_REFUSED
+    ) -> Compiled:
+        """The state compiled; deterministic given state, facts, the last good forms and what is `refused`.
+
+        Those are keys of routes that may not be in force as they stand, and of tests that gate nothing.
+        """
         memo, self._memo = self._memo, Memo()
-        compiled = compile_snapshot(state, facts, self._last_good, memo)
+        compiled = compile_snapshot(state, facts, self._last_good, memo, refused)
         # One that a fault of ours left half changed is never used again.
         self._last_good, self._memo = compiled.last_good, memo
         return compiled
 
 
 def compile_snapshot(
-    state: State, facts: NodeFacts, previous: LastGood | None = None, memo: Memo | None = None
+    state: State,
+    facts: NodeFacts,
+    previous: LastGood | None = None,
+    memo: Memo | None = None,
+    refused: Mapping[str, Refusal] = NONE_REFUSED,
 ) -> Compiled:
     """The resources, problems and needs of one node."""
     previous = previous or LastGood()
     memo = memo or Memo()
     policies = decide_policies(state.keys.entries, previous.policies)
     state = _policed(state, policies, memo)
-    forms = memo.forms_since(previous.forms).update(state.keys.entries, state.sweeps)
+    forms = memo.forms_since(previous.forms).update(state.keys.entries, state.sweeps, refused)
     local, local_problems = local_services(state.local_services, facts.address, facts.uid_of)
     own = frozenset(service.name for service in local)
     catalog = memo.once("catalog", "", (state.services,), lambda: catalog_names(state.services))
     listed = memo.once("listed", "", (catalog,), lambda: frozenset(catalog))
+    tested = memo.once("tested", "", (policies.tests,), lambda: tested_services(policies.tests))
+    wanted = forms.wanted | tested if tested else forms.wanted
     named, named_problems = memo.once(
         "named",
         "",
-        (forms.wanted, own, catalog, state.intentions),
-        lambda: destinations(forms.wanted, own, catalog, state.intentions),
+        (wanted, own, catalog, state.intentions),
+        lambda: destinations(wanted, own, catalog, state.intentions),
     )
     clusters = _clusters(state, facts, previous, memo, named, listed)
     clusters = _with_subsets(state, facts, previous, memo, clusters, forms.routed)

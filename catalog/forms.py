@@ -62,6 +62,17 @@ class Decision:
 _NOTHING = Decision()
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A key that may not come into force though it can be read: why, and its last good form, which goes on (None: nothing)."""
+
+    problem: Problem
+    form: Form | None = None
+
+
+NONE_REFUSED: Mapping[str, Refusal] = {}
+
+
 def decide(found: Form | Problem | None, last: Form | None, swept: Container[str]) -> Decision:
     """What a key comes to: `found` is what was read from it, `last` the form in force, `swept` are the services looked at."""
     if isinstance(found, Form):
@@ -86,6 +97,7 @@ class FormBook:
         self._is_first = True
         self._entries: tuple[KvEntry, ...] = ()
         self._swept: Collection[str] = ()
+        self._refused = NONE_REFUSED
         self._parsed: dict[str, Parsed] = {}
         self._decisions: dict[str, Decision] = {}
         self._in_force: dict[str, Form] = {}
@@ -96,9 +108,15 @@ class FormBook:
         self._waiting: dict[str, set[str]] = {}
         """Service → keys with a form that waits."""
 
-    def update(self, entries: tuple[KvEntry, ...], swept: Mapping[str, object]) -> Forms:
-        """The forms of these entries, sorted by key. Services once swept stay so."""
-        again, last = self._to_decide(entries, swept), self.forms.in_force
+    def update(
+        self,
+        entries: tuple[KvEntry, ...],
+        swept: Mapping[str, object],
+        refused: Mapping[str, Refusal] = NONE_REFUSED,
+    ) -> Forms:
+        """The forms of these entries, sorted by key. Services once swept stay so; `refused` are keys of these entries."""
+        again, last = set(self._to_decide(entries, swept)), self.forms.in_force
+        again |= self._refuse(refused)
         touched = {key for key in again if self._decide(key, last.get(key), swept)}
         if self._is_first:
             # What was in force and no key says any more.
@@ -109,6 +127,12 @@ class FormBook:
             self.forms = replace(self.forms, changed=())
         self._entries, self._is_first = entries, False
         return self.forms
+
+    def _refuse(self, refused: Mapping[str, Refusal]) -> set[str]:
+        """The keys about which that says something else than before."""
+        before, self._refused = self._refused, refused
+        keys = before.keys() | refused.keys()
+        return {key for key in keys if key in self._parsed and before.get(key) != refused.get(key)}
 
     def leading_to(self, name: str) -> Collection[str]:
         """The keys whose forms in force lead to a cluster or its service; changes with the next update."""
@@ -141,7 +165,13 @@ class FormBook:
     def _decide(self, key: str, last: Form | None, swept: Container[str]) -> bool:
         """Whether the form in force is another now."""
         known = self._parsed.get(key)
-        new = _NOTHING if known is None else decide(known[1], last, swept)
+        refusal = self._refused.get(key)
+        if known is None:
+            new = _NOTHING
+        elif refusal is not None:
+            new = Decision(refusal.form, problem=refusal.problem)
+        else:
+            new = decide(known[1], last, swept)
         old = self._decisions.get(key, _NOTHING)
         self._count(key, old, -1)
         self._count(key, new, 1)

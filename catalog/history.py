@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from .fields import canonical, count_of, text_of
 from .model import KvEntry
 
 HISTORY_PREFIX = "meshnode/history/"
@@ -142,12 +143,12 @@ def change_to_json(change: KeyChange) -> dict[str, Any]:
 
 def message_of(revision: Revision, chain: str) -> bytes:
     """What is signed: canonical JSON with the certificate."""
-    return _canonical({**to_json(revision), "chain": chain})
+    return canonical({**to_json(revision), "chain": chain})
 
 
 def signed_value(message: bytes, signature: str) -> bytes:
     """The value to be put."""
-    return _canonical({**orjson.loads(message), "signature": signature})
+    return canonical({**orjson.loads(message), "signature": signature})
 
 
 def read_revision(entry: KvEntry) -> SignedRevision:
@@ -164,7 +165,7 @@ def read_revision(entry: KvEntry) -> SignedRevision:
         raise ValueError(f"the entry {revision.name} stands at another key")
     if not isinstance(chain, str) or not isinstance(signature, str):
         raise ValueError("it is not signed")  # noqa: TRY004 (one kind of error for one document)
-    return SignedRevision(revision, _canonical(document), chain, signature)
+    return SignedRevision(revision, canonical(document), chain, signature)
 
 
 def _check_schema(schema: Any) -> None:
@@ -175,32 +176,32 @@ def _check_schema(schema: Any) -> None:
 def _revision(document: Mapping[str, Any]) -> Revision:
     effect = document["effect"]
     return Revision(
-        name=_text(document["revision"]),
-        seen_unix_ms=_count(document["seen_unix_ms"]),
-        first=_text(document["first"]),
-        writer=_text(document["writer"]),
+        name=text_of(document["revision"]),
+        seen_unix_ms=count_of(document["seen_unix_ms"]),
+        first=text_of(document["first"]),
+        writer=text_of(document["writer"]),
         changes=tuple(map(_change, document["changes"])),
         effect=None
         if effect is None
-        else Effect(*(_count(effect[name]) for name in Effect.__slots__)),
+        else Effect(*(count_of(effect[name]) for name in Effect.__slots__)),
     )
 
 
 def _change(document: Mapping[str, Any]) -> KeyChange:
     outcome = document["outcome"]
     return KeyChange(
-        key=_text(document["key"]),
-        index=_count(document["index"]),
+        key=text_of(document["key"]),
+        index=count_of(document["index"]),
         old=_value(document["old"]),
         new=_value(document["new"]),
         is_old_known=document["is_old_known"] is True,
         outcome=None
         if outcome is None
         else Outcome(
-            _count(outcome["accepted"]),
-            _count(outcome["refused"]),
-            _count(outcome["waiting"]),
-            _text(outcome["message"]),
+            count_of(outcome["accepted"]),
+            count_of(outcome["refused"]),
+            count_of(outcome["waiting"]),
+            text_of(outcome["message"]),
         ),
     )
 
@@ -224,23 +225,7 @@ def _value(document: Mapping[str, Any] | None) -> Value | None:
         return None
     data: bytes | None = None
     if "text" in document:
-        data = _text(document["text"]).encode()
+        data = text_of(document["text"]).encode()
     elif "base64" in document:
-        data = b64decode(_text(document["base64"]), validate=True)
-    return Value(_count(document["index"]), _text(document["sha256"]), data)
-
-
-def _canonical(document: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{value!r} is no count")
-    return value
+        data = b64decode(text_of(document["base64"]), validate=True)
+    return Value(count_of(document["index"]), text_of(document["sha256"]), data)

@@ -17,12 +17,13 @@ DRAIN = "mesh/drain/"
 SERVICES = "mesh/services/"
 UPSTREAMS = "mesh/upstreams/"
 SETTINGS = "mesh/settings"
+TESTS = "mesh/tests/"
 
 NAME_MAX_CHARACTERS = 200
 """A route's name stands in spans, metrics and log lines."""
 
-FOLDERS = ("routes", "drain", "services", "upstreams")
-LATER_FOLDERS = ("middlewares", "tests", "tls")
+FOLDERS = ("routes", "drain", "services", "tests", "upstreams")
+LATER_FOLDERS = ("middlewares", "tls")
 
 CONFIRM = "mesh/confirm"
 """Says that keys which went all at once are meant to be gone: those that went by the index it holds (held.py)."""
@@ -46,15 +47,16 @@ def route_name(key: str) -> str | None:
 
 
 def policy_prefix(key: str) -> str | None:
-    """DRAIN, SERVICES, UPSTREAMS or SETTINGS for a key that holds such a document, None for others and wrong names."""
+    """DRAIN, SERVICES, SETTINGS, TESTS or UPSTREAMS for a key that holds such a text, None for others and wrong names."""
     if key == SETTINGS:
         return SETTINGS
     if key.startswith((SERVICES, UPSTREAMS)):
         prefix = SERVICES if key.startswith(SERVICES) else UPSTREAMS
         name = key[len(prefix) :]
         return prefix if is_service_name(name) and name not in RESERVED_SERVICES else None
-    if key.startswith(DRAIN):
-        return DRAIN if route_name(ROUTES + key[len(DRAIN) :]) else None
+    for prefix in (DRAIN, TESTS):
+        if key.startswith(prefix):
+            return prefix if route_name(ROUTES + key[len(prefix) :]) else None
     return None
 
 
@@ -102,6 +104,8 @@ def _judged(key: str) -> tuple[str, str | None]:
         return _wrong_name(key, ROUTES, "a route")
     if key.startswith(DRAIN):
         return _wrong_name(key, DRAIN, "a drain")
+    if key.startswith(TESTS):
+        return _wrong_name(key, TESTS, "a test")
     for prefix in (SERVICES, UPSTREAMS):
         if key.startswith(prefix):
             return _wrong_service(key[len(prefix) :], prefix), None

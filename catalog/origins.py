@@ -79,10 +79,17 @@ def _sent_on(route: Route, own: Origin, policies: Policies) -> list[FieldOrigin]
             shown = time_text(value)
         elif name == "idle_timeout_ms":
             shown, source = _idle(policies)
-        elif name == "retries" and value is None:
-            shown = "up to 3 tries, where none can do a thing twice"
+        elif name == "retries":
+            shown = _retries(value)
         told.append(FieldOrigin(_FIELDS.get(name, name), shown, source.key, source.index))
     return told
+
+
+def _retries(value: dict[str, Any] | None) -> Any:
+    """Their number, where that is all that is said."""
+    if value is None:
+        return "up to 3 tries, where none can do a thing twice"
+    return value["attempts"] if set(value) == {"attempts"} else value
 
 
 def _idle(policies: Policies) -> tuple[str, Origin]:

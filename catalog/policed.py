@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from .clusters import Cluster
 from .forms import Form
+from .language.targets import service_of
 from .model import Instance, Problem
 from .policies.defaults import call_route, layers, with_defaults
 from .policies.drains import Drain
+from .policies.expectations import RouteTest
 from .policies.policies import Policies
 from .policies.read import Written
 from .policies.service import ServicePolicy
@@ -17,6 +19,9 @@ from .policies.settings import MeshSettings
 from .resource import Rendered, render
 from .suggestions import did_you_mean, nearest
 from .text import quote
+from .values import RESERVED_SERVICES, is_service_name
+
+MESH_HOST = ".mesh"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -112,6 +117,20 @@ def asked_port(service: str, policies: Policies) -> int | None:
     """The port that a service's upstreams ask for its calls."""
     written = policies.upstreams.get(service)
     return written.meaning.port if written else None
+
+
+def tested_services(tests: Mapping[str, Written[RouteTest]]) -> frozenset[str]:
+    """The services that tests expect or call: each node has to know them, so that all judge alike."""
+    lines = [one for test in tests.values() for one in test.meaning.expectations]
+    targets = {service_of(one.target) for one in lines if one.target is not None}
+    called = {
+        one.host.removesuffix(MESH_HOST)
+        for one in lines
+        if one.caller is not None and one.host.endswith(MESH_HOST)
+    }
+    return frozenset(
+        name for name in targets | called if is_service_name(name) and name not in RESERVED_SERVICES
+    )
 
 
 def policy_findings(

@@ -21,7 +21,8 @@ class SchemaKind:
 
     name: str
     keys: str
-    load: Callable[[], type[BaseModel]]
+    load: Callable[[], type[BaseModel]] | None
+    """None: no document, but lines of text."""
 
 
 def _route() -> type[BaseModel]:
@@ -30,11 +31,36 @@ def _route() -> type[BaseModel]:
     return RouteFields
 
 
-SCHEMA_KINDS: tuple[SchemaKind, ...] = (SchemaKind("route", "mesh/routes/<name>", _route),)
+def _policy(name: str) -> Callable[[], type[BaseModel]]:
+    def load() -> type[BaseModel]:
+        from .policies import models
+
+        found: type[BaseModel] = getattr(models, name)
+        return found
+
+    return load
+
+
+SCHEMA_KINDS: tuple[SchemaKind, ...] = (
+    SchemaKind("route", "mesh/routes/<name>", _route),
+    SchemaKind("service", "mesh/services/<service>", _policy("ServiceFields")),
+    SchemaKind("settings", "mesh/settings", _policy("SettingsFields")),
+    SchemaKind("upstreams", "mesh/upstreams/<service>", _policy("UpstreamsFields")),
+    SchemaKind("drain", "mesh/drain/<name>", _policy("DrainFields")),
+    SchemaKind("test", "mesh/tests/<name>", None),
+)
+_TEST: dict[str, Any] = {
+    "title": "meshnode test",
+    "description": "Lines of text, each an expectation; empty ones and those that begin with # say nothing.",
+    "examples": ["GET shop.example/cart -> cart", "as web POST shop.mesh/admin -> 403"],
+    "type": "string",
+}
 
 
 def schema_of(kind: SchemaKind) -> dict[str, Any]:
     """The schema of one kind."""
+    if kind.load is None:
+        return {"$schema": DIALECT, **_TEST}
     made = kind.load().model_json_schema(schema_generator=_Tidy)
     return {"$schema": DIALECT, **_plain(made)}
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from .fields import canonical, count_of, text_of
 from .model import KvEntry, Problem
 
 _T = TypeVar("_T")
@@ -53,8 +54,8 @@ class Draining:
     @classmethod
     def from_json(cls, value: Any) -> Draining:
         key, service, instance, node, running = value
-        count = None if running is None else _count(running)
-        return cls(_text(key), _text(service), _text(instance), _text(node), count)
+        count = None if running is None else count_of(running)
+        return cls(text_of(key), text_of(service), text_of(instance), text_of(node), count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,24 +114,24 @@ class NodeStatus:
         """Takes fields it does not know, of newer nodes. Raises ValueError with a sentence for what is no status."""
         try:
             return cls(
-                node=_text(document["node"]),
-                generation=_count(document["generation"]),
-                index=_count(document["index"]),
-                digest=_text(document["digest"]),
+                node=text_of(document["node"]),
+                generation=count_of(document["generation"]),
+                index=count_of(document["index"]),
+                digest=text_of(document["digest"]),
                 changes=tuple(
-                    Change(_count(change["index"]), _count(change["at_unix_ms"]))
+                    Change(count_of(change["index"]), count_of(change["at_unix_ms"]))
                     for change in document["changes"][-CHANGES:]
                 ),
-                services=tuple(_text(name) for name in document["services"]),
+                services=tuple(text_of(name) for name in document["services"]),
                 problems=tuple(map(Problem.from_json, document["problems"][:PROBLEMS])),
-                problem_count=_count(document["problem_count"]),
-                outbound=_sorted(document["outbound"], _text),
-                certificates=_sorted(document["certificates"], _count),
+                problem_count=count_of(document["problem_count"]),
+                outbound=_sorted(document["outbound"], text_of),
+                certificates=_sorted(document["certificates"], count_of),
                 clear=tuple(map(_endpoint, document["clear"])),
                 draining=tuple(map(Draining.from_json, document.get("draining", ()))),
-                admin=_text(document.get("admin", "")),
-                session=_text(document["session"]),
-                public_key=_text(document["public_key"]),
+                admin=text_of(document.get("admin", "")),
+                session=text_of(document["session"]),
+                public_key=text_of(document["public_key"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"no status of a node ({error})") from error
@@ -157,11 +158,11 @@ def signed(status: NodeStatus, session: str, public_key: str, sign: Sign) -> byt
     bound = replace(
         status, session=session, public_key=public_key, problems=status.problems[:PROBLEMS]
     )
-    message = _canonical(bound.to_json())
+    message = canonical(bound.to_json())
     while len(message) > MAX_BYTES and bound.problems:
         bound = replace(bound, problems=bound.problems[: len(bound.problems) // 2])
-        message = _canonical(bound.to_json())
-    return _canonical({**bound.to_json(), "signature": sign(message)})
+        message = canonical(bound.to_json())
+    return canonical({**bound.to_json(), "signature": sign(message)})
 
 
 def read_signed(entry: KvEntry) -> SignedStatus:
@@ -176,11 +177,7 @@ def read_signed(entry: KvEntry) -> SignedStatus:
     signature = document.pop("signature", None)
     if not isinstance(signature, str):
         raise ValueError("it is not signed")  # noqa: TRY004 (one kind of error for one document)
-    return SignedStatus(status, _canonical(document), signature)
-
-
-def _canonical(document: Any) -> bytes:
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return SignedStatus(status, canonical(document), signature)
 
 
 def _sorted(document: Any, read: Callable[[Any], _T]) -> tuple[tuple[str, _T], ...]:
@@ -188,17 +185,5 @@ def _sorted(document: Any, read: Callable[[Any], _T]) -> tuple[tuple[str, _T], .
 
 
 def _endpoint(value: Any) -> tuple[str, str, str, str]:
-    service, instance, address, node = map(_text, value)
+    service, instance, address, node = map(text_of, value)
     return service, instance, address, node
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{value!r} is no count")
-    return value

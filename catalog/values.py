@@ -6,6 +6,7 @@ Used by the one-line form and by documents alike, so both say the same. Each rai
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from ipaddress import IPv6Address
 
 from .suggestions import nearest
@@ -59,13 +60,25 @@ def host(token: Token) -> str:
 
 def hosts(tokens: list[Token]) -> tuple[str, ...]:
     """The hosts of a route, none twice, at most HOSTS_MAX."""
+    return each_once(tokens, host, most=HOSTS_MAX, what="host", show=quote)
+
+
+def each_once(
+    tokens: list[Token],
+    read: Callable[[Token], str],
+    *,
+    most: int,
+    what: str,
+    show: Callable[[str], str] = str,
+) -> tuple[str, ...]:
+    """What a route names several of: in the order they stand in, none twice, at most `most`."""
     found: dict[str, None] = {}
     for token in tokens:
-        name = host(token)
+        name = read(token)
         if name in found:
-            raise Mistake(f"the host {quote(name)} stands here twice", token)
-        if len(found) == HOSTS_MAX:
-            raise Mistake(f"a route has at most {HOSTS_MAX} hosts", token)
+            raise Mistake(f"the {what} {show(name)} stands here twice", token)
+        if len(found) == most:
+            raise Mistake(f"a route has at most {most} {what}s", token)
         found[name] = None
     return tuple(found)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .live import LiveTraces
     from .metrics import render_metrics
     from .otlp import OtlpSettings
-    from .ring import MAX_TRACES, Page, SpanRing
+    from .ring import MAX_TRACES, Page, Reading, SpanRing
     from .shipper import RetryPolicy, ShipperCounters, SpanShipper
     from .summary import Hop, Summary, refusal_of, summarize
     from .trace import Span, Trace, trace_id_start, trace_of
@@ -33,6 +33,7 @@ __all__ = [
     "OtlpSettingError",
     "OtlpSettings",
     "Page",
+    "Reading",
     "RetryPolicy",
     "ShipperCounters",
     "Span",
@@ -64,6 +65,7 @@ _FILES = {
     "OtlpSettingError": "errors",
     "OtlpSettings": "otlp",
     "Page": "ring",
+    "Reading": "ring",
     "RetryPolicy": "shipper",
     "ShipperCounters": "shipper",
     "Span": "trace",

@@ -6,19 +6,12 @@ from collections import defaultdict
 from contextlib import AsyncExitStack
 
 from benchmarks import cores
-from benchmarks.bench import Bench, Scenario, Setup
-from benchmarks.figures import OURS, Figure
+from benchmarks.bench import Bench, Scenario
+from benchmarks.figures import Figure
 from benchmarks.origin import Origin
-from benchmarks.peers import caddy, envoy, haproxy, meshnode, nginx
 from benchmarks.peers.subject import request_bytes
+from benchmarks.scenarios.plain import PROXIES
 
-SETUPS: dict[str, Setup] = {
-    OURS: meshnode.plain,
-    "nginx": nginx.plain,
-    "HAProxy": haproxy.plain,
-    "Envoy": envoy.plain,
-    "Caddy": caddy.plain,
-}
 # Enough that what a program holds anyway is less than a hundredth of it, and below every peer's limit.
 CONNECTIONS = 4000
 # Opened, used and closed before counting begins, so that what is made once is there.
@@ -34,7 +27,7 @@ async def _run(bench: Bench) -> list[Figure]:
         stack.enter_context(cores.apart())
         origin = await stack.enter_async_context(Origin(bench.site("idle", "origin", "").folder))
         for number in range(bench.rounds):
-            for name, setup in bench.subjects(SETUPS).items():
+            for name, setup in bench.subjects(PROXIES).items():
                 site = bench.site(f"idle-{number}", name, origin.address)
                 async with setup(site) as subject:
                     await asyncio.to_thread(_hold, subject.address, FIRST)

@@ -5,15 +5,20 @@ from benchmarks.figures import OURS, TRACED, Figure
 from benchmarks.peers import caddy, envoy, haproxy, meshnode, nginx, relay, traced
 from benchmarks.scenarios import requests
 
-SETUPS: dict[str, Setup] = {
-    OURS: meshnode.plain,
-    TRACED: traced.plain,
-    "relay": relay.plain,
+_PEERS: dict[str, Setup] = {
     "nginx": nginx.plain,
     "HAProxy": haproxy.plain,
     "Envoy": envoy.plain,
     "Caddy": caddy.plain,
 }
+SETUPS: dict[str, Setup] = {
+    OURS: meshnode.plain,
+    TRACED: traced.plain,
+    "relay": relay.plain,
+    **_PEERS,
+}
+PROXIES: dict[str, Setup] = {OURS: meshnode.plain, **_PEERS}
+"""What people run, for what is not told by requests."""
 
 
 async def _run(bench: Bench) -> list[Figure]:

@@ -9,19 +9,12 @@ from benchmarks import cores
 from benchmarks.bench import Bench, Scenario, Setup
 from benchmarks.figures import OURS, Figure
 from benchmarks.origin import Origin
-from benchmarks.peers import caddy, envoy, haproxy, meshnode, nginx
 from benchmarks.peers.subject import Site
+from benchmarks.scenarios.plain import PROXIES
 from benchmarks.usage import memory
 from tests.support import ConsulCluster
 from tests.support.mesh import MeshNode
 
-SETUPS: dict[str, Setup] = {
-    OURS: meshnode.plain,
-    "nginx": nginx.plain,
-    "HAProxy": haproxy.plain,
-    "Envoy": envoy.plain,
-    "Caddy": caddy.plain,
-}
 MIB = 1024 * 1024
 # What a node does just after it is ready belongs to its start.
 SETTLE_S = 2.0
@@ -37,7 +30,7 @@ async def _run(bench: Bench) -> list[Figure]:
         stack.enter_context(cores.apart())
         origin = await stack.enter_async_context(Origin(bench.site("start", "origin", "").folder))
         for number in range(bench.rounds):
-            for name, setup in bench.subjects(SETUPS).items():
+            for name, setup in bench.subjects(PROXIES).items():
                 site = bench.site(f"start-{number}", name, origin.address)
                 await _proxy(samples, name, setup, site)
     (bench.folder / "start-node").mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -48,10 +49,19 @@ async def _register_service(call: Call) -> Answer:
 
 
 async def _deregister_service(call: Call) -> Answer:
+    return await _deregister(call, agent_service, delete_service, unknown_service)
+
+
+async def _deregister(
+    call: Call,
+    find: Callable[[Reader, str, str], Entry | None],
+    delete: Callable[[Writer, str, str], object],
+    unknown: Callable[[str], Refused],
+) -> Answer:
     def change(writer: Writer) -> None:
-        if agent_service(writer, call.node, call.rest) is None:
-            raise unknown_service(call.rest)
-        delete_service(writer, call.node, call.rest)
+        if find(writer, call.node, call.rest) is None:
+            raise unknown(call.rest)
+        delete(writer, call.node, call.rest)
 
     await call.store.write(change)
     call.shared.checks.drop_gone()
@@ -90,14 +100,7 @@ async def _register_check(call: Call) -> Answer:
 
 
 async def _deregister_check(call: Call) -> Answer:
-    def change(writer: Writer) -> None:
-        if agent_check(writer, call.node, call.rest) is None:
-            raise _unknown_check(call.rest)
-        delete_check(writer, call.node, call.rest)
-
-    await call.store.write(change)
-    call.shared.checks.drop_gone()
-    return EMPTY
+    return await _deregister(call, agent_check, delete_check, _unknown_check)
 
 
 async def _checks(call: Call) -> Answer:

@@ -15,6 +15,7 @@ from ..yamltree import Mapping, Node, Scalar, Sequence, compose, plain
 from . import actions, grpc, paths, targets
 from .conditions import PLACES, Conditions
 from .faults import first_mistake
+from .gaps import refuse_empty, refuse_nothing
 from .methods import methods
 from .model import RouteFields
 from .parts import header_edits, retries, rewrite
@@ -40,7 +41,7 @@ def parse_document(text: str) -> Rule:
         RouteFields.model_validate(plain(root))
     except ValidationError as error:
         raise first_mistake(error, root, RouteFields) from None
-    _refuse_nothing(root)
+    refuse_nothing(root)
     taken = _match(root)
     path, kind = taken["path"], taken["path_kind"]
     action = _action(root)
@@ -55,34 +56,8 @@ def parse_document(text: str) -> Rule:
         check_answers_itself(action, forwarding)
     if forwarding:
         fields |= _forwarding(root, settings)
-    _refuse_empty(root)
+    refuse_empty(root)
     return Rule(action=action, **taken, **fields)
-
-
-def _refuse_nothing(node: Node) -> None:
-    """A field with nothing behind it is a slip, never an order."""
-    if isinstance(node, Sequence):
-        for item in node.items:
-            if isinstance(item, Scalar) and item.value is None:
-                raise Mistake("the list has nothing here", item.at)
-            _refuse_nothing(item)
-    elif isinstance(node, Mapping):
-        for name, item in node.items.items():
-            if isinstance(item, Scalar) and item.value is None:
-                raise Mistake(f"the field {quote(name)} has no value", node.names[name])
-            _refuse_nothing(item)
-
-
-def _refuse_empty(node: Node) -> None:
-    """A list with nothing in it would say that anything goes."""
-    if isinstance(node, Sequence):
-        if not node.items:
-            raise Mistake("this list is empty; leave the field away for none", node.at)
-        for item in node.items:
-            _refuse_empty(item)
-    elif isinstance(node, Mapping):
-        for item in node.items.values():
-            _refuse_empty(item)
 
 
 def _match(root: Mapping) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 
 from ..suggestions import nearest
 from ..text import Mistake, Token, quote
+from ..values import each_once
 
 METHODS_MAX = 16
 """There are nine, and some of WebDAV."""
@@ -23,15 +24,7 @@ _METHOD = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 
 def methods(tokens: list[Token]) -> tuple[str, ...]:
     """The methods of a route, none twice."""
-    found: dict[str, None] = {}
-    for token in tokens:
-        name = method(token)
-        if name in found:
-            raise Mistake(f"the method {name} stands here twice", token)
-        if len(found) == METHODS_MAX:
-            raise Mistake(f"a route has at most {METHODS_MAX} methods", token)
-        found[name] = None
-    return tuple(found)
+    return each_once(tokens, method, most=METHODS_MAX, what="method")
 
 
 def method(token: Token) -> str:

@@ -7,13 +7,14 @@ the last word all the same; what it refuses comes back as a problem of its key.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from ..text import Mistake, Token, quote
 
 PATTERN_MAX_CHARACTERS = 1024
 """As the proxy takes."""
-NESTING_MAX = 30
-"""Brackets in brackets; the proxy takes 32, and counts repetitions too."""
+NESTING_MAX = 32
+"""As the proxy takes: brackets, repetitions, sequences and alternatives within one another."""
 STATES_MAX = 2_000
 """The proxy gives 256 KiB to a compiled pattern; the most one state was seen to take is 100 bytes."""
 REPEAT_MAX = 1_000
@@ -24,7 +25,9 @@ _PLACE_ESCAPES = frozenset("bBAz")
 _LETTER_ESCAPES = frozenset("nrtfv")
 _PUNCTUATION = frozenset("\\.+*?()|[]{}^$#&-~/\"'%:;=@!,_")
 _REPEAT = re.compile(r"\{([0-9]{1,5})(?:(,)([0-9]{0,5}))?\}")
-_GROUP = re.compile(r"\?(?:P?<([A-Za-z_][A-Za-z0-9_]*)>|(?:[is]+)?:|[is]+\))")
+_GROUP = re.compile(r"\?(?:P?<([A-Za-z_][A-Za-z0-9_]*)>|(?:is?|si?)?:|(?:is?|si?)\))")
+_FLAGS = re.compile(r"\(\?[is]+\)")
+_REPEATS = frozenset("*+?{")
 _POSIX = re.compile(r"\[:\^?[a-z]+:\]")
 
 
@@ -40,19 +43,31 @@ def check_regex(token: Token) -> frozenset[str]:
         sentence = f"a regex is written in ASCII; {quote(text[at])} is percent-encoded in a path"
         raise Mistake(sentence, token.part(at, 1))
     reader = _Reader(token)
-    states = reader.alternatives(0)
+    size = reader.alternatives(0)
     if reader.place < len(text):
         raise reader.mistake("this bracket closes none", 1)
-    if states > STATES_MAX:
+    if size.depth > NESTING_MAX:
         raise Mistake(
-            f"the regex is too large: its repetitions make {states:,} states of it, the most is {STATES_MAX:,}",
+            f"the regex is too deep: what stands within one another is {size.depth} deep, the most is {NESTING_MAX}",
+            token,
+        )
+    if size.states > STATES_MAX:
+        raise Mistake(
+            f"the regex is too large: its repetitions make {size.states:,} states of it, the most is {STATES_MAX:,}",
             token,
         )
     return frozenset({"0", *(str(number + 1) for number in range(reader.groups)), *reader.names})
 
 
+class _Size(NamedTuple):
+    """What a part of a regex comes to: how many states, and how deep its own parts stand within one another."""
+
+    states: int
+    depth: int
+
+
 class _Reader:
-    """Goes through a regex once; each method returns how many states its part takes."""
+    """Goes through a regex once; each method returns the size of its part."""
 
     def __init__(self, token: Token) -> None:
         self._token = token
@@ -65,39 +80,48 @@ class _Reader:
         start = self.place if at is None else at
         return Mistake(f"the regex is wrong here: {sentence}", self._token.part(start, length))
 
-    def alternatives(self, depth: int) -> int:
-        states = 0
-        while self.place < len(self._text) and self._text[self.place] != ")":
-            if self._text[self.place] == "|":
-                self.place += 1
-                states += 1
-                continue
-            states += self._repeated(self._one(depth))
-        return states
+    def alternatives(self, brackets: int) -> _Size:
+        branches = [self._sequence(brackets)]
+        while self._text.startswith("|", self.place):
+            self.place += 1
+            branches.append(self._sequence(brackets))
+        return _within(branches, len(branches) - 1)
 
-    def _one(self, depth: int) -> int:
+    def _sequence(self, brackets: int) -> _Size:
+        parts = []
+        while self.place < len(self._text) and self._text[self.place] not in "|)":
+            start = self.place
+            parts.append(self._repeated(self._one(brackets), start))
+        return _within(parts, 0)
+
+    def _one(self, brackets: int) -> _Size:
         sign = self._text[self.place]
         if sign == "(":
-            return self._group(depth + 1)
+            return self._group(brackets + 1)
         if sign == "[":
             return self._class()
         if sign == "\\":
-            return self._escape()
-        if sign in "*+?{":
+            return _Size(self._escape(), 0)
+        if sign in _REPEATS:
             raise self.mistake(f"nothing stands before {quote(sign)} to be repeated", 1)
         self.place += 1
-        return 1
+        return _Size(1, 0)
 
-    def _repeated(self, states: int) -> int:
-        times = 1
-        while self.place < len(self._text) and self._text[self.place] in "*+?{":
+    def _repeated(self, one: _Size, start: int) -> _Size:
+        """What began at `start`, as often as is said behind it."""
+        times, depth = 1, one.depth
+        while self.place < len(self._text) and self._text[self.place] in _REPEATS:
+            if _FLAGS.fullmatch(self._text, start, self.place):
+                flags = quote(self._text[start : self.place])
+                raise self.mistake(f"{flags} is nothing to be repeated", 1)
             if self._text[self.place] == "{":
                 times *= self._counted()
             else:
                 self.place += 1
+            depth += 1
             if self._text[self.place : self.place + 1] == "?":
                 self.place += 1
-        return states * times + 2
+        return _Size(one.states * times + 2, depth)
 
     def _counted(self) -> int:
         found = _REPEAT.match(self._text, self.place)
@@ -114,22 +138,22 @@ class _Reader:
         self.place = found.end()
         return max(low, high, 1) + (1 if found[2] else 0)
 
-    def _group(self, depth: int) -> int:
+    def _group(self, brackets: int) -> _Size:
         start = self.place
-        if depth > NESTING_MAX:
+        if brackets > NESTING_MAX:
             raise self.mistake(f"its brackets are more than {NESTING_MAX} deep", 1)
         self.place += 1
         if self._text.startswith("?", self.place):
             self._opening(start)
             if self._text[self.place - 1] == ")":
-                return 0
+                return _Size(0, 0)
         else:
             self.groups += 1
-        states = self.alternatives(depth)
+        size = self.alternatives(brackets)
         if self.place == len(self._text):
             raise self.mistake("this bracket is never closed", 1, start)
         self.place += 1
-        return states + 2
+        return _Size(size.states + 2, size.depth + 1)
 
     def _opening(self, start: int) -> None:
         found = _GROUP.match(self._text, self.place)
@@ -156,7 +180,7 @@ class _Reader:
         self.place += 2
         return 4 if letter in _CLASS_ESCAPES else 1
 
-    def _class(self) -> int:
+    def _class(self) -> _Size:
         start = self.place
         self.place += 1
         if self._text.startswith("^", self.place):
@@ -170,7 +194,7 @@ class _Reader:
             states += 1
             is_first = False
         self.place += 1
-        return 1 + states // 4
+        return _Size(1 + states // 4, 2)
 
     def _member(self, start: int) -> None:
         if posix := _POSIX.match(self._text, self.place):
@@ -201,3 +225,9 @@ class _Reader:
         if escaped in _CLASS_ESCAPES:
             return None
         return {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v"}.get(escaped, escaped)
+
+
+def _within(parts: list[_Size], states: int) -> _Size:
+    """All of them as one part, which is one deeper where there are several."""
+    depth = max((part.depth for part in parts), default=0)
+    return _Size(states + sum(part.states for part in parts), depth + (len(parts) > 1))

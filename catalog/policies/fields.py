@@ -57,11 +57,11 @@ def not_yet(what: str, at: Token) -> Mistake:
 
 
 def text(node: Node, name: Token) -> Token:
-    """A single value as it is written."""
-    if not isinstance(node, Scalar):
-        found = "a list" if isinstance(node, Sequence) else "a mapping"
-        raise Mistake(f"the field {quote(name.text)} is one value, not {found}", node.at)
-    return node.at
+    """A single value as it is written; as in routes, true is no text without quotes."""
+    at = _single(node, name)
+    if isinstance(node, Scalar) and isinstance(node.value, bool):
+        raise Mistake(f"the field {quote(name.text)} is text, not the value {at.text}", at)
+    return at
 
 
 def texts(node: Node, name: Token) -> list[Token]:
@@ -84,7 +84,7 @@ def flag(node: Node, name: Token) -> bool:
     """A plain true or false."""
     if isinstance(node, Scalar) and isinstance(node.value, bool):
         return node.value
-    raise Mistake(f"the field {quote(name.text)} is true or false", text(node, name))
+    raise Mistake(f"the field {quote(name.text)} is true or false", _single(node, name))
 
 
 def number(lowest: int, highest: int) -> Read:
@@ -95,7 +95,7 @@ def number(lowest: int, highest: int) -> Read:
         if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
             return value
         sentence = f"the field {quote(name.text)} is a number from {lowest:,} to {highest:,}"
-        raise Mistake(sentence, text(node, name))
+        raise Mistake(sentence, _single(node, name))
 
     return read
 
@@ -113,6 +113,13 @@ def word(known: tuple[str, ...], later: tuple[str, ...] = ()) -> Read:
         raise Mistake(sentence, at, nearest(at.text, (*known, *later)))
 
     return read
+
+
+def _single(node: Node, name: Token) -> Token:
+    if not isinstance(node, Scalar):
+        found = "a list" if isinstance(node, Sequence) else "a mapping"
+        raise Mistake(f"the field {quote(name.text)} is one value, not {found}", node.at)
+    return node.at
 
 
 def _something(name: str, root: Fields) -> Node:

@@ -6,9 +6,10 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..keys import DRAIN, SERVICES, SETTINGS, UPSTREAMS, policy_prefix
+from ..keys import DRAIN, SERVICES, SETTINGS, TESTS, UPSTREAMS, policy_prefix
 from ..model import KvEntry, Problem
 from .drains import Drain
+from .expectations import RouteTest
 from .read import Meaning, Written, read_entry
 from .service import ServicePolicy
 from .settings import MeshSettings
@@ -19,7 +20,7 @@ Parsed = Written[Meaning] | Problem
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """What is in force of each kind: services and upstreams by the service's name, drains by key.
+    """What is in force of each kind: services and upstreams by the service's name, drains and tests by key.
 
     `entries` are the keys it was made of, `parsed` what each of them says, which saves reading it again.
     """
@@ -28,6 +29,7 @@ class Policies:
     services: Mapping[str, Written[ServicePolicy]] = field(default_factory=dict)
     upstreams: Mapping[str, Written[Upstreams]] = field(default_factory=dict)
     drains: Mapping[str, Written[Drain]] = field(default_factory=dict)
+    tests: Mapping[str, Written[RouteTest]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     entries: tuple[KvEntry, ...] = ()
     parsed: Mapping[str, Parsed] = field(default_factory=dict)
@@ -62,7 +64,7 @@ def decide_policies(entries: tuple[KvEntry, ...], previous: Policies) -> Policie
 
 def _own(entries: tuple[KvEntry, ...]) -> Iterator[KvEntry]:
     """The entries under a policy's prefix; of thousands of routes none is looked at."""
-    for prefix in (DRAIN, SERVICES, SETTINGS, UPSTREAMS):
+    for prefix in (DRAIN, SERVICES, SETTINGS, TESTS, UPSTREAMS):
         at = bisect_left(entries, prefix, key=lambda entry: entry.key)
         while at < len(entries) and entries[at].key.startswith(prefix):
             if policy_prefix(entries[at].key) == prefix:
@@ -80,6 +82,7 @@ def _sorted_out(
     services: dict[str, Written[ServicePolicy]] = {}
     upstreams: dict[str, Written[Upstreams]] = {}
     drains: dict[str, Written[Drain]] = {}
+    tests: dict[str, Written[RouteTest]] = {}
     for key, written in in_force.items():
         index = written.index
         match written.meaning:
@@ -91,4 +94,8 @@ def _sorted_out(
                 upstreams[key.removeprefix(UPSTREAMS)] = Written(key, index, meaning)
             case Drain() as meaning:
                 drains[key] = Written(key, index, meaning)
-    return Policies(settings, services, upstreams, drains, problems, entries, parsed, in_force)
+            case RouteTest() as meaning:
+                tests[key] = Written(key, index, meaning)
+    return Policies(
+        settings, services, upstreams, drains, tests, problems, entries, parsed, in_force
+    )

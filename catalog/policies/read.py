@@ -7,20 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..keys import DRAIN, SERVICES, SETTINGS, UPSTREAMS
+from ..keys import DRAIN, SERVICES, SETTINGS, TESTS, UPSTREAMS
 from ..model import KvEntry, Problem
 from ..text import Mistake, Token, decode, lines, problem_of
 from ..yamltree import Mapping, compose
-from . import drains, service, settings, upstreams
+from . import drains, expectations, service, settings, upstreams
 from .drains import Drain
+from .expectations import RouteTest, read_test
 from .service import ServicePolicy
 from .settings import MeshSettings
 from .upstreams import Upstreams
 
 T_co = TypeVar("T_co", covariant=True)
 
-Meaning = Drain | MeshSettings | ServicePolicy | Upstreams
+Meaning = Drain | MeshSettings | RouteTest | ServicePolicy | Upstreams
 
+WHAT_TEST = "a route test"
 _WORD = re.compile(r"\S+")
 _DOCUMENT = re.compile(r"[{%]|---|[\"']?[A-Za-z_0-9-]+[\"']?\s*:(\s|$)")
 
@@ -54,17 +56,29 @@ _KINDS: dict[str, Kind] = {
 
 def read_entry(prefix: str, entry: KvEntry) -> Written[Meaning] | Problem:
     """The document of a key that begins with `prefix`, else what is wrong with it."""
-    kind = _KINDS[prefix]
     text: str | None = None
     try:
-        text = decode(entry.value, kind.what)
-        if prefix == DRAIN and not _is_document(text):
-            meaning: Meaning = _line(text)
-        else:
-            meaning = kind.read(compose(text, kind.example))
+        text = decode(entry.value, WHAT_TEST if prefix == TESTS else _KINDS[prefix].what)
+        meaning = _meaning(prefix, text)
     except Mistake as mistake:
         return problem_of(entry, text or entry.value.decode("utf-8", "replace"), mistake)
     return Written(entry.key, entry.modify_index, meaning, entry.value)
+
+
+def _meaning(prefix: str, text: str) -> Meaning:
+    if prefix == TESTS:
+        return _test(text)
+    if prefix == DRAIN and not _is_document(text):
+        return _line(text)
+    kind = _KINDS[prefix]
+    return kind.read(compose(text, kind.example))
+
+
+def _test(text: str) -> RouteTest:
+    said = _said(text)
+    if not said:
+        raise Mistake(f"the test expects nothing; a line is {expectations.EXAMPLE}")
+    return read_test(said)
 
 
 def _is_document(text: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..language.faults import first_mistake
+from ..language.gaps import refuse_empty, refuse_nothing
 from ..language.model import RouteFields
 from ..language.parts import header_edits, retries
 from ..language.resource import to_fields
@@ -36,7 +37,10 @@ def _part(name: str, read: Callable[[Node, Token], Any]) -> Read:
             RouteFields.model_validate(plain(alone))
         except ValidationError as error:
             raise first_mistake(error, alone, RouteFields) from None
-        return to_fields(replace(_ANY, **{name: read(node, at)}))[name]
+        refuse_nothing(node)
+        made = to_fields(replace(_ANY, **{name: read(node, at)}))[name]
+        refuse_empty(node)
+        return made
 
     return as_in_routes
 

@@ -18,6 +18,8 @@ from ..errors import AdminError, UsageError
 CONNECT_S = 1.0
 # For an answer, beside what it was asked to wait for news.
 ANSWER_S = 4.0
+# A plan is a whole compile, and thousands of requests asked twice.
+PLAN_S = 30.0
 # A whole ring is 16 MiB of spans, some three times that as JSON.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 BAD_REQUEST = 400
@@ -78,6 +80,18 @@ class AdminClient:
             raise UsageError(str(answer.get("error")))
         if "answers" not in answer:
             raise AdminError(address, str(answer.get("error", "it can not explain requests")))
+        return answer
+
+    async def plan(self, address: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What would follow from keys on that node; `document` and answer as in admin/plan.py.
+
+        Raises UsageError where it refuses a request as none.
+        """
+        status, answer = await self._call("POST", address, "/plan", body=document, wait_s=PLAN_S)
+        if status == BAD_REQUEST:
+            raise UsageError(str(answer.get("error")))
+        if "keys" not in answer:
+            raise AdminError(address, str(answer.get("error", "it can not plan")))
         return answer
 
     async def _get(

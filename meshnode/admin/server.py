@@ -1,4 +1,4 @@
-"""Serves /live, /ready, /status, /problems, /snapshot, /metrics, /traces and /explain on loopback. Shows no key, changes nothing."""
+"""Serves /live, /ready, /status, /problems, /snapshot, /metrics, /traces, /explain and /plan on loopback. Shows no key, changes nothing."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from typing import Self
 import orjson
 from aiohttp import web
 
+from catalog import CatalogError
 from observability import SpanRing, TraceIdError
 
 from ..agent.view import View
-from ..errors import ProxyError, StartError, UsageError, address_sentence
+from ..errors import MeshnodeError, StartError, UsageError, address_sentence
 from .explain import MAX_QUESTION_BYTES, Explain, ExplainAnswers
+from .plan import Plan, PlanAnswers
 from .traces import TraceAnswers, wait_s
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Answers are made from memory, but for the proxy's snapshot: one that takes longer hangs.
 ANSWER_TIMEOUT_S = 5.0
+PLAN = "/plan"
+# A whole compile of 10,000 routes takes 2 s on a quiet machine, and asking about as many recorded requests one more.
+PLAN_TIMEOUT_S = 30.0
 # An answer that is under way at the end; there is nothing in it worth waiting for.
 SHUTDOWN_S = 0.5
 ABOUT = """\
@@ -47,6 +52,7 @@ class AdminServer:
         metrics: Callable[[], Awaitable[str]],
         ring: SpanRing,
         explain: Explain,
+        plan: Plan,
     ) -> None:
         """`address` is `ip:port`; the callables may raise ProxyError."""
         self._host, _, port = address.rpartition(":")
@@ -56,6 +62,7 @@ class AdminServer:
         self._snapshot = snapshot
         self._metrics = metrics
         self._explain = ExplainAnswers(explain)
+        self._plan = PlanAnswers(plan)
         self._traces = TraceAnswers(ring, lambda: "" if self.view is None else self.view.node)
         self._runner: web.AppRunner | None = None
         self.view: View | None = None
@@ -77,6 +84,7 @@ class AdminServer:
                 web.get("/traces", self._traces.newest),
                 web.get("/traces/{id}", self._traces.by_id),
                 web.post("/explain", self._explain.answer),
+                web.post(PLAN, self._plan.answer),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
@@ -147,13 +155,14 @@ async def _own_names_only(request: web.Request, handler: Handler) -> web.StreamR
 @web.middleware
 async def _translate(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S + wait_s(request)):
+        limit_s = PLAN_TIMEOUT_S if request.path == PLAN else ANSWER_TIMEOUT_S
+        async with asyncio.timeout(limit_s + wait_s(request)):
             return await handler(request)
     except (UsageError, TraceIdError) as error:
         return _json({"error": str(error)}, status=400)
     except web.HTTPNotFound:
         return _json({"error": "there is no such page: / lists those there are"}, status=404)
-    except ProxyError as error:
+    except (MeshnodeError, CatalogError) as error:
         return _json({"error": str(error)}, status=503)
     except TimeoutError:
         return _json({"error": "the answer takes too long"}, status=503)

@@ -17,6 +17,7 @@ from catalog import (
     Change,
     Compiled,
     ConsulClient,
+    History,
     KvUpdate,
     NodeFacts,
     NodeRegistration,
@@ -41,7 +42,7 @@ from .events import (
     OwnProblem,
 )
 from .facts import Me, node_facts
-from .history import make_history_writer
+from .history import make_history_writer, read_history
 from .status_of import as_dialled, status_of
 from .traffic import Traffic
 from .view import View
@@ -109,6 +110,8 @@ class ConsulSide:
             on_elected=self._elected,
         )
         self._traffic = Traffic(stats, lambda: self._provider.is_elected)
+        self._has_changed = False
+        """Something under `mesh/`, since the loop last told how the node is."""
         self._history = make_history_writer(
             client, me.node, self._provider, self._traffic,
             on_trouble=lambda error: post(trouble("history", error)), jitter=source,
@@ -130,6 +133,10 @@ class ConsulSide:
     def facts(self) -> NodeFacts:
         return node_facts(self._settings, self.me, self.trust_domain)
 
+    async def history(self) -> History | None:
+        """All of it that counts; None before the mesh's root is known. Raises CatalogError."""
+        return await read_history(self.client, self._provider)
+
     def _elected(self) -> None:
         self._traffic.mark()
         self._history.wake()
@@ -142,7 +149,7 @@ class ConsulSide:
             and isinstance(update, KvUpdate)
             and update.prefix == PEOPLES
         ):
-            self._traffic.mark()
+            self._has_changed = True
             self._history.saw(update)
 
     def said(self, update: Update) -> None:
@@ -159,7 +166,11 @@ class ConsulSide:
         self._watches.name_services(compiled.named_services)
 
     def tell(self, view: View, compiled: Compiled, changes: tuple[Change, ...]) -> None:
-        """After it was sent: who needs certificates, and how this node is."""
+        """After it was sent: who needs certificates, how this node is, and what its traffic was up to a change."""
+        if self._has_changed:
+            self._has_changed = False
+            # Not before: the proxy would write its counters, megabytes of them, in front of the new table.
+            self._traffic.mark()
         if not compiled.local_services or view.is_mesh_open:
             self._may_register.set()
         self._provider.want(frozenset(compiled.local_services) | self._edge(view))

@@ -9,7 +9,7 @@ import logging
 
 from catalog import Changed, Problem, Resources, Snapshot, delta, full, snapshot_from_document
 
-from ..errors import BaseNotInForce, ProxyError, ProxyRefused
+from ..errors import BaseNotInForce, ProxyError, ProxyRefused, ProxyUnreachable
 from ..proxy import InForce, Listener, RunningProxy
 from .events import IdentityIssued
 from .refusal import Culprit, find_culprit, without
@@ -43,6 +43,13 @@ class Delivery:
         known = [0 if self.proxy is None else self.proxy.version.generation]
         known += [table.generation for table in (self.wanted, self.in_force) if table is not None]
         return max(known)
+
+    @property
+    def reachable(self) -> RunningProxy:
+        """The proxy. Raises ProxyUnreachable while there is none."""
+        if self.proxy is None:
+            raise ProxyUnreachable("its socket", "it is being started")
+        return self.proxy
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -9,8 +9,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catalog import InstancesUpdate, KvUpdate, Problem, Update
+from catalog import InstancesUpdate, KvEntry, KvUpdate, PastKeys, Problem, Update
 
+from ..candidate.deciding import Accepted
 from ..proxy import RunningProxy
 from .side import Side
 
@@ -81,6 +82,15 @@ class OwnProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class PastKnown:
+    """What history tells of these `entries`: how they came to stand, and what was `accepted` right before the newest of them."""
+
+    entries: tuple[KvEntry, ...]
+    past: PastKeys
+    accepted: Accepted | None
+
+
+@dataclass(frozen=True, slots=True)
 class DrainsCounted:
     """How many requests still run at each endpoint that drains, by service and instance id."""
 
@@ -97,6 +107,7 @@ Event = (
     | ProxyUp
     | ProxyDown
     | OwnProblem
+    | PastKnown
     | DrainsCounted
 )
 

@@ -33,13 +33,14 @@ async def explain(
             raise UsageError(f"{where}{error.sentence}") from error
         raise
     try:
-        return explained(document["requests"], answer, _known(knowledge, delivery, side))
+        return explained(document["requests"], answer, known_of(knowledge, delivery, side))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         cause = "what answers POST /v1/explain there is no meshnode-proxy of ours"
         raise ProxyUnreachable(client.path, cause) from error
 
 
-def _known(knowledge: Knowledge, delivery: Delivery, side: Side | None) -> Known:
+def known_of(knowledge: Knowledge, delivery: Delivery, side: Side | None) -> Known:
+    """What this node knows beside what its proxy says."""
     state, compiled = knowledge.state, knowledge.compiled
     return Known(
         node="" if side is None else side.me.node,
@@ -49,13 +50,6 @@ def _known(knowledge: Knowledge, delivery: Delivery, side: Side | None) -> Known
         checks=() if state.unhealthy is None else state.unhealthy.checks,
         since=knowledge.unwell.since,
         intentions=state.intentions,
-        intention_default=_default(knowledge),
+        intention_default=knowledge.intention_default,
         listeners={one.name: one.address for one in delivery.listeners if one.state == "open"},
     )
-
-
-def _default(knowledge: Knowledge) -> str:
-    """What this node's table says: its own setting, else Consul's."""
-    compiled = knowledge.compiled
-    settings = {} if compiled is None else compiled.resources["settings"].get("node", {})
-    return str(settings.get("intention_default", "deny"))

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from catalog import (
+    HISTORY_PREFIX,
     STATUS_PREFIX,
     CatalogError,
     ConsulClient,
+    History,
     HistoryWriter,
     KeyChange,
     KvEntry,
@@ -19,10 +21,18 @@ from catalog import (
     SignedRevision,
     StatusReader,
     Surroundings,
+    history_of,
     live_nodes,
     verdict,
 )
-from certs import SIGNER_KEY, Builtin, CertificateError, session_name_of, verify_signature
+from certs import (
+    SIGNER_KEY,
+    Builtin,
+    CertificateError,
+    HistoryJudge,
+    session_name_of,
+    verify_signature,
+)
 
 from .traffic import Traffic
 
@@ -50,15 +60,7 @@ class HistorySide:
 
     def judge(self, signed: SignedRevision) -> str | None:
         judge = self._provider.history_judge()
-        if judge is None:
-            return NO_TRUST
-        return judge.refusal(
-            signed.chain,
-            signed.message,
-            signed.signature,
-            node=signed.revision.writer,
-            at=datetime.fromtimestamp(signed.revision.seen_unix_ms / 1000, UTC),
-        )
+        return NO_TRUST if judge is None else _refusal(judge, signed)
 
     async def outcomes(
         self, changes: Sequence[KeyChange]
@@ -98,6 +100,24 @@ def make_history_writer(
         side.pen, side.judge, side.outcomes, traffic.between, lambda: time.time_ns() // 1_000_000
     )
     return HistoryWriter(client, node, around, on_trouble=on_trouble, jitter=jitter)
+
+
+async def read_history(client: ConsulClient, provider: Builtin) -> History | None:
+    """What counts of it; None before this node has pinned the mesh's root. Raises CatalogError."""
+    judge = provider.history_judge()
+    if judge is None:
+        return None
+    return history_of(await client.kv_list(HISTORY_PREFIX), lambda one: _refusal(judge, one))
+
+
+def _refusal(judge: HistoryJudge, signed: SignedRevision) -> str | None:
+    return judge.refusal(
+        signed.chain,
+        signed.message,
+        signed.signature,
+        node=signed.revision.writer,
+        at=datetime.fromtimestamp(signed.revision.seen_unix_ms / 1000, UTC),
+    )
 
 
 def _bare(entry: KvEntry) -> KvEntry:

@@ -5,14 +5,17 @@ No I/O: updates come in, what was compiled goes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from catalog import (
     Compiled,
     Compiler,
+    Form,
+    LastGood,
     NodeFacts,
     Policies,
+    Refusal,
     Snapshot,
     Staleness,
     State,
@@ -53,6 +56,8 @@ class Knowledge:
         self.ports = ports
         self.named_ports: frozenset[str] = frozenset()
         """Local services whose outbound port somebody named: their registration, or mesh/upstreams/."""
+        self.start: LastGood | None = None
+        """What an earlier run had in force, where that is known."""
         self.compiled: Compiled | None = None
         self.unwell = Unwell()
         self._not_reached = Staleness(clock.unix(), "Consul was not reached yet")
@@ -79,7 +84,14 @@ class Knowledge:
     def prime(self, saved: Snapshot) -> None:
         """What serves already: the last good forms of keys that may be bad, or gone all at once, by now."""
         self._compiler = Compiler(saved, self._saved_policies)
+        self.start = self._compiler.last_good
         self._state = State.restored(saved, self._saved_policies.entries)
+
+    @property
+    def intention_default(self) -> str:
+        """What this node's table says: its own setting, else Consul's."""
+        settings = {} if self.compiled is None else self.compiled.resources["settings"]["node"]
+        return str(settings.get("intention_default", "deny"))
 
     def apply(self, update: Update) -> None:
         if isinstance(update, Staleness):
@@ -113,6 +125,23 @@ class Knowledge:
         self.compiled = self._compiler.compile(self._state, facts)
         self._compiled_from = (self._state, facts)
         return self.compiled
+
+    def compile_refusing(self, refused: Mapping[str, Refusal]) -> Compiled:
+        """What was compiled last once more, with what route tests refuse of it."""
+        assert self._compiled_from is not None  # only what was compiled is judged
+        self.compiled = self._compiler.compile(*self._compiled_from, refused)
+        return self.compiled
+
+    def adopt(self, forms: Mapping[str, Form]) -> None:
+        """Last good forms from history, for keys that have none in force."""
+        if forms and self._compiled_from is not None:
+            self._compiler.adopt(forms)
+            self.compiled = self._compiler.compile(*self._compiled_from)
+
+    @property
+    def compiled_from(self) -> tuple[State, NodeFacts] | None:
+        """What the last table was compiled from."""
+        return self._compiled_from
 
     def _assign_ports(self) -> None:
         self._policies = decide_policies(self._state.keys.entries, self._policies)

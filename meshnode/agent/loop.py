@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from catalog import Change, Compiled, Problem, Snapshot, remember
+from catalog import Change, Compiled, NodeFacts, Problem, Snapshot, State, remember
 
+from ..explain import Known
 from .delivery import Delivery
 from .draining import Counts
 from .events import (
@@ -25,9 +26,11 @@ from .events import (
     IdentityGone,
     IdentityIssued,
     OwnProblem,
+    PastKnown,
     ProxyDown,
     ProxyUp,
 )
+from .gate import Gate
 from .knowledge import Clock, Knowledge
 from .mailbox import Mailbox
 from .side import Side
@@ -53,6 +56,10 @@ class Applied(Protocol):
     def __call__(self, index: int, table: Snapshot, began: float, took_s: float) -> None: ...
 
 
+WantPast = Callable[[State, NodeFacts, Known], None]
+"""Asks for a PastKnown of this state, some time."""
+
+
 class AgentLoop:
     """Owns the knowledge and the delivery; nobody else touches them."""
 
@@ -67,12 +74,15 @@ class AgentLoop:
         on_applied: Applied,
         on_view: Callable[[View], None],
         restarts: Callable[[], int],
+        want_past: WantPast,
     ) -> None:
-        """`on_applied` and `on_view` are called after the proxy has the table, in the event loop."""
+        """`on_applied` and `on_view` are called after the proxy has the table, in the event loop; `want_past` before."""
         self._port_range = port_range
         self._mailbox = mailbox
         self._knowledge = knowledge
         self._delivery = delivery
+        self._gate = Gate(knowledge, delivery, clock)
+        self._want_past = want_past
         self._clock = clock
         self._on_applied = on_applied
         self._on_view = on_view
@@ -103,18 +113,26 @@ class AgentLoop:
         if not events:
             await self._delivery.look()
         compiled = self._compile()
-        if compiled is None and self._delivery.wanted is None:
+        if compiled is None and (self._delivery.wanted is None or self._gate.is_waiting):
             compiled = self._knowledge.compiled
         if compiled is not None and self._side is not None:
             self._side.compiled(compiled)
         if compiled is not None and not self._is_too_early(compiled):
-            self._delivery.want(compiled.digest, compiled.resources, compiled.changed)
+            compiled = await self._judged(compiled)
+            if compiled is not None:
+                self._delivery.want(compiled.digest, compiled.resources, compiled.changed)
         if await self._delivery.settle() and self._delivery.in_force is not None:
             self._in_force_since = self._clock.unix()
             took_s = self._clock.monotonic() - clock_began
             index = self._knowledge.compiled.index if self._knowledge.compiled else 0
             self._on_applied(index, self._delivery.in_force, began, took_s)
         self._tell()
+
+    async def _judged(self, compiled: Compiled) -> Compiled | None:
+        found = await self._gate.judged(compiled)
+        if self._gate.wants_past and (asked := self._knowledge.compiled_from) is not None:
+            self._want_past(*asked, self._gate.known)
+        return found
 
     async def _handle(self, event: Event) -> None:
         match event:
@@ -129,6 +147,8 @@ class AgentLoop:
                 await self._meet(event)
             case ProxyDown():
                 self._delivery.proxy_down()
+            case PastKnown():
+                self._gate.learn(event)
             case DrainsCounted(counts):
                 self._drain_counts = counts
             case OwnProblem(subject, None):
@@ -196,7 +216,7 @@ class AgentLoop:
             return None
         if self._delivery.wanted is None and self._knowledge.compiled is not None:
             return FIRST_PATIENCE_S
-        if not self._delivery.is_settled:
+        if not self._delivery.is_settled or self._gate.is_waiting:
             return RETRY_S
         if any(one.state != "open" for one in self._delivery.listeners):
             return min(LOOK_S * (1 << min(self._looks, 8)), LOOK_MAX_S)
@@ -205,7 +225,7 @@ class AgentLoop:
     def _tell(self) -> None:
         """Everybody who wants to know how this node is: the admin API, and through Consul the others."""
         compiled = self._knowledge.compiled
-        if compiled is not None and self._delivery.has_wanted:
+        if compiled is not None and self._delivery.has_wanted and not self._gate.is_waiting:
             now_ms = int(self._clock.unix() * 1000)
             self._changes = remember(self._changes, compiled.index, now_ms)
             self._reached = compiled.index, compiled.keys_digest

@@ -11,12 +11,14 @@ import logging
 import os
 import random
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from catalog import (
     CatalogError,
     ConsulClient,
     ConsulDenied,
+    History,
     Problem,
     Snapshot,
     SnapshotFileError,
@@ -29,6 +31,7 @@ from certs import CertificateError, NodeKey
 from observability import SpanRing
 
 from ..admin import AdminServer
+from ..candidate.promise import Wish
 from ..config import Folders, Settings
 from ..config.door import door
 from ..errors import ProxyUnreachable, StartError
@@ -52,7 +55,9 @@ from .knowledge import Clock, Knowledge
 from .loop import AgentLoop
 from .mailbox import Mailbox
 from .notify import VARIABLE, Notifier
+from .planning import plan
 from .preflight import check_ports
+from .retrospect import Retrospect
 from .saver import Saver, write_private
 from .telemetry import Telemetry
 from .view import View
@@ -112,10 +117,12 @@ class Agent:
             metrics=self._metrics,
             ring=self._ring,
             explain=self._explain,
+            plan=self._plan,
         )
         self._drains = DrainCounter(
             self._stats, lambda counts: self._mailbox.post(DrainsCounted(counts))
         )
+        self._retrospect = Retrospect(self._history, self._delivery, self._mailbox.post)
         self._loop = AgentLoop(
             self._mailbox,
             self._knowledge,
@@ -125,6 +132,7 @@ class Agent:
             on_applied=self._applied,
             on_view=self._show,
             restarts=lambda: self._supervisor.restarts,
+            want_past=self._retrospect.want,
         )
 
     async def run(self) -> None:
@@ -136,6 +144,7 @@ class Agent:
                 group.create_task(self._saver.run(), name="saver")
                 group.create_task(self._telemetry.run(), name="telemetry")
                 group.create_task(self._drains.run(), name="drains")
+                group.create_task(self._retrospect.run(), name="retrospect")
                 collector = SpanCollector(self._folders.control_socket, self._telemetry.offer)
                 group.create_task(collector.run(), name="spans")
                 self._load_identities()
@@ -265,12 +274,27 @@ class Agent:
             problem = Problem(key="state folder", index=0, severity="error", message=message)
         self._mailbox.post(OwnProblem(f"saving {name}", problem))
 
+    async def _history(self) -> History | None:
+        return None if self._side is None else await self._side.history()
+
     async def _proxy_snapshot(self) -> bytes:
         return await self._proxy().client.snapshot()
 
     async def _explain(self, document: dict[str, Any]) -> dict[str, Any]:
         client = self._proxy().client
         return await explain(client, document, self._knowledge, self._delivery, self._side)
+
+    async def _plan(self, wish: Wish, asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return await plan(
+            wish,
+            asked,
+            client=self._proxy().client,
+            consul=self._client,
+            knowledge=self._knowledge,
+            delivery=self._delivery,
+            side=self._side,
+            reading=self._ring.reading(),
+        )
 
     async def _metrics(self) -> str:
         proxy = self._delivery.proxy

@@ -64,6 +64,14 @@ COMMANDS = (
         "explain",
         "Say what would become of a request, and why: routes, changes, instances, the intention that decides.",
     ),
+    Line(
+        "plan",
+        "Say what keys would do before they are written: routes, requests, mistakes, broken tests. Changes nothing.",
+    ),
+    Line(
+        "check",
+        "Check files of keys as a node would, without a mesh: every mistake with its place; ends with 1 where there is one.",
+    ),
     Line("kv", "Read and write keys in Consul."),
     Line(
         "drain",

@@ -30,6 +30,14 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("meshnode join --print", "on a node that stands: the command for the new machine"),
         Example("meshnode join --print --signer", "for a machine that may also sign certificates"),
     ),
+    "plan": (
+        Example("meshnode plan mesh/routes/shop 'shop.example/ -> shop timeout=3s'", "what a put would do, and which recorded requests it would move"),
+        Example("meshnode plan --delete mesh/routes/shop --request 'GET shop.example/'", "a deletion, and what becomes of one request"),
+    ),
+    "check": (
+        Example("mkdir -p mesh/routes; echo 'shop.example/ -> shop' > mesh/routes/shop; meshnode check mesh", "a folder laid out as the keys are"),
+        Example("meshnode check mesh/routes/shop --json", "for a pipeline: ends with 1 where there is a mistake"),
+    ),
     "kv": (
         Example("meshnode kv put mesh/routes/shop 'shop.example/ -> shop timeout=2s'", "write a route, and hear what the nodes think of it"),
         Example("meshnode kv put mesh/routes/shop 'shop.example/ -> shop' --wait --timeout 30s", "in a script: ends with 3 and names the nodes that do not serve it in time"),

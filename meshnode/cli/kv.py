@@ -55,7 +55,7 @@ def put(
     is_route = key.startswith(f"{PEOPLES}routes/")
     if is_route and output is not None and value is not None and value.endswith("-"):
         raise UsageError(unquoted(["put", key, value], output))
-    run(_put(asked, key, _value(value, file), seconds_of(timeout) if wait else 0.0))
+    run(_put(asked, key, read_value(value, file), seconds_of(timeout) if wait else 0.0))
 
 
 @app.command()
@@ -122,7 +122,8 @@ def _meant(key: str) -> str | None:
     return PEOPLES + rest if is_near else None
 
 
-def _value(word: str | None, file: Path | None) -> bytes:
+def read_value(word: str | None, file: Path | None) -> bytes:
+    """The value of a word, a file or standard input. Raises UsageError."""
     if word is not None and file is not None:
         raise UsageError("give the value or --file, not both")
     if word is not None:

@@ -13,6 +13,7 @@ from .options import Json
 from .output import say_json, say_table
 
 KINDS = {kind.name: kind for kind in SCHEMA_KINDS}
+VALUES = ("a YAML or JSON document", "lines of text, no document")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +33,10 @@ def schema(
         if as_json:
             say_json([{"kind": one.name, "keys": one.keys} for one in SCHEMA_KINDS])
         else:
-            say_table(("kind", "keys"), [(one.name, one.keys) for one in SCHEMA_KINDS])
+            say_table(
+                ("kind", "keys", "value"),
+                [(one.name, one.keys, VALUES[one.load is None]) for one in SCHEMA_KINDS],
+            )
         return
     if kind not in KINDS:
         known = ", ".join(KINDS)

@@ -91,8 +91,14 @@ def say_problem(problem: Problem, indent: str = "    ") -> None:
     where = f"{line}{column}: " if line else ""
     colour = "red" if problem.severity == "error" else "yellow"
     console().print(f"{indent}[{colour}]{escaped(where + problem.message)}[/]")
+    say_source(problem, indent)
+
+
+def say_source(problem: Problem, indent: str = "") -> None:
+    """The line a problem speaks of, with the place marked below it."""
     if problem.source is None:
         return
+    colour = "red" if problem.severity == "error" else "yellow"
     source = one_width(problem.source)
     console().print(f"{indent}    {escaped(source)}")
     if problem.column is not None and problem.column <= len(source) + 1:

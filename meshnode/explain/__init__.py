@@ -1,7 +1,7 @@
 """What would become of a request, and why: asked of the live proxy, told with what only the agent knows. Changes nothing."""
 
-from .answer import Known, explained
-from .past import UNKNOWN, Past, question_of_trace
+from .answer import Known, decided, explained
+from .past import UNKNOWN, Past, question_of_trace, questions_of_trace
 from .question import Question, question_of_words
 from .text import lines
 
@@ -10,8 +10,10 @@ __all__ = [
     "Known",
     "Past",
     "Question",
+    "decided",
     "explained",
     "lines",
     "question_of_trace",
     "question_of_words",
+    "questions_of_trace",
 ]

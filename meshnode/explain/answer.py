@@ -57,16 +57,14 @@ def _answer(question: Mapping[str, Any], answer: Mapping[str, Any], known: Known
         name = str(question["source"])
     return {
         **answer,
-        **_decided(question, answer, known),
+        **decided(question, answer, known),
         "listener": {"name": name, "address": known.listeners.get(name)},
         "refused": _refused(answer, known),
         "instances": _instances(answer, known),
     }
 
 
-def _decided(
-    question: Mapping[str, Any], answer: Mapping[str, Any], known: Known
-) -> dict[str, Any]:
+def decided(question: Mapping[str, Any], answer: Mapping[str, Any], known: Known) -> dict[str, Any]:
     """What the other node will decide, where this one's proxy is not told the intentions of the service."""
     intention, service = answer.get("intention"), str(answer.get("destination"))
     if intention is None or intention.get("is_allowed") is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from observability import Span, Trace
@@ -10,6 +11,7 @@ from ..errors import UsageError
 from .question import Question
 
 EDGE = "edge"
+ROUTED = (EDGE, "outbound")
 UNKNOWN = (
     "a trace has no headers, no query and no body: routes that look at them may decide otherwise"
 )
@@ -44,18 +46,8 @@ def question_of_trace(trace: Trace) -> Past:
         raise UsageError(
             f"no node of this mesh has told a step of trace {trace.trace_id}: there is nothing to explain"
         )
-    source = span.text("mesh.source")
-    is_edge = span.text("mesh.direction") == EDGE
-    question = Question(
-        host=span.text("server.address"),
-        path=span.text("url.path") or "/",
-        method=span.text("http.request.method") or "GET",
-        scheme=span.text("url.scheme") or "http",
-        source=None if is_edge else source,
-        client_address=span.text("client.address") or None if is_edge else None,
-    )
     return Past(
-        question=question,
+        question=_question(span),
         trace_id=trace.trace_id,
         node=span.text("mesh.node"),
         start_us=span.start_us,
@@ -64,6 +56,25 @@ def question_of_trace(trace: Trace) -> Past:
         route=span.text("mesh.route"),
         key=span.text("mesh.config.key"),
         index=span.text("mesh.config.index"),
+    )
+
+
+def questions_of_trace(trace: Trace) -> Iterator[Question]:
+    """Every request of the trace that routes decided: at the edge, and from one service to another."""
+    for row in trace.rows():
+        if _is_ours(row.span) and row.span.text("mesh.direction") in ROUTED:
+            yield _question(row.span)
+
+
+def _question(span: Span) -> Question:
+    is_edge = span.text("mesh.direction") == EDGE
+    return Question(
+        host=span.text("server.address"),
+        path=span.text("url.path") or "/",
+        method=span.text("http.request.method") or "GET",
+        scheme=span.text("url.scheme") or "http",
+        source=None if is_edge else span.text("mesh.source"),
+        client_address=span.text("client.address") or None if is_edge else None,
     )
 
 

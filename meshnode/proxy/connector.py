@@ -29,6 +29,10 @@ class Peer:
     pid: int
     uid: int
 
+    @property
+    def is_trusted(self) -> bool:
+        return self.uid in (os.geteuid(), ROOT)
+
 
 class StrangerError(aiohttp.ClientConnectionError):
     """The socket is another user's."""
@@ -45,7 +49,7 @@ class TrustedUnixConnector(aiohttp.UnixConnector):
             None if protocol.transport is None else protocol.transport.get_extra_info("socket")
         )
         peer = None if connected is None else peer_of(connected)
-        if peer is None or peer.uid not in (os.geteuid(), ROOT):
+        if peer is None or not peer.is_trusted:
             protocol.close()
             who = "nobody the kernel knows" if peer is None else f"user {peer.uid}"
             raise StrangerError(f"it belongs to {who}, not to user {os.geteuid()}")
@@ -60,10 +64,16 @@ def peer_of(connected: socket.socket) -> Peer:
 
 
 async def listening_peer(path: str, timeout_s: float) -> Peer:
-    """Who listens on the socket at `path`. Raises OSError when nobody does, TimeoutError when it hangs."""
+    """Who listens on the socket at `path`.
+
+    Raises OSError when nobody does, or another user's program, which is none to adopt or to end; TimeoutError when it hangs.
+    """
     async with asyncio.timeout(timeout_s):
         _, writer = await asyncio.open_unix_connection(path)
     try:
-        return peer_of(writer.get_extra_info("socket"))
+        peer = peer_of(writer.get_extra_info("socket"))
     finally:
         writer.close()
+    if not peer.is_trusted:
+        raise PermissionError(f"what listens on {path} belongs to user {peer.uid}")
+    return peer

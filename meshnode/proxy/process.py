@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -116,8 +117,9 @@ class ProxyProcess:
             self._child.poll()
 
     def kill(self) -> None:
-        """SIGKILL; by pidfd, so never to another process that got the number."""
-        signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+        """SIGKILL; by pidfd, so never to another process that got the number. One that is gone already stays so."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
     def close(self) -> None:
         """Forgets it; it runs on."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 
-from ..errors import ProxyUnreachable, StartError
+from ..errors import ProxyRefused, ProxyUnreachable, StartError
 from .connector import listening_peer
 from .control import ControlClient
 from .documents import PROTOCOL, ProxyVersion
@@ -79,9 +79,8 @@ class Supervisor:
         began = asyncio.get_running_loop().time()
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(ControlClient(self._command.control_socket))
-            process = await self._adopt(client) or ProxyProcess.start(self._command)
+            process, version = await self._adopt(client) or await self._start(client)
             stack.callback(process.close)
-            version = await self._first_answer(client, process)
             proxy = RunningProxy(
                 client,
                 version,
@@ -98,49 +97,62 @@ class Supervisor:
             _log.warning("%s", sentence)
             self._on_down(sentence)
 
-    async def _adopt(self, client: ControlClient) -> ProxyProcess | None:
-        """The proxy that listens already, if it speaks as we do; one that doesn't is ended here."""
+    async def _adopt(self, client: ControlClient) -> tuple[ProxyProcess, ProxyVersion] | None:
+        """The proxy that listens already, if it speaks as we do; one that doesn't is ended here.
+
+        It may be dying just now, killed by whoever stopped the agent before us: then there is none.
+        """
         try:
             peer = await listening_peer(str(self._command.control_socket), ADOPT_TIMEOUT_S)
             process = ProxyProcess.adopt(peer.pid)
         except (OSError, TimeoutError):
             return None
-        version = await self._ask(client)
-        if version is not None and version.protocol == PROTOCOL:
-            return process
-        protocol = (
-            "does not answer"
-            if version is None
-            else f"speaks protocol {version.protocol}, not {PROTOCOL}"
-        )
-        _log.warning("the proxy that runs (process %d) %s: it is replaced", process.pid, protocol)
-        process.kill()
-        await process.ended()
-        process.close()
+        with ExitStack() as leaving:
+            leaving.callback(process.close)
+            version, fault = await self._ask(client)
+            if version is not None and version.protocol == PROTOCOL:
+                leaving.pop_all()
+                return process, version
+            if version is not None:
+                fault = f"speaks protocol {version.protocol}, not {PROTOCOL}"
+            _log.warning("the proxy that runs (process %d) %s: it is replaced", process.pid, fault)
+            process.kill()
+            await process.ended()
         return None
 
-    async def _ask(self, client: ControlClient) -> ProxyVersion | None:
+    async def _ask(self, client: ControlClient) -> tuple[ProxyVersion | None, str]:
+        """What the one that listens says it is, else what is wrong with it."""
+        fault = ""
         for _ in range(ADOPT_ATTEMPTS):
             try:
                 async with asyncio.timeout(ADOPT_TIMEOUT_S):
-                    return await client.version()
+                    return await client.version(), ""
             except (ProxyUnreachable, TimeoutError):
-                continue
-        return None
+                fault = "does not answer"
+            except ProxyRefused as error:
+                fault = f"does not say what it is ({error.sentence})"
+        return None, fault
 
-    async def _first_answer(self, client: ControlClient, process: ProxyProcess) -> ProxyVersion:
-        deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
-        cause = ""
-        while asyncio.get_running_loop().time() < deadline:
-            if process.code is not None:
-                raise StartError(self._why_it_ended(process))
-            try:
-                return await client.version()
-            except ProxyUnreachable as error:
-                cause = str(error.cause)
-            await asyncio.sleep(POLL_S)
-        if process.is_own_child:
+    async def _start(self, client: ControlClient) -> tuple[ProxyProcess, ProxyVersion]:
+        """A new proxy and its first answer. Raises StartError; nothing is left of one that was too slow."""
+        process = ProxyProcess.start(self._command)
+        with ExitStack() as leaving:
+            leaving.callback(process.close)
+            deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+            cause = ""
+            while asyncio.get_running_loop().time() < deadline:
+                if process.code is not None:
+                    raise StartError(self._why_it_ended(process))
+                try:
+                    version = await client.version()
+                except (ProxyUnreachable, ProxyRefused) as error:
+                    cause = str(error.cause) if isinstance(error, ProxyUnreachable) else str(error)
+                else:
+                    leaving.pop_all()
+                    return process, version
+                await asyncio.sleep(POLL_S)
             process.kill()
+            await process.ended()
         raise StartError(
             f"the proxy did not answer within {START_TIMEOUT_S:.0f} s of its start ({cause})"
         )

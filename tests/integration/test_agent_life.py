@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -130,7 +131,8 @@ async def test_a_start_without_consul_serves_what_was_in_force(
         before = await until_status(
             node, lambda status: len(status["certificates"]) == 2 and status["is_complete"]
         )
-        await wait_until((node.state_folder / "snapshot.json").exists)
+        file = node.state_folder / "snapshot.json"
+        await wait_until(lambda: json.loads(file.read_bytes())["digest"] == before["digest"])
         node.close()
         consul.server.kill()
         await node.start()

@@ -50,6 +50,26 @@ class Shop:
 
         await wait_until(is_so, 60, what=f"{instances} answer, and no other")
 
+    async def until_running(self, count: int) -> None:
+        """So many requests through the edge have reached an instance."""
+
+        async def is_so() -> bool:
+            upstreams = (await self.edge.proxy("/v1/stats"))["upstreams"]
+            return bool(sum(one["running"] for one in upstreams) == count)
+
+        await wait_until(is_so, 60, what=f"{count} requests run")
+
+    async def until_no_endpoint(self, instance: str) -> None:
+        """Every node takes it for dead."""
+
+        async def is_so() -> bool:
+            tables = [await node.proxy("/v1/snapshot") for node in (self.edge, self.other)]
+            clusters = [table["resources"]["clusters"].get("shop") or {} for table in tables]
+            named = [one["id"] for cluster in clusters for one in cluster.get("endpoints", ())]
+            return instance not in named
+
+        await wait_until(is_so, 60, what=f"{instance} is no endpoint")
+
     async def drains(self) -> list[dict[str, Any]]:
         told = await self.edge.cli("status", "--json", check=False)
         return list(json.loads(told.stdout)["drains"])
@@ -90,7 +110,7 @@ async def test_a_drained_instance_ends_what_it_has_and_is_then_safe_to_stop(
         await mesh.answers_by("shop-1", "shop-2")
         url = f"{mesh.edge.edge}/?delay_ms={LONG_MS}"
         long = [asyncio.create_task(get(url, host=HOST)) for _ in range(4)]
-        await asyncio.sleep(1)  # they are on their way
+        await mesh.until_running(4)
         await mesh.consul.put("mesh/drain/update", "shop-2 on node-2 for 1m")
         await mesh.answers_by("shop-1")
         running = await mesh.until_drain(is_safe_to_stop=False, running=2)
@@ -104,7 +124,7 @@ async def test_a_drained_instance_ends_what_it_has_and_is_then_safe_to_stop(
         # One that is taken for dead besides is no endpoint any more; what runs there still counts.
         maintenance = ("maint", "-service=shop-2", "-reason=update")
         await mesh.consul.cli(*maintenance, "-enable", node="node-2")
-        await asyncio.sleep(2)  # nodes have it, and have counted again
+        await mesh.until_no_endpoint("shop-2")
         await mesh.until_drain(is_safe_to_stop=False, running=2)
         assert [status for status, _, _ in await asyncio.gather(*long)] == [200] * 4
         await mesh.until_drain(is_safe_to_stop=True, running=0)
@@ -114,7 +134,7 @@ async def test_a_drained_instance_ends_what_it_has_and_is_then_safe_to_stop(
         await mesh.consul.delete("mesh/drain/update")
         await mesh.answers_by("shop-1", "shop-2")
         long = [asyncio.create_task(get(url, host=HOST)) for _ in range(4)]
-        await asyncio.sleep(1)  # they are on their way
+        await mesh.until_running(4)
         drained = await mesh.edge.cli("drain", "shop-2", "--on", "node-2", "--timeout", "60s")
         assert sum(task.done() for task in long) >= 2, "it waited for those that ran there"
         assert drained.stdout.splitlines()[-2:] == [

@@ -9,12 +9,12 @@ import json
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
 from tests.support.ports import free_port
+from tests.support.running import Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Topic:
     index: int
 
 
-class FakeConsul:
+class FakeConsul(Serving):
     """`async with FakeConsul() as consul:`; `put`, `delete` and `set` change what it holds and wake who waits."""
 
     def __init__(self) -> None:
@@ -147,17 +147,6 @@ class FakeConsul:
                 if connection.transport is not None:
                     connection.transport.abort()
             await runner.cleanup()
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     def _set_up(self) -> None:
         agent = {

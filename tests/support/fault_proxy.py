@@ -8,13 +8,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Self
 
 import aiohttp
 from aiohttp import web
 
 from tests.support.ports import free_port
+from tests.support.running import Serving
 
 INDEX = "X-Consul-Index"
 KEPT_HEADERS = ("X-Consul-", "Content-Type")
@@ -56,7 +56,7 @@ Lie = Callable[[Asked, Truth], Awaitable[Said] | None]
 """None: this question gets the truth. An answer that never comes is a hanging Consul."""
 
 
-class FaultProxy:
+class FaultProxy(Serving):
     """`async with FaultProxy(cluster.http_address("node-1")) as proxy:`; `proxy.address` is the node's Consul then."""
 
     def __init__(self, consul: str, *, address: str = "127.0.0.1") -> None:
@@ -104,17 +104,6 @@ class FaultProxy:
             await self._runner.cleanup()
         if self._session is not None:
             await self._session.close()
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     def _change(self, lie: Lie | None) -> None:
         self._lie = lie

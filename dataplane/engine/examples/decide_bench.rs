@@ -14,7 +14,7 @@ use meshnode_engine::http1::{HeaderStore, Parsed, parse_request};
 use meshnode_engine::plan::Caller;
 use meshnode_engine::random::Random;
 use meshnode_engine::request::head_limits;
-use meshnode_engine::router::Asked;
+use meshnode_engine::router::{Asked, nearest};
 use meshnode_engine::snapshot::{ListenerKind, Snapshot};
 use meshnode_engine::span::{SpanRecord, Texts, encode};
 use meshnode_engine::stats::{Recorder, RequestLabels};
@@ -85,9 +85,14 @@ fn measure_snapshot(name: &str, routes: usize, at: impl Fn(usize) -> (String, St
         let (host, path) = &asked[next];
         black_box(snapshot.router.find(black_box(&Asked::get(host, path)))).is_some()
     });
+    let lost = Asked::get("new.test", "/");
+    let hint = per_call(50, || {
+        black_box(nearest(snapshot.routes(), black_box(&lost), None, 3)).is_empty()
+    });
     println!(
-        "  {name:26} find {:4} ns   full {:8.3} ms ({:.1} MB)   the same again {:8.3} ms   delta of one {:6.3} ms",
+        "  {name:26} find {:4} ns   nearest {:4} µs   full {:8.3} ms ({:.1} MB)   the same again {:8.3} ms   delta of one {:6.3} ms",
         find.as_nanos(),
+        hint.as_micros(),
         ms(full_ms),
         full.len() as f64 / 1e6,
         ms(same_ms),

@@ -164,7 +164,12 @@ fn understand(
         &mut worker.balancer.borrow_mut(),
         &mut upstream_head,
     );
-    let hints = decided.hints(&snapshot, origin, head);
+    let is_hinted = decided.is_hinted(&snapshot, origin, head) && worker.may_hint();
+    let hints = if is_hinted {
+        decided.hints(&snapshot, origin, head)
+    } else {
+        Vec::new()
+    };
     let user_agent = || head.headers.find(Known::UserAgent);
     let texts =
         (trace.is_sampled).then(|| Texts::of(&decided.path, &decided.host.name, user_agent()));

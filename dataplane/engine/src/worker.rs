@@ -20,6 +20,10 @@ use crate::snapshot::{Limits, Snapshot};
 use crate::span::SpanBuffer;
 use crate::stats::Recorder;
 
+/// How often routes are looked for that nearly took a request, from one tick to the next: at most 0.1 ms each, so that
+/// a program which asks again and again for what is not there takes a fiftieth of a thread, and a person is told.
+const HINTED: u32 = 20;
+
 /// One thread's state.
 pub struct Worker {
     /// Which thread it is, from 0.
@@ -46,6 +50,8 @@ pub struct Worker {
     date: RefCell<String>,
     since_epoch: Cell<Duration>,
     is_draining: Cell<bool>,
+    /// How often hints were asked for since the last tick.
+    hinted: Cell<u32>,
     /// The snapshot and the state of the identities at the last tick.
     seen: RefCell<(Arc<Snapshot>, u64)>,
 }
@@ -78,6 +84,7 @@ impl Worker {
             since_epoch: Cell::new(since_epoch()),
             idle: RefCell::default(),
             is_draining: Cell::new(false),
+            hinted: Cell::new(0),
             seen: RefCell::new((shared.snapshot.load_full(), 0)),
             shared,
         })
@@ -120,6 +127,13 @@ impl Worker {
         self.since_epoch.get()
     }
 
+    /// Whether who asked for what no route takes may be told which nearly did; if so, it counts.
+    pub fn may_hint(&self) -> bool {
+        let hinted = self.hinted.get();
+        self.hinted.set(hinted.saturating_add(1));
+        hinted < HINTED
+    }
+
     /// Whether connections are to end with their next answer.
     pub fn is_draining(&self) -> bool {
         self.is_draining.get()
@@ -150,6 +164,7 @@ impl Worker {
         self.spans.borrow_mut().flush();
         *self.date.borrow_mut() = date();
         self.since_epoch.set(since_epoch());
+        self.hinted.set(0);
     }
 }
 
@@ -159,4 +174,18 @@ fn since_epoch() -> Duration {
 
 fn date() -> String {
     httpdate::fmt_http_date(SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_again_and_again_for_what_is_not_there_is_told_now_and_then() {
+        let worker = Worker::new(0, Arc::new(Shared::new()));
+        let told = || (0..1000).filter(|_| worker.may_hint()).count();
+        assert_eq!([told(), told()], [HINTED as usize, 0]);
+        worker.tick();
+        assert_eq!(told(), HINTED as usize);
+    }
 }

@@ -26,6 +26,11 @@ def test_a_quantile_is_in_microseconds(percent: int, us: float) -> None:
     assert parse_quantile(OUTPUT, percent) == pytest.approx(us)
 
 
+def test_a_space_behind_a_unit_of_one_letter_is_no_part_of_it() -> None:
+    """It is filled up to the width of its units by wrk."""
+    assert parse_quantile(OUTPUT.replace("1.25s\n", "1.25s \n"), 99) == pytest.approx(1_250_000)
+
+
 def test_output_without_latencies_is_an_error_that_shows_it() -> None:
     with pytest.raises(LoadError, match="unable to connect"):
         parse_quantile("unable to connect to 127.0.0.1:1", 50)

@@ -25,7 +25,7 @@ def test_each_field_names_the_nearest_that_says_it() -> None:
         ("timeout", "2s", "mesh/services/cart", 101),
         ("timeout_head", "500ms", "mesh/settings", 102),
         ("timeout_idle", "90s before the answer, 30s in it", "mesh/settings", 102),
-        ("retries", {"attempts": 2}, "mesh/routes/a", 100),
+        ("retries", 2, "mesh/routes/a", 100),
         ("request_headers.x-a", [["set", "b"]], "mesh/services/cart", 101),
     ]
 

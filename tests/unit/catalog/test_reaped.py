@@ -20,7 +20,7 @@ from catalog.update import (
 )
 from tests.support.fake_consul import FakeConsul, Scripted
 
-from .watching import Told, watching
+from .watching import PATIENCE_S, Told, watching
 
 WEB = "/v1/health/service/web"
 NODES = "/v1/health/service/meshnode"
@@ -70,7 +70,7 @@ async def test_an_instance_that_went_with_its_node_is_kept(node: dict[str, Any] 
         fake.set(WEB, [registered()])
         async with watching(fake) as told:
             told.watches.name_services(frozenset({"web"}))
-            await asyncio.wait_for(told.watches.named_complete(), 5)
+            await asyncio.wait_for(told.watches.named_complete(), PATIENCE_S)
             await outage(fake, told)
             lose(fake, node)
             await told.until(lambda: web_of(told)[1], "the update that keeps it")
@@ -87,7 +87,7 @@ async def test_a_deregistered_instance_goes_at_once(was_away: bool) -> None:  # 
         fake.set(WEB, [registered()])
         async with watching(fake) as told:
             told.watches.name_services(frozenset({"web"}))
-            await asyncio.wait_for(told.watches.named_complete(), 5)
+            await asyncio.wait_for(told.watches.named_complete(), PATIENCE_S)
             if was_away:
                 await outage(fake, told)
             lose(fake, node_document(KNOWN) if was_away else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import orjson
@@ -18,6 +17,7 @@ from catalog.language.rule import Rule
 from catalog.language.written import to_document
 from catalog.text import Mistake
 from tests.support.catalog import WHOLE_LANGUAGE
+from tests.support.damage import damaged
 from tests.support.rules import rules
 
 VALIDATORS = {kind.name: Draft202012Validator(schema_of(kind)) for kind in SCHEMA_KINDS}
@@ -74,32 +74,11 @@ def test_what_the_schema_refuses_a_node_refuses(document: Any) -> None:
         parse_document(orjson.dumps(document).decode())
 
 
-JUNK: st.SearchStrategy[Any] = st.one_of(
-    st.none(), st.booleans(), st.integers(-20, 700), st.floats(-10, 10), st.sampled_from(["", "a", "/x", "5xx", "2s"]),
-    st.just([]), st.just({}), st.lists(st.sampled_from(["a", 1, None]), max_size=2),
-    st.dictionaries(st.sampled_from(["exact", "prefix", "header", "x-a"]), st.sampled_from(["a", 1, None, []]), max_size=2),
-)  # fmt: skip
-
-
 @given(rules(), st.data())
 def test_a_damaged_document_is_never_taken_by_a_node_alone(rule: Rule, data: st.DataObject) -> None:
-    document = copy.deepcopy(to_document(rule))
-    holders = [document, *(part for part in _parts(document) if part)]
-    holder = data.draw(st.sampled_from(holders))
-    where: Any
-    if isinstance(holder, dict):
-        where = data.draw(st.sampled_from([*holder, "extra"]))
-    else:
-        where = data.draw(st.integers(0, len(holder) - 1))
-    holder[where] = data.draw(JUNK)
+    document = data.draw(damaged(to_document(rule)))
     try:
         parse_document(orjson.dumps(document).decode())
     except Mistake:
         return
     assert refusals(document) == []
-
-
-def _parts(value: Any) -> list[Any]:
-    items = value.values() if isinstance(value, dict) else value
-    found = [item for item in items if isinstance(item, dict | list)]
-    return found + [part for item in found for part in _parts(item)]

@@ -4,7 +4,7 @@ from catalog.sweep import AT_ONCE
 from catalog.update import InstancesUpdate
 from tests.support.fake_consul import FakeConsul, Scripted
 
-from .watching import Told, watching
+from .watching import PATIENCE_S, Told, watching
 
 WEB = "/v1/health/service/web"
 NODE = {"Node": "node-1", "Address": "10.0.0.1"}
@@ -30,7 +30,7 @@ def consistent(fake: FakeConsul) -> int:
 
 async def named(told: Told, *services: str) -> None:
     told.watches.name_services(frozenset(services))
-    await asyncio.wait_for(told.watches.named_complete(), 5)
+    await asyncio.wait_for(told.watches.named_complete(), PATIENCE_S)
 
 
 async def test_an_answer_of_a_server_that_is_behind_is_asked_for_again() -> None:

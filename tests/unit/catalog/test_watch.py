@@ -16,7 +16,7 @@ from catalog.update import (
 )
 from tests.support.fake_consul import FakeConsul, Scripted
 
-from .watching import watching
+from .watching import HASTY, PATIENCE_S, watching
 
 MESH = "/v1/kv/mesh/"
 LEADER = "/v1/status/leader"
@@ -205,7 +205,7 @@ async def test_a_missing_right_is_named_in_the_staleness() -> None:
             await told.until(lambda: told.is_stale, "the staleness")
             assert 'key_prefix "mesh/" { policy = "read" }' in told.watches.staleness.reason
             assert not told.watches.first_complete.is_set()
-            await asyncio.wait_for(told.watches.first_complete.wait(), 5)
+            await asyncio.wait_for(told.watches.first_complete.wait(), PATIENCE_S)
 
 
 async def test_an_anonymous_token_without_rights_is_no_empty_mesh() -> None:
@@ -253,9 +253,9 @@ async def test_an_outage_is_told_once_and_caught_up_with_at_once() -> None:
 async def test_a_connection_that_hangs_is_noticed_and_dialled_again() -> None:
     async with FakeConsul() as fake:
         fake.put("mesh/a", b"1")
-        async with watching(fake) as told:
+        async with watching(fake, probing=HASTY) as told:
             fake.hang()
-            await told.until(lambda: told.is_stale, "the staleness", timeout=30)
+            await told.until(lambda: told.is_stale, "the staleness")
             assert "does not answer" in told.watches.staleness.reason
             asked = fake.requests[LEADER]
             await told.until(lambda: fake.requests[LEADER] >= asked + 2, "two probes more")
@@ -268,7 +268,7 @@ async def test_a_connection_that_hangs_is_noticed_and_dialled_again() -> None:
 async def test_a_slow_consul_is_stale_and_goes_on_telling() -> None:
     async with FakeConsul() as fake:
         fake.put("mesh/a", b"1")
-        async with watching(fake) as told:
+        async with watching(fake, probing=HASTY) as told:
             fake.delay_s = 0.5
             await told.until(lambda: told.is_stale, "the staleness")
             fake.put("mesh/a", b"2")
@@ -291,7 +291,7 @@ async def test_a_consul_without_a_leader_is_stale() -> None:
 async def test_there_are_never_more_than_eight_connections() -> None:
     async with FakeConsul() as fake, watching(fake) as told:
         told.watches.name_services(frozenset(f"service-{number}" for number in range(200)))
-        await asyncio.wait_for(told.watches.named_complete(), 5)
+        await asyncio.wait_for(told.watches.named_complete(), PATIENCE_S)
         fake.put("mesh/a", b"1")
         await told.until(lambda: told.values()[-1], "the put")
         assert fake.most_connections <= CONNECTIONS
@@ -327,7 +327,7 @@ async def test_named_services_are_swept_when_the_catalog_moves() -> None:
         fake.set("/v1/health/service/web", [instance("web", "web-1")])
         async with watching(fake) as told:
             told.watches.name_services(frozenset({"web", "nobody"}))
-            await asyncio.wait_for(told.watches.named_complete(), 5)
+            await asyncio.wait_for(told.watches.named_complete(), PATIENCE_S)
             swept = {u.service: u.instances for u in told.updates if isinstance(u, InstancesUpdate)}
             assert [one.id for one in swept["web"]] == ["web-1"]
             assert swept["nobody"] == ()
@@ -342,9 +342,9 @@ async def test_named_services_are_swept_when_the_catalog_moves() -> None:
 async def test_a_service_that_is_no_longer_named_is_not_swept() -> None:
     async with FakeConsul() as fake, watching(fake) as told:
         told.watches.name_services(frozenset({"web", "db"}))
-        await asyncio.wait_for(told.watches.named_complete(), 5)
+        await asyncio.wait_for(told.watches.named_complete(), PATIENCE_S)
         told.watches.name_services(frozenset({"db"}))
-        await asyncio.wait_for(told.watches.named_complete(), 5)
+        await asyncio.wait_for(told.watches.named_complete(), PATIENCE_S)
         before = fake.requests.copy()
         fake.set("/v1/catalog/services", {"consul": [], "x": []})
         await told.until(lambda: (fake.requests - before)["/v1/health/service/db"], "the sweep")

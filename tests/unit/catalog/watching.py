@@ -13,7 +13,11 @@ from catalog.watches import Watches
 from tests.support import wait_until
 from tests.support.fake_consul import FakeConsul
 
-QUICK = Probing(every_s=0.2, timeout_s=0.2, failing_s=0.05)
+QUICK = Probing(every_s=0.2, timeout_s=60.0, failing_s=0.05)
+"""No pause of a busy machine is an outage, and what hangs is none either."""
+HASTY = Probing(every_s=0.2, timeout_s=0.2, failing_s=0.05)
+"""For tests in which Consul hangs."""
+PATIENCE_S = 30.0
 
 
 @dataclass(slots=True)
@@ -45,7 +49,7 @@ class Told:
         return bool(told) and told[-1].since is not None
 
     async def until(
-        self, condition: Callable[[], object], what: str, timeout: float = 30.0
+        self, condition: Callable[[], object], what: str, timeout: float = PATIENCE_S
     ) -> None:
         await wait_until(
             condition, timeout, what=f"{what}; told {self.updates[-3:]}", interval=0.002
@@ -58,7 +62,7 @@ async def watching(
     *,
     token: str | None = None,
     wait_s: int = 300,
-    timeout_s: float = 5.0,
+    timeout_s: float = PATIENCE_S,
     is_complete: bool = True,
     probing: Probing = QUICK,
 ) -> AsyncIterator[Told]:
@@ -75,7 +79,7 @@ async def watching(
         running = asyncio.create_task(watches.run())
         try:
             if is_complete:
-                await asyncio.wait_for(watches.first_complete.wait(), 5)
+                await asyncio.wait_for(watches.first_complete.wait(), PATIENCE_S)
             yield Told(watches, client, updates)
         finally:
             running.cancel()

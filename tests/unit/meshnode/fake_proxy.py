@@ -2,6 +2,9 @@
 
 `fake_proxy.py --control PATH`. Refuses a route whose host is `refused.test`, and the whole table where one is `broken.test`. A route named `spans` with host `N.test`
 makes it answer one batch of N bytes. Its listeners open when the identity they name is there.
+
+By its environment it speaks another protocol (FAKE_PROTOCOL), dies at once (FAKE_DIES) or as soon as it should say what it is
+(FAKE_DIES_ASKED), or refuses to say it (FAKE_REFUSES).
 """
 
 from __future__ import annotations
@@ -40,11 +43,16 @@ class FakeProxy:
         app.router.add_delete("/v1/identities/{name}", self.delete_identity)
         app.router.add_get("/v1/stats", self.stats)
         app.router.add_get("/v1/spans", self.spans)
+        app.router.add_post("/v1/explain", self.explain)
         app.router.add_post("/v1/drain", self.drain)
         app.router.add_get("/test/calls", self.get_calls)
         return app
 
     async def version(self, _: web.Request) -> web.Response:
+        if os.environ.get("FAKE_DIES_ASKED"):
+            os._exit(9)
+        if os.environ.get("FAKE_REFUSES"):
+            return web.json_response({"error": "no such path"}, status=404)
         return web.json_response(
             {
                 "protocol": PROTOCOL,
@@ -60,18 +68,10 @@ class FakeProxy:
     async def put_snapshot(self, request: web.Request) -> web.Response:
         document = await request.json()
         self.calls.append(f"snapshot {document['kind']} {document['generation']}")
-        if document["kind"] == "full":
-            resources = document["resources"]
-        elif document["base"] != self.digest:
+        resources = self.applied(document)
+        if resources is None:
             answer = {"error": "the delta's base is not in force", "digest": self.digest}
             return web.json_response(answer, status=409)
-        else:
-            resources = {name: dict(collection) for name, collection in self.resources.items()}
-            for name, collection in document["set"].items():
-                resources.setdefault(name, {}).update(collection)
-            for name, names in document["remove"].items():
-                for one in names:
-                    resources[name].pop(one)
         for name, route in resources.get("routes", {}).items():
             if route["hosts"] == ["broken.test"]:
                 return web.json_response({"error": "no room"}, status=503)
@@ -83,6 +83,40 @@ class FakeProxy:
         return web.json_response(
             {"generation": self.generation, "digest": self.digest, "listeners": self.listeners()}
         )
+
+    def applied(self, document: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
+        """The resources by a full document or a delta; None where its base is not in force."""
+        if document["kind"] == "full":
+            found: dict[str, dict[str, Any]] = document["resources"]
+            return found
+        if document["base"] != self.digest:
+            return None
+        resources = {name: dict(collection) for name, collection in self.resources.items()}
+        for name, collection in document["set"].items():
+            resources.setdefault(name, {}).update(collection)
+        for name, names in document["remove"].items():
+            for one in names:
+                resources[name].pop(one)
+        return resources
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Knows hosts and prefixes, the longest first, then the older route."""
+        document = await request.json()
+        self.calls.append("explain")
+        resources = self.resources
+        if (snapshot := document.get("snapshot")) is not None:
+            candidate = self.applied(snapshot)
+            if candidate is None:
+                answer = {"error": "the delta's base is not in force", "digest": self.digest}
+                return web.json_response(answer, status=409)
+            resources = candidate
+        for at, one in enumerate(document["requests"]):
+            if " " in one["path"]:
+                answer = {"error": "no request line", "path": f"requests[{at}]"}
+                return web.json_response(answer, status=422)
+        routes = list(resources.get("routes", {}).items())
+        answers = [explained(routes, one) for one in document["requests"]]
+        return web.json_response({"generation": 1, "digest": self.digest, "answers": answers})
 
     async def get_snapshot(self, _: web.Request) -> web.Response:
         return web.json_response(
@@ -137,6 +171,28 @@ class FakeProxy:
             }
             for name, one in self.resources.get("listeners", {}).items()
         }
+
+
+def explained(routes: list[tuple[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+    fit = [
+        (name, route)
+        for name, route in routes
+        if request["host"] in route["hosts"]
+        and f"{request['path']}/".startswith(f"{route['path']['prefix'].rstrip('/')}/")
+    ]
+    if not fit:
+        own = {"status": 404, "reason": "no_route", "message": "no route takes it"}
+        return {"route": None, "split": [], "cluster": None, "intention": None, "answer": own}
+    name, route = max(fit, key=lambda one: (len(one[1]["path"]["prefix"]), -one[1]["index"]))
+    split = route["action"].get("split", [])
+    answer = route["action"].get("answer") or route["action"].get("redirect")
+    return {
+        "route": {"name": name, "key": route["key"], "index": route["index"], "pattern": ""},
+        "split": split,
+        "cluster": split[0]["cluster"] if split else None,
+        "intention": None,
+        "answer": answer and {"reason": "", "message": "", **answer},
+    }
 
 
 async def serve(path: str) -> None:

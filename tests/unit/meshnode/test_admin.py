@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from catalog import Problem
 from meshnode.admin import AdminClient, AdminServer
 from meshnode.agent.view import View
+from meshnode.candidate.promise import Wish
 from meshnode.errors import ProxyUnreachable, StartError, UsageError
 from meshnode.proxy import Listener
 from observability import SpanRing
@@ -54,6 +55,10 @@ async def metrics() -> str:
     return "meshnode_up 1\n"
 
 
+async def plan(wish: Wish, asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"node": "node-1", "keys": sorted(wish.values), "asked": len(asked)}
+
+
 async def explain(document: dict[str, Any]) -> dict[str, Any]:
     if document["requests"] == [{}]:
         raise UsageError("requests.0: needs a host")
@@ -61,7 +66,9 @@ async def explain(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def admin(address: str, ring: SpanRing) -> AdminServer:
-    return AdminServer(address, snapshot=unreachable, metrics=metrics, ring=ring, explain=explain)
+    return AdminServer(
+        address, snapshot=unreachable, metrics=metrics, ring=ring, explain=explain, plan=plan
+    )
 
 
 @pytest.fixture
@@ -228,6 +235,22 @@ async def test_what_is_no_question_is_a_sentence(
     status, answer = await ask(server, body)
     assert status == 400
     assert sentence in answer["error"]
+
+
+async def test_keys_are_planned(server: AdminServer) -> None:
+    values = {"mesh/routes/a": "YS8gLT4gYQ==", "mesh/routes/b": None}
+    async with AdminClient() as nodes:
+        told = await nodes.plan(server.address, {"values": values, "requests": [{"host": "a"}]})
+        assert told == {"node": "node-1", "keys": ["mesh/routes/a", "mesh/routes/b"], "asked": 1}
+        for wrong, sentence in (
+            ({}, "the body is"),
+            ({"values": {"other": None}}, "lie under mesh/"),
+            ({"values": {"mesh/routes/a": "?"}}, "no base64"),
+            ({"values": {}, "requests": [1]}, "a mapping with host"),
+            ({"values": {}, "keys": {}}, "no such field"),
+        ):
+            with pytest.raises(UsageError, match=sentence):
+                await nodes.plan(server.address, wrong)
 
 
 async def test_a_page_in_a_browser_can_not_ask(server: AdminServer) -> None:

@@ -25,6 +25,7 @@ from catalog import (
     NodesUpdate,
     ServicesUpdate,
     Snapshot,
+    State,
     UnhealthyUpdate,
     Update,
 )
@@ -45,6 +46,7 @@ from meshnode.agent.loop import AgentLoop
 from meshnode.agent.mailbox import Mailbox
 from meshnode.agent.ports import OutboundPorts
 from meshnode.agent.view import View
+from meshnode.explain import Known
 from meshnode.proxy import Command, Supervisor
 from tests.support import wait_until
 
@@ -100,6 +102,7 @@ class Node:
         self.side = FakeSide()
         self.mailbox = Mailbox()
         self.applied: list[Snapshot] = []
+        self.wanted_pasts: list[tuple[State, NodeFacts, Known]] = []
         self.views: list[View] = []
         clock = Clock(time.monotonic, time.time)
         self.delivery = Delivery(saved)
@@ -117,6 +120,7 @@ class Node:
             on_applied=lambda _i, table, _b, _t: self.applied.append(table),
             on_view=self.views.append,
             restarts=lambda: self.supervisor.restarts,
+            want_past=lambda state, facts, known: self.wanted_pasts.append((state, facts, known)),
         )
 
     @property

@@ -20,7 +20,7 @@ async def test_of_many_offers_the_newest_is_written() -> None:
         may_go.wait(5)
         written.append(0)
 
-    saver = Saver(lambda _, error: results.append(error))
+    saver = Saver(lambda _, error: results.append(error), pause_share=0)
     task = asyncio.create_task(saver.run())
     saver.offer("table", first)
     await asyncio.sleep(0)
@@ -31,6 +31,23 @@ async def test_of_many_offers_the_newest_is_written() -> None:
     await wait_until(lambda: len(results) == 2)
     task.cancel()
     assert written == [0, 49]
+
+
+async def test_a_burst_is_written_by_its_first_and_its_last() -> None:
+    """The last at once when the agent ends, however soon that is."""
+    written: list[str] = []
+    saver = Saver(lambda *_: None, pause_share=1e9)
+    task = asyncio.create_task(saver.run())
+    saver.offer("table", lambda: written.append("first"))
+    await wait_until(lambda: written)
+    for name in ("second", "last"):
+        saver.offer("table", lambda name=name: written.append(name))  # type: ignore[misc]
+    saver.offer("ports", lambda: written.append("ports"))
+    await wait_until(lambda: len(written) > 1)
+    assert written == ["first", "ports"]
+    task.cancel()
+    await saver.flush()
+    assert written == ["first", "ports", "last"]
 
 
 async def test_a_write_that_fails_is_told_and_the_next_is_tried() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,10 +21,11 @@ from meshnode.proxy import (
     RunningProxy,
     Supervisor,
     find_binary,
+    listening_peer,
     stop_proxy,
     stop_unused_proxy,
 )
-from tests.support import wait_until
+from tests.support import Process, wait_until
 
 from .conftest import MakeCommand
 
@@ -96,6 +99,76 @@ async def test_one_that_speaks_another_protocol_is_replaced(make_command: MakeCo
         assert watched.up[0].version.pid != process.pid
     await process.ended()
     process.close()
+
+
+# Starts the program it is given and lets the kernel wait for it, as init does at once for a proxy whose agent is gone.
+FORGETFUL = """
+import signal, subprocess, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+subprocess.Popen(sys.argv[1:])
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"FAKE_DIES_ASKED": "1"}, {"FAKE_REFUSES": "1"}],
+    ids=str,
+)
+async def test_one_that_dies_or_refuses_while_it_is_adopted_is_replaced(
+    make_command: MakeCommand, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    command = make_command(**environment)
+    starter = [sys.executable, "-c", FORGETFUL, *command.words()]
+    with Process("starter", starter, folder=tmp_path):
+        peer = await wait_until(lambda: listening_peer(str(command.control_socket), 1.0))
+        make_command()
+        async with running(command) as watched:
+            assert watched.up[0].version.pid != peer.pid
+            assert not watched.up[0].is_adopted
+
+
+async def test_to_kill_one_that_is_gone_is_no_fault(make_command: MakeCommand) -> None:
+    started = ProxyProcess.start(make_command())
+    adopted = ProxyProcess.adopt(started.pid)
+    started.kill()
+    await started.ended()
+    assert started.code == -9, "it was waited for: its number is free"
+    adopted.kill()
+    await adopted.ended()
+    started.close()
+    adopted.close()
+
+
+LISTENER = """
+import signal, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+signal.pause()
+"""
+
+
+@pytest.fixture
+def folder_of_all() -> Iterator[Path]:
+    """One that every user may write into; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+async def test_another_users_program_is_neither_adopted_nor_ended(
+    folder_of_all: Path, tmp_path: Path
+) -> None:
+    path = folder_of_all / "p.sock"
+    command = ["/usr/bin/python3", "-c", LISTENER, str(path)]
+    with Process("stranger", command, folder=tmp_path, uid=1234) as stranger:
+        await wait_until(path.exists)
+        assert not await stop_proxy(path, 0)
+        with pytest.raises(PermissionError, match="belongs to user 1234"):
+            await listening_peer(str(path), 30)
+        assert stranger.is_running
 
 
 async def test_a_proxy_that_dies_at_its_start_is_one_sentence(make_command: MakeCommand) -> None:

@@ -53,6 +53,18 @@ impl Router {
         self.levels.iter().find_map(|level| level.table.find(asked))
     }
 
+    /// Routes that take this host, in no order, `most` at the most.
+    pub fn of_host<'r>(&'r self, host: &'r str, most: usize) -> Vec<&'r Arc<Route>> {
+        let mut found = Vec::new();
+        for tree in self.levels.iter().flat_map(|level| level.table.trees(host)) {
+            tree.collect(&mut found, most);
+        }
+        // One that names several hosts stands in several trees.
+        found.sort_unstable_by_key(|route| Arc::as_ptr(route));
+        found.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        found
+    }
+
     /// Puts a route in, beside others that take the same.
     pub(crate) fn insert(&mut self, route: &Arc<Route>) {
         let at = match self.place_of(route.priority) {

@@ -110,6 +110,21 @@ impl PathTree {
         }
     }
 
+    /// Puts its routes behind `found`, in no order, until there are `most`.
+    ///
+    /// The depth is bounded as that of `remove_at`.
+    pub(super) fn collect<'t>(&'t self, found: &mut Vec<&'t Arc<Route>>, most: usize) {
+        let slots = [&self.exact, &self.prefix, &self.below, &self.patterns];
+        let room = most.saturating_sub(found.len());
+        found.extend(slots.into_iter().flatten().take(room));
+        for child in self.children.values() {
+            if found.len() >= most {
+                return;
+            }
+            child.collect(found, most);
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.children.is_empty()
             && self.exact.is_empty()

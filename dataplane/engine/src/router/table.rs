@@ -47,6 +47,15 @@ impl Table {
         self.any.find(asked)
     }
 
+    /// The trees of all hosts that take this one. For people: `find` looks them up one by one.
+    pub(super) fn trees<'t>(&'t self, host: &'t str) -> impl Iterator<Item = &'t PathTree> {
+        let dots = host.match_indices('.').filter(|&(dot, _)| dot > 0);
+        let wildcards = dots.filter_map(|(dot, _)| self.wildcard.get(&host[dot + 1..]));
+        let any = (!is_mesh_host(host)).then_some(&self.any);
+        let trees = self.exact.get(host).into_iter().chain(wildcards).chain(any);
+        trees.map(|tree| &**tree)
+    }
+
     /// Puts a route in, beside others of the same hosts and path.
     pub(super) fn insert(&mut self, route: &Arc<Route>) {
         for host in &route.hosts {

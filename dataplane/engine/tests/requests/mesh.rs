@@ -19,13 +19,17 @@ const CALL: &str = "GET /x HTTP/1.1\r\nHost: cart.mesh\r\n\r\n";
 const ONE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
 const TWO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo";
 
-/// The listener of a proxy as `kind`, at the address it has.
+/// The listener of a proxy as `kind`, at the address it has. A handshake on a busy machine is no fault here: it has time.
 fn listen(resources: &mut Value, listener: Value) -> Value {
     let address = resources["listeners"]["edge"]["address"].take();
     let mut listener = listener;
     listener["address"] = address.clone();
     resources["listeners"] = json!({"only": listener});
-    resources["settings"]["node"]["trust_domain"] = json!(crate::ca::TRUST_DOMAIN);
+    let node = &mut resources["settings"]["node"];
+    node["trust_domain"] = json!(crate::ca::TRUST_DOMAIN);
+    for limit in node["limits"].as_object_mut().unwrap().values_mut() {
+        *limit = json!(60_000);
+    }
     address
 }
 
@@ -269,9 +273,7 @@ async fn proven(authority: &Authority, there: &Proxy, seconds: i64) -> TlsStream
     let leaf = authority.leaf("web", |params| {
         crate::ca::set_validity(params, -300, seconds);
     });
-    let mut document = authority.document_of("web", leaf);
-    document.not_after_unix_s = crate::ca::from_now(seconds);
-    let web = identities.put(&document).unwrap();
+    let web = identities.put(&authority.document_of("web", leaf)).unwrap();
     let tcp = TcpStream::connect(there.address).await.unwrap();
     let connected = tls::connect(&web, "cart", "dc1", tcp, PATIENCE).await;
     let mut tls = connected.unwrap().0;
@@ -283,25 +285,21 @@ async fn proven(authority: &Authority, there: &Proxy, seconds: i64) -> TlsStream
     tls
 }
 
-/// The node where `cart` runs, with long patience for idle connections.
-async fn patient(authority: &Authority) -> Proxy {
-    let origin = Origin::start(Does::Answer(ONE)).await;
-    let there = inbound(authority, &[origin.address], json!([])).await;
-    let mut snapshot = Snapshot::clone(&there.worker.snapshot());
-    snapshot.settings = {
-        let mut settings = (*snapshot.settings).clone();
-        settings.limits.idle_timeout = Duration::from_secs(60);
-        Arc::new(settings)
-    };
-    there.worker.shared.put_snapshot(Arc::new(snapshot));
-    there
+/// Lets the proxy close what idles for so long.
+fn set_idle_timeout(proxy: &Proxy, idle: Duration) {
+    let mut snapshot = Snapshot::clone(&proxy.worker.snapshot());
+    let mut settings = (*snapshot.settings).clone();
+    settings.limits.idle_timeout = idle;
+    snapshot.settings = Arc::new(settings);
+    proxy.worker.shared.put_snapshot(Arc::new(snapshot));
 }
 
 #[test]
 fn a_callers_connection_ends_with_its_certificate() {
     run(async {
         let authority = Authority::new();
-        let there = patient(&authority).await;
+        let origin = Origin::start(Does::Answer(ONE)).await;
+        let there = inbound(&authority, &[origin.address], json!([])).await;
         let mut tls = proven(&authority, &there, 2).await;
         let mut rest = Vec::new();
         let _ = tls.read_to_end(&mut rest).await;
@@ -314,7 +312,8 @@ fn a_callers_connection_ends_when_the_identity_it_asked_for_goes_or_distrusts_it
     run(async {
         let (authority, other) = (Authority::new(), Authority::new());
         for is_removed in [true, false] {
-            let there = patient(&authority).await;
+            let origin = Origin::start(Does::Answer(ONE)).await;
+            let there = inbound(&authority, &[origin.address], json!([])).await;
             let mut tls = proven(&authority, &there, 3600).await;
             let identities = &there.worker.shared.identities;
             // A renewal with the same roots changes nothing.
@@ -345,7 +344,9 @@ fn a_connection_the_other_node_may_be_closing_is_not_used() {
         let origin = Origin::start(Does::Answer(ONE)).await;
         let there = inbound(&authority, &[origin.address, origin.address], json!([])).await;
         let here = outbound(Some(&authority), there.address, by_port()).await;
-        // It closes what idles for 400 ms.
+        let idle = Duration::from_millis(400);
+        set_idle_timeout(&there, idle);
+        set_idle_timeout(&here, idle);
         assert_eq!(body(&here.send(CALL).await), "one");
         tokio::time::sleep(Duration::from_millis(250)).await;
         assert_eq!(body(&here.send(CALL).await), "one");

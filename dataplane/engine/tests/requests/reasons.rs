@@ -225,6 +225,26 @@ fn an_error_is_written_as_the_client_wants_it() {
 }
 
 #[test]
+fn of_many_routes_those_of_the_host_that_was_asked_for_are_named() {
+    run(async {
+        let proxy = Proxy::with(&[], |resources| {
+            resources["routes"]["shop"]["path"] = json!({"prefix": "/checkout"});
+            for at in 0..1_000 {
+                let mut other = resources["routes"]["shop"].clone();
+                other["hosts"] = json!([format!("{at}.test")]);
+                resources["routes"][format!("many-{at}")] = other;
+            }
+        })
+        .await;
+        let answer = lost(&proxy, "*/*").await;
+        let named = answer.matches("mesh/routes/").count();
+        assert!(answer.contains("shop.test/checkout"), "{answer}");
+        // The one it makes by way of example, and the one that is there.
+        assert_eq!(named, 2, "{answer}");
+    });
+}
+
+#[test]
 fn strangers_are_told_nothing_of_routes() {
     run(async {
         for (trusted, field) in [

@@ -18,7 +18,7 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 /// Nothing in these tests takes longer; a wait this long is a failure.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs a test with what it spawns on one thread, as the proxy's threads do.
 pub fn run(test: impl Future<Output = ()>) {

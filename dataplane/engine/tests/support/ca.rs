@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use meshnode_engine::identity::IdentityDocument;
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 pub const TRUST_DOMAIN: &str = "11111111-2222-3333-4444-555555555555.consul";
@@ -20,6 +20,17 @@ pub fn spiffe(service: &str) -> String {
 pub struct Leaf {
     pub chain_pem: String,
     pub key_pem: String,
+    pub not_after_unix_s: u64,
+}
+
+impl Leaf {
+    fn new(params: &CertificateParams, certificate: &Certificate, key: &KeyPair) -> Self {
+        Self {
+            chain_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+            not_after_unix_s: params.not_after.unix_timestamp().try_into().unwrap(),
+        }
+    }
 }
 
 /// An authority whose root the identities made by it trust.
@@ -72,10 +83,7 @@ impl Authority {
         let mut params = leaf_params(service);
         change(&mut params);
         let certificate = params.signed_by(key, &self.issuer).unwrap();
-        Leaf {
-            chain_pem: certificate.pem(),
-            key_pem: key.serialize_pem(),
-        }
+        Leaf::new(&params, &certificate, key)
     }
 
     /// What the agent would send for `service`.
@@ -90,7 +98,7 @@ impl Authority {
             certificate_chain_pem: leaf.chain_pem,
             private_key_pem: leaf.key_pem,
             roots_pem: self.root_pem(),
-            not_after_unix_s: from_now(3600),
+            not_after_unix_s: leaf.not_after_unix_s,
         }
     }
 }
@@ -98,11 +106,9 @@ impl Authority {
 /// A certificate that nobody signed but itself.
 pub fn self_signed(service: &str) -> Leaf {
     let key = KeyPair::generate().unwrap();
-    let certificate = leaf_params(service).self_signed(&key).unwrap();
-    Leaf {
-        chain_pem: certificate.pem(),
-        key_pem: key.serialize_pem(),
-    }
+    let params = leaf_params(service);
+    let certificate = params.self_signed(&key).unwrap();
+    Leaf::new(&params, &certificate, &key)
 }
 
 /// A URI among the names of a certificate.
@@ -118,7 +124,7 @@ pub fn set_validity(params: &mut CertificateParams, begin: i64, end: i64) {
 }
 
 /// Seconds since the epoch, so many from now.
-pub fn from_now(seconds: i64) -> u64 {
+fn from_now(seconds: i64) -> u64 {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()

@@ -1,0 +1,94 @@
+"""The fields of each kind of document, for the published JSON Schema alone: what reads them is beside this file.
+
+A test holds both to the same names.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from ..language.model import Fields, HeaderFields, RetriesFields, Text, Time
+
+Retries = Annotated[
+    RetriesFields,
+    BeforeValidator(lambda value: value, json_schema_input_type=int | RetriesFields),
+]
+
+
+class SentOnFields(Fields):
+    """How requests are sent on."""
+
+    timeout: Time | None = None
+    """The whole request."""
+    timeout_head: Time | None = None
+    """Until the answer's head is there."""
+    timeout_idle: Time | None = None
+    """Without a byte either way."""
+    retries: Retries | None = None
+    """How often a request is sent again, or all about it."""
+    request_headers: HeaderFields | None = None
+    response_headers: HeaderFields | None = None
+
+
+class ServiceFields(SentOnFields):
+    """What holds for requests to one service where a route says nothing."""
+
+    model_config = ConfigDict(title="meshnode service")
+
+    protocol: Literal["http"] | None = None
+    balance: Literal["weighted_round_robin"] | None = None
+    health: Literal["consul"] | None = None
+    mtls: Literal["permissive"] | None = None
+    warning: Literal["in", "out"] | None = None
+    """Whether instances with a warning check get requests; left out: in."""
+
+
+class LimitFields(Fields):
+    """What a node takes at most."""
+
+    head_bytes: Annotated[int, Field(json_schema_extra={"minimum": 1024, "maximum": 65_536})] = 0
+    headers: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 256})] = 0
+    head_timeout: Time | None = None
+    idle_timeout: Time | None = None
+    body_idle_timeout: Time | None = None
+    connect_timeout: Time | None = None
+    connections: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 1_000_000})] = 0
+    pool_idle_per_endpoint: Annotated[
+        int, Field(json_schema_extra={"minimum": 0, "maximum": 10_000})
+    ] = 0
+    pool_idle_timeout: Time | None = None
+
+
+class SettingsFields(SentOnFields):
+    """What holds for the whole mesh where neither a route nor a service says otherwise."""
+
+    model_config = ConfigDict(title="meshnode settings")
+
+    trusted_clients: Text | list[Text] | None = None
+    """Networks of those who are told more in errors; left out: this machine alone; an empty list: nobody."""
+    strict_paths: bool | None = None
+    """Refuses %2F, %5C and ; in paths."""
+    limits: LimitFields | None = None
+
+
+class UpstreamsFields(Fields):
+    """Where a service's own calls go, on its machines."""
+
+    model_config = ConfigDict(title="meshnode upstreams")
+
+    port: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 65_535})]
+
+
+class DrainFields(Fields):
+    """An instance that gets no new request; also written as a line: cart-1 on node-2 for 5m."""
+
+    model_config = ConfigDict(title="meshnode drain")
+
+    instance: Text
+    """Its id in Consul."""
+    node: Text | None = None
+    service: Text | None = None
+    for_: Time | None = Field(default=None, alias="for")
+    """How long what runs there is given; nothing is cut off at its end."""

@@ -12,14 +12,12 @@ import typer
 
 from catalog import Problem
 
-from ..admin import AdminClient
 from ..candidate.promise import Wish
-from ..config import Settings
 from ..errors import EXIT_REFUSED
+from .asking import ask_node
 from .completing import complete_key
 from .options import Asked, with_consul
 from .output import console, count, escaped, say, say_json
-from .reach import run
 from .verdict import say_problem
 from .wished import asked_of, wish_of
 
@@ -73,7 +71,10 @@ def plan(
     """Say what keys would do before they are written: routes, requests, mistakes, broken tests. Changes nothing."""
     settings = asked.with_flags({"admin_address": admin})
     wish = wish_of(words or (), file, deleted or ())
-    found = run(_ask(settings, wish, asked_of(request or ())))
+    asking = _question(wish, asked_of(request or ()))
+    found = ask_node(
+        settings, lambda nodes, address: nodes.plan(address, asking), is_named=admin is not None
+    )
     if asked.as_json:
         say_json(found)
     else:
@@ -82,13 +83,12 @@ def plan(
         raise typer.Exit(EXIT_REFUSED)
 
 
-async def _ask(settings: Settings, wish: Wish, asked: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _question(wish: Wish, asked: list[Mapping[str, Any]]) -> dict[str, Any]:
     values = {
         key: None if value is None else b64encode(value).decode()
         for key, value in wish.values.items()
     }
-    async with AdminClient() as nodes:
-        return await nodes.plan(settings.admin_address, {"values": values, "requests": asked})
+    return {"values": values, "requests": asked}
 
 
 def _say(found: Mapping[str, Any]) -> None:

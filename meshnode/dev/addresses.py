@@ -1,4 +1,4 @@
-"""Ports for the demo: the usual ones where they are free, else the next that is. Listens on none of them."""
+"""Addresses and ports for the demo: whether they are here and free, else the next that is. Listens on none of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from ..errors import StartError
 
+# What people type goes here: edge, registry and admin API of the first node.
+FRONT_DOOR = "127.0.0.1"
 # So many ports above the usual one are tried: a machine with all of them taken is not the place for a demo.
 TRIES = 100
 # Two demos that start at once choose apart by names in the kernel's abstract namespace: they end with their process.
@@ -82,16 +84,29 @@ def is_free(address: str, port: int) -> bool:
     return True
 
 
-def check_address(address: str, node: str) -> None:
-    """Raises StartError where this machine has no such address, with what gives it one."""
+def addresses_here(addresses: Sequence[str]) -> Sequence[str]:
+    """Where the nodes are to be: these addresses, or for one node alone the one every machine has.
+
+    Raises StartError where some are not here, with what gives them.
+    """
+    absent = [address for address in addresses if not is_here(address)]
+    if not absent:
+        return addresses
+    if len(addresses) == 1:
+        return [FRONT_DOOR]
+    raise StartError(
+        f"this machine has no {' or '.join(absent)} for the nodes: as root, ip addr add {FRONT_DOOR}/8 dev lo "
+        "gives it all of them; or start one node, which needs none of its own (--nodes 1)"
+    )
+
+
+def is_here(address: str) -> bool:
+    """Whether it is this machine's. Raises StartError where that can't be told."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             probe.bind((address, 0))
         except OSError as error:
-            if error.errno != errno.EADDRNOTAVAIL:
-                raise StartError(f"{node} can not have {address}: {error.strerror}") from error
-            raise StartError(
-                f"this machine has no address {address} for {node}: give one to its loopback interface "
-                f"(Linux: ip addr add {address}/8 dev lo; macOS: sudo ifconfig lo0 alias {address}), "
-                "likewise for each node, or start fewer (--nodes 1)"
-            ) from error
+            if error.errno == errno.EADDRNOTAVAIL:
+                return False
+            raise StartError(f"the address {address} can not be had: {error.strerror}") from error
+    return True

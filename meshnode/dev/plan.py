@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .addresses import Ports
+from .addresses import FRONT_DOOR, Ports
 from .service import HEALTH_PATH, KINDS
 
 REGISTRY_PORT = 8500
@@ -16,8 +16,6 @@ ADMIN_PORT = 7000
 SERVICE_PORT = 9000
 OUTBOUND_PORT = 15000
 
-# What people type goes here: edge, registry and admin API of the first node.
-FRONT_DOOR = "127.0.0.1"
 FIRST_ADDRESS = 11
 
 HOST = "shop.test"
@@ -112,10 +110,15 @@ class Plan:
         return self.nodes[0].admin
 
 
-def embedded_places(count: int, ports: Ports) -> tuple[str, tuple[Place, ...]]:
-    """The registry's own address, and nodes that have it on theirs too, at the same port."""
-    addresses = [f"127.0.0.{FIRST_ADDRESS + number}" for number in range(count)]
-    port = ports.choose("the registry", REGISTRY_PORT, [FRONT_DOOR, *addresses], is_typed=True)
+def node_addresses(count: int) -> tuple[str, ...]:
+    """The usual ones, each node its own."""
+    return tuple(f"127.0.0.{FIRST_ADDRESS + number}" for number in range(count))
+
+
+def embedded_places(addresses: Sequence[str], ports: Ports) -> tuple[str, tuple[Place, ...]]:
+    """The registry's own address, and a node on each of these, which has it there too, at the same port."""
+    all_of_them = tuple(dict.fromkeys((FRONT_DOOR, *addresses)))
+    port = ports.choose("the registry", REGISTRY_PORT, all_of_them, is_typed=True)
     places = (
         Place(f"node-{number}", address, f"{address}:{port}")
         for number, address in enumerate(addresses, start=1)

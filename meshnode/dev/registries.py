@@ -16,8 +16,8 @@ from catalog import CatalogError, ConsulClient
 
 from ..errors import StartError
 from ..handles import take_all
-from .addresses import Ports, check_address
-from .plan import ROUTE, ROUTE_KEY, Node, Place, Plan, embedded_places
+from .addresses import Ports, addresses_here, is_here
+from .plan import ROUTE, ROUTE_KEY, Node, Place, Plan, embedded_places, node_addresses
 
 # What an agent of the mesh registers beside the services; it stays when the agent ends.
 OF_A_NODE = ("edge", "meshnode")
@@ -34,15 +34,14 @@ async def embedded(
     from catalog.embedded import Registry, RegistryError
 
     take_all()
-    where, places = embedded_places(count, ports)
-    for place in places:
-        check_address(place.address, place.name)
+    where, places = embedded_places(addresses_here(node_addresses(count)), ports)
     try:
         async with Registry(file) as registry:
             for place in places:
                 await registry.add_node(place.name, place.address)
                 await registry.listen(*_pair(place.registry), node=place.name)
-            await registry.listen(*_pair(where), node=places[0].name)
+            if where != places[0].registry:
+                await registry.listen(*_pair(where), node=places[0].name)
             yield where, places
     except RegistryError as error:
         raise StartError(str(error)) from error
@@ -58,7 +57,11 @@ async def given(addresses: Sequence[str], token: str | None) -> tuple[Place, ...
             raise StartError(
                 f"{address} is the Consul agent of {agent.node}, named twice: each node needs its own"
             )
-        check_address(agent.address, agent.node)
+        if not is_here(agent.address):
+            raise StartError(
+                f"{address} is the Consul agent of {agent.node} at {agent.address}, and that is no address of "
+                "this machine: name agents that run here"
+            )
         places.append(Place(agent.node, agent.address, address))
     return tuple(places)
 

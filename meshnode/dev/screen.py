@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .addresses import Moved
-from .plan import FRONT_DOOR, HOST, REGISTRY_PORT, ROUTE, Plan
+from .addresses import FRONT_DOOR, Moved
+from .plan import HOST, REGISTRY_PORT, ROUTE, Plan
 
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 BETA = ("mesh/routes/beta", f"{HOST}/cart -> cart 50%, cart-next 50%")

@@ -1,13 +1,13 @@
 """Who runs where for any number of nodes, and the ports that move when they are taken."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from meshnode.dev import MAX_NODES
-from meshnode.dev.addresses import Moved, Ports, check_address, is_free
-from meshnode.dev.plan import Place, Plan, embedded_places, plan_of
+from meshnode.dev.addresses import FRONT_DOOR, Moved, Ports, addresses_here, is_free
+from meshnode.dev.plan import Place, Plan, embedded_places, node_addresses, plan_of
 from meshnode.dev.programs import telemetry
 from meshnode.errors import StartError
 from tests.support import free_port
@@ -21,7 +21,7 @@ def ports() -> Iterator[Ports]:
 
 
 def plan(count: int, ports: Ports) -> Plan:
-    registry, places = embedded_places(count, ports)
+    registry, places = embedded_places(node_addresses(count), ports)
     return plan_of(registry, places, ports)
 
 
@@ -43,10 +43,12 @@ def test_services_find_a_home_on_any_number_of_nodes(
     assert [node.edge is not None for node in nodes] == [True] + [False] * (count - 1)
 
 
-def test_no_two_listeners_have_one_address(ports: Ports) -> None:
-    made = plan(MAX_NODES, ports)
+@pytest.mark.parametrize("addresses", [node_addresses(MAX_NODES), [FRONT_DOOR]], ids=len)
+def test_no_two_listeners_have_one_address(addresses: Sequence[str], ports: Ports) -> None:
+    made = plan_of(*embedded_places(addresses, ports), ports)
     taken = [one for node in made.nodes for one in (node.edge, node.mesh, node.admin) if one]
-    taken += [made.registry, *(node.place.registry for node in made.nodes)]
+    # The registry answers there once, where a node's address is the one people type.
+    taken += {made.registry, *(node.place.registry for node in made.nodes)}
     for node in made.nodes:
         for service in node.services:
             taken += [f"{node.place.host}:{service.port}"]
@@ -85,10 +87,12 @@ def test_two_demos_never_choose_one_port(ports: Ports) -> None:
     assert len(set(chosen)) == 2
 
 
-def test_an_address_the_machine_lacks_is_a_sentence() -> None:
-    check_address("127.0.0.11", "node-1")
-    with pytest.raises(StartError, match=r"no address 192\.0\.2\.1 for node-1: give one"):
-        check_address("192.0.2.1", "node-1")
+def test_addresses_the_machine_lacks_are_a_sentence_and_one_node_needs_none() -> None:
+    assert addresses_here(["127.0.0.11", "127.0.0.12"]) == ["127.0.0.11", "127.0.0.12"]
+    lacking = r"no 203\.0\.113\.1 or 203\.0\.113\.2 for the nodes: .* \(--nodes 1\)"
+    with pytest.raises(StartError, match=lacking):
+        addresses_here(["203.0.113.1", "127.0.0.12", "203.0.113.2"])
+    assert addresses_here(["203.0.113.1"]) == [FRONT_DOOR]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,9 @@ async def test_commands_say_how_the_mesh_is(mesh: tuple[MeshNode, MeshNode]) -> 
     assert "no-route" not in status
     assert "of/others" not in status
     over = await command(first, "kv", "put", "mesh/routes/over", "shop.test/ -> legacy priority=5")
-    assert "mesh/routes/shop: this route never matches: mesh/routes/over takes all" in over.stdout, over
+    assert (
+        "mesh/routes/shop: this route never matches: mesh/routes/over takes all" in over.stdout
+    ), over
     await command(first, "kv", "delete", "mesh/routes/over")
     unknown = await command(first, "kv", "put", "mesh/drain/x", "shop-l on node-2")
     assert 'no instance is called "shop-l", so nothing is drained' in unknown.stdout, unknown

@@ -23,6 +23,7 @@ from .wished import asked_of, wish_of
 
 # For people; --json has them all.
 MOVED_SHOWN = 20
+ROUTES_SHOWN = 5
 COLOURS = {"+": "green", "-": "red", "@": "dim"}
 CONTEXT = 1
 
@@ -98,6 +99,7 @@ def _say(found: Mapping[str, Any]) -> None:
         is_error = problem["severity"] == "error"
         say(f"{problem['key']}   {_refused([problem]) if is_error else 'would get a warning'}")
         say_problem(Problem.from_json(problem))
+    _say_routes(found)
     for one in found["requests"]:
         would = f"→ {one['after']['says']}" if one["is_moved"] else "as now"
         say(f"{_request(one)}   {one['before']['says']}   {would}")
@@ -148,6 +150,14 @@ def _lines(before: str | None, after: str | None) -> Iterator[str]:
                 yield "@"
         else:
             yield f"{line[0]} {line[1:]}"
+
+
+def _say_routes(found: Mapping[str, Any]) -> None:
+    """Those a policy changes; what changes in each `routes show NAME --origin` tells afterwards."""
+    if number := found["other_routes"]:
+        names = ", ".join(one["name"] for one in found["routes"][:ROUTES_SHOWN])
+        names += ", …" if number > ROUTES_SHOWN else ""
+        say(f"{count(number, 'route')} of other keys would change with it: {names}")
 
 
 def _say_moved(found: Mapping[str, Any]) -> None:

@@ -47,6 +47,7 @@ RETRY_S = 1.0
 # Looking up 1,000 services takes 0.8 s; one that Consul can't tell about must not hold back the others for longer.
 FIRST_PATIENCE_S = 2.0
 COMPILER = "compiler"
+GATE = "route tests"
 
 _log = logging.getLogger("meshnode.agent")
 
@@ -135,7 +136,16 @@ class AgentLoop:
         self._tell()
 
     async def _judged(self, compiled: Compiled) -> Compiled | None:
-        found = await self._gate.judged(compiled)
+        """A fault of ours in judging tests must not hold back what people change: that goes on unjudged, and is said."""
+        try:
+            found = await self._gate.judged(compiled)
+        except Exception as error:  # noqa: BLE001  (the loop is a task's root, and says so)
+            if GATE not in self._own_problems:
+                _log.exception("a fault of ours: route tests can not be judged")
+            message = f"route tests are not judged, by a fault of meshnode: {error!r}"
+            self._own_problems[GATE] = Problem(GATE, 0, "error", message)
+            return self._gate.give_up()
+        self._own_problems.pop(GATE, None)
         if self._gate.wants_past and (asked := self._knowledge.compiled_from) is not None:
             self._want_past(*asked, self._gate.known)
         return found

@@ -132,6 +132,11 @@ class Gate:
         return Bench(ask, self._knowledge.compile_refusing)
 
     @property
+    def accepted(self) -> Accepted | None:
+        """What the next change is compared with; None before anything was let through."""
+        return self._accepted
+
+    @property
     def known(self) -> Known:
         """What a node has to know to say what intentions decide."""
         knowledge = self._knowledge

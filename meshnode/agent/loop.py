@@ -13,6 +13,7 @@ from typing import Protocol
 
 from catalog import Change, Compiled, NodeFacts, Problem, Snapshot, State, remember
 
+from ..candidate.deciding import Accepted
 from ..explain import Known
 from .delivery import Delivery
 from .draining import Counts
@@ -100,6 +101,11 @@ class AgentLoop:
         self._first_compiled: float | None = None
         self.first_proxy = asyncio.Event()
         """Set once the first proxy was given what was saved."""
+
+    @property
+    def accepted(self) -> Accepted | None:
+        """What route tests let through last."""
+        return self._gate.accepted
 
     async def run(self) -> None:
         while True:

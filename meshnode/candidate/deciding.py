@@ -129,24 +129,30 @@ class _Judge:
     async def give_back(self) -> None:
         """What lost before others did, and need not have: each comes back, oldest first, if no test that gates minds.
 
-        First tests, which hold now that a route lost by their older lines; then routes that lost by a test which then
-        lost as well.
+        First routes that lost by a test which then lost as well; then tests, which may hold now that others lost.
         """
-        tests = [key for key in self._losses if key.startswith(TESTS)]
+        tests = {key for key in self._losses if key.startswith(TESTS)}
         if len(tests) in (0, len(self._losses)):
             return
-        by = {key for key in self._losses if self._losses[key].by.asking.key in tests}
-        for key in sorted(by, key=self._age):
-            loss, tested = self._losses.pop(key), dict(self.tests)
-            if key in tests:
-                self.tests[key] = self._as_written[key]
-            self.compile_again()
-            if await self.broken():
-                self._losses[key], self.tests = loss, tested
-                self.compile_again()
+        is_done = False
+        while not is_done:
+            tried = [key for key in self._losses if self._losses[key].by.asking.key in self._losses]
+            came = [key for key in sorted(tried, key=self._age) if await self._comes_back(key)]
+            is_done = not came
+
+    async def _comes_back(self, key: str) -> bool:
+        loss, tested = self._losses.pop(key), dict(self.tests)
+        if key.startswith(TESTS):
+            self.tests[key] = self._as_written[key]
+        self.compile_again()
+        if not await self.broken():
+            return True
+        self._losses[key], self.tests = loss, tested
+        self.compile_again()
+        return False
 
     def _age(self, key: str) -> tuple[bool, int, str]:
-        return not key.startswith(TESTS), self._losses[key].refusal.problem.index, key
+        return key.startswith(TESTS), self._losses[key].refusal.problem.index, key
 
     @property
     def refused(self) -> Mapping[str, Refusal]:

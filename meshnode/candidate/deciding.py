@@ -1,9 +1,9 @@
 """Which keys lose where a change breaks a route test, until nothing that is tested is broken. Asks through its askers alone.
 
 Of the route that decides the broken expectation now, the one that decided it in the table accepted last, and the test
-itself, the one with the highest ModifyIndex loses. A route can lose only what was not accepted yet, so that each loses
-once; a test falls back to its lines from before, then to none. Nothing here depends on what was seen in which order,
-but for what was accepted.
+itself, the one with the highest ModifyIndex loses. What was accepted already is no change: a route like that cannot
+lose, a test only where no route can; it falls back to its lines from before, then to none. So each loses once, and a
+change of something else decides nothing anew.
 """
 
 from __future__ import annotations
@@ -116,7 +116,10 @@ class _Judge:
             return
         forms = self.compiled.last_good.forms
         candidates = [(forms[key].route.index, True, key) for key in routes]
-        _, is_route, key = max((*candidates, (test.index, False, test.key)))
+        accepted = self._accepted.tests.get(test.key)
+        if not routes or accepted is None or accepted.index != test.index:
+            candidates.append((test.index, False, test.key))
+        _, is_route, key = max(candidates)
         if is_route:
             refusal = _of_route(forms[key], found, self._accepted.forms.get(key))
         else:

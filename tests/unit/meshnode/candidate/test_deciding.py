@@ -168,10 +168,23 @@ async def test_all_nodes_decide_alike_whatever_they_saw(ops: list[Op], seen: lis
 
 
 @given(st.lists(OPS, min_size=1, max_size=12))
+async def test_a_change_of_something_else_decides_nothing_anew(ops: list[Op]) -> None:
+    routes, refused = await live(ops, [True] * 12)
+    other: Op = ("routes/other", "other.test/ -> shop")
+    assert await live([*ops, other], [True] * 13) == (
+        {**routes, "other": 11 + len(ops)},
+        refused,
+    )
+
+
+@given(st.lists(OPS, min_size=1, max_size=12))
 async def test_no_test_that_gates_is_broken(ops: list[Op]) -> None:
+    """And what was decided is decided again the same, without history."""
     kv, node = Kv(), Node()
     for op in ops:
         kv.do(op)
         found = await node.see(kv.entries, kv.history, kv.index)
         asked = askings(found.accepted.tests)
         assert not list(broken(asked, await ask(table_of(found.compiled), asked)))
+        again = await decide(node.compile_again({}), found.accepted, Bench(ask, node.compile_again))
+        assert outcome(again) == outcome(found)

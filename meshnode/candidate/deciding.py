@@ -17,6 +17,8 @@ from .asking import Answer
 from .expected import Asking, Broken, askings, broken
 
 TESTS = "mesh/tests/"
+GIVE_BACK_MAX = 64
+"""Each costs a compile and a question, at every change as long as it is refused; more at once is one mistake made everywhere."""
 Tests = Mapping[str, Written[RouteTest]]
 
 
@@ -115,10 +117,11 @@ class _Judge:
         if known is None or known.index != test.index or routes & self._losses.keys():
             return
         forms = self.compiled.last_good.forms
-        candidates = [(forms[key].route.index, True, key) for key in routes]
+        # Of one transaction's keys the route that decides now is the likeliest, the test the least.
+        candidates = [(forms[key].route.index, 1 + (key == found.route_key), key) for key in routes]
         accepted = self._accepted.tests.get(test.key)
         if not routes or accepted is None or accepted.index != test.index:
-            candidates.append((test.index, False, test.key))
+            candidates.append((test.index, 0, test.key))
         _, is_route, key = max(candidates)
         if is_route:
             refusal = _of_route(forms[key], found, self._accepted.forms.get(key))
@@ -127,18 +130,14 @@ class _Judge:
         self._losses[key] = _Loss(found, refusal)
 
     async def give_back(self) -> None:
-        """What lost before others did, and need not have: each comes back, oldest first, if no test that gates minds.
+        """What lost before others did, and need not have, comes back if no test that gates minds: routes, then tests.
 
-        First routes that lost by a test which then lost as well; then tests, which may hold now that others lost.
+        The oldest first, and once more as long as anything does.
         """
-        tests = {key for key in self._losses if key.startswith(TESTS)}
-        if len(tests) in (0, len(self._losses)):
-            return
-        is_done = False
+        is_done = len(self._losses) < 2
         while not is_done:
-            tried = [key for key in self._losses if self._losses[key].by.asking.key in self._losses]
-            came = [key for key in sorted(tried, key=self._age) if await self._comes_back(key)]
-            is_done = not came
+            tried = sorted(self._losses, key=self._age)[:GIVE_BACK_MAX]
+            is_done = not [key for key in tried if await self._comes_back(key)]
 
     async def _comes_back(self, key: str) -> bool:
         loss, tested = self._losses.pop(key), dict(self.tests)

@@ -77,9 +77,7 @@ async def decide(
         if accepted.table is not None:
             before = await bench.ask(accepted.table, [one.asking for one in found])
             routes = [_route(answer) for answer in before]
-        for one, route_before in zip(found, routes, strict=True):
-            judge.take(one, route_before)
-        judge.compile_again()
+        judge.take(list(zip(found, routes, strict=True)))
     await judge.give_back()
     return Decided(judge.compiled, Accepted.of(judge.compiled, judge.tests), judge.refused)
 
@@ -109,25 +107,48 @@ class _Judge:
             return []
         return list(broken(asked, await self._bench.ask(table_of(self.compiled), asked)))
 
-    def take(self, found: Broken, route_before: str | None) -> None:
-        """Refuses whoever loses by this expectation; nobody where one that lost just now may have been all there was to it."""
+    def take(self, found: Sequence[tuple[Broken, str | None]]) -> None:
+        """Refuses who loses by these expectations, each with the key of the route that decided it before.
+
+        Tests lose one by one, and what routes lost until then they may have lost in vain: that begins again. First one
+        that was not accepted before either, and of those the oldest, by which newer keys were judged already.
+        """
+        lost_tests: list[Broken] = []
+        for one, route_before in found:
+            key = self._loser(one, route_before)
+            if key == one.asking.key:
+                lost_tests.append(one)
+            elif key is not None:
+                form = self.compiled.last_good.forms[key]
+                refusal = _of_route(form, one, self._accepted.forms.get(key))
+                self._losses[key] = _Loss(one, refusal)
+        if lost_tests:
+            one = min(lost_tests, key=self._standing)
+            refusal = self._of_test(one)
+            tests = {key: loss for key, loss in self._losses.items() if key.startswith(TESTS)}
+            self._losses = {**tests, one.asking.key: _Loss(one, refusal)}
+        self.compile_again()
+
+    def _loser(self, found: Broken, route_before: str | None) -> str | None:
+        """None where a route that lost just now may have been all there was to it."""
         test = found.asking
-        known = self.tests.get(test.key)
         routes = {key for key in (found.route_key, route_before) if key and self._is_new(key)}
-        if known is None or known.index != test.index or routes & self._losses.keys():
-            return
+        if routes & self._losses.keys():
+            return None
         forms = self.compiled.last_good.forms
         # Of one transaction's keys the route that decides now is the likeliest, the test the least.
         candidates = [(forms[key].route.index, 1 + (key == found.route_key), key) for key in routes]
-        accepted = self._accepted.tests.get(test.key)
-        if not routes or accepted is None or accepted.index != test.index:
+        if not routes or not self._is_accepted(found):
             candidates.append((test.index, 0, test.key))
-        _, is_route, key = max(candidates)
-        if is_route:
-            refusal = _of_route(forms[key], found, self._accepted.forms.get(key))
-        else:
-            refusal = self._of_test(found)
-        self._losses[key] = _Loss(found, refusal)
+        return max(candidates)[2]
+
+    def _is_accepted(self, found: Broken) -> bool:
+        accepted = self._accepted.tests.get(found.asking.key)
+        return accepted is not None and accepted.index == found.asking.index
+
+    def _standing(self, found: Broken) -> tuple[bool, int, str, int]:
+        test = found.asking
+        return self._is_accepted(found), test.index, test.key, test.expectation.line
 
     async def give_back(self) -> None:
         """What lost before others did, and need not have, comes back if no test that gates minds: routes, then tests.

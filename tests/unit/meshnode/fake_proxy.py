@@ -100,7 +100,7 @@ class FakeProxy:
         return resources
 
     async def explain(self, request: web.Request) -> web.Response:
-        """Knows hosts and prefixes, the longest first, then the older route."""
+        """Knows hosts and prefixes, the longest first, then the older route, then the name."""
         document = await request.json()
         self.calls.append("explain")
         resources = self.resources
@@ -187,7 +187,9 @@ def explained(routes: list[tuple[str, Any]], request: dict[str, Any]) -> dict[st
     if not fit:
         own = {"status": 404, "reason": "no_route", "message": "no route takes it"}
         return {"route": None, "split": [], "cluster": None, "intention": None, "answer": own}
-    name, route = max(fit, key=lambda one: (len(one[1]["path"]["prefix"]), -one[1]["index"]))
+    name, route = min(
+        fit, key=lambda one: (-len(one[1]["path"]["prefix"]), one[1]["index"], one[0])
+    )
     split = route["action"].get("split", [])
     answer = route["action"].get("answer") or route["action"].get("redirect")
     return {

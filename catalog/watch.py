@@ -77,6 +77,8 @@ class Watch(Generic[U]):
             raise
         self.answered.set()
         self._on_answer()
+        # Whoever was told goes first: to make and send the next question takes as long as to compile a small table.
+        await asyncio.sleep(0)
         if question.index:
             await self._after_wake(question, answer, asked_at)
 

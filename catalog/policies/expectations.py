@@ -7,10 +7,12 @@ A line without a host means the one of the line before.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from .. import values
-from ..language.methods import method
+from ..language.actions import location, redirect_status
+from ..language.methods import KNOWN_METHODS, method
 from ..language.targets import target
 from ..language.words import unquoted, words
 from ..suggestions import nearest
@@ -20,9 +22,9 @@ EXPECTATIONS_MAX = 200
 """Of one key. Each is asked of the proxy at each change; ten thousand in a key of 16 KiB would be one text by mistake."""
 EXAMPLE = "GET shop.example/cart -> cart"
 
-_STATUS = re.compile(r"[1-5][0-9]{2}")
+_NUMBER = re.compile(r"[0-9]+")
 _FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
-_ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}")
+_SCHEME = re.compile(r"[Hh][Tt][Tt][Pp][Ss]?://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,16 @@ def _expectation(number: int, line: str, last_host: str) -> Expectation:
     tokens = words(line, number)
     arrow = next((at for at, token in enumerate(tokens) if token.text == "->"), None)
     if arrow is None:
+        wrong = next((token for token in tokens if token.text in ("=>", "→", "-->", ">")), None)
+        if wrong is not None:
+            raise Mistake(f"{quote(wrong.text)} is no arrow", wrong, "->")
         raise Mistake(f'the arrow "->" is missing: {EXAMPLE}', tokens[-1])
     left, right = _asked(tokens[:arrow]), tokens[arrow + 1 :]
     if left.request is None:
         raise Mistake(f"the request is missing: {EXAMPLE}", tokens[arrow])
+    if left.method is None and left.request.text in KNOWN_METHODS:
+        sentence = f"behind {left.request.text} the request is missing: {EXAMPLE}"
+        raise Mistake(sentence, left.request)
     host, path = _place(left.request, last_host)
     if not right:
         raise Mistake(f"what is expected is missing behind the arrow: {EXAMPLE}", tokens[arrow])
@@ -95,15 +103,15 @@ def _expectation(number: int, line: str, last_host: str) -> Expectation:
     )
 
 
+@dataclass(slots=True)
 class _Asked:
     """The words before the arrow, as they are read."""
 
-    def __init__(self) -> None:
-        self.method: Token | None = None
-        self.request: Token | None = None
-        self.caller: str | None = None
-        self.client_address: str | None = None
-        self.headers: list[tuple[str, str]] = []
+    method: Token | None = None
+    request: Token | None = None
+    caller: str | None = None
+    client_address: str | None = None
+    headers: list[tuple[str, str]] = field(default_factory=list)
 
 
 def _asked(tokens: list[Token]) -> _Asked:
@@ -113,43 +121,54 @@ def _asked(tokens: list[Token]) -> _Asked:
             raise Mistake('behind "as" the calling service is missing', rest[0])
         found.caller = values.service(rest[1])
         rest = rest[2:]
-    if (
-        rest
-        and "/" not in rest[0].text
-        and len(rest) > 1
-        and not rest[0].text.startswith("header.")
-    ):
+    if len(rest) > 1 and "/" not in rest[0].text and not _is_more(rest[1]):
         found.method = rest.pop(0)
-    if rest:
+    if rest and not _is_more(rest[0]):
         found.request = rest.pop(0)
     for token in rest:
         _more(token, found)
     return found
 
 
+def _is_more(token: Token) -> bool:
+    return token.text.startswith(("header.", "client="))
+
+
 def _more(token: Token, found: _Asked) -> None:
     """`header.x-beta=1` and `client=10.0.0.9`."""
     name, equals, _ = token.text.partition("=")
-    value = unquoted(token.part(len(name) + 1)).text if equals else ""
+    value = unquoted(token.part(len(name) + 1)) if equals else token
     if name == "client" and equals:
-        if not _ADDRESS.fullmatch(value):
-            raise Mistake(f"{quote(value)} is no IP address", token.part(len(name) + 1))
-        found.client_address = value
+        if found.client_address is not None:
+            raise Mistake("the client's address stands here twice", token)
+        found.client_address = _address(value)
         return
-    field = name.removeprefix("header.")
-    if field == name or not equals:
-        near = nearest(name, ("client", "header."))
-        raise Mistake(
-            f"{quote(token.text)} has no place here: a header stands as header.x-beta=1, a client as client=10.0.0.9",
-            token,
-            near,
-        )
-    if not _FIELD.fullmatch(field):
-        raise Mistake(f"{quote(field)} is no header's name", token.part(len("header.")))
-    found.headers.append((field.lower(), value))
+    header = name.removeprefix("header.")
+    if header == name or not equals:
+        sentence = "a header stands as header.x-beta=1, a client as client=10.0.0.9"
+        if token.text == ",":
+            sentence = "a value with a comma in it stands in double quotes"
+        near = nearest(name, ("client",)) if equals else None
+        raise Mistake(f"{quote(token.text)} has no place here: {sentence}", token, near)
+    at = token.part(len("header."), len(header))
+    if not _FIELD.fullmatch(header):
+        raise Mistake(f"{quote(header)} is no header's name", at)
+    if header.lower() == "host":
+        raise Mistake("the host stands in the request itself, before the path", at)
+    found.headers.append((header.lower(), value.text))
+
+
+def _address(token: Token) -> str:
+    try:
+        return str(ip_address(token.text))
+    except ValueError:
+        raise Mistake(f"{quote(token.text)} is no IP address", token) from None
 
 
 def _place(request: Token, last_host: str) -> tuple[str, str]:
+    if scheme := _SCHEME.match(request.text):
+        rest = request.text[scheme.end() :]
+        raise Mistake("a request stands without a scheme", request, rest)
     host, slash, rest = request.text.partition("/")
     path = slash + rest or "/"
     if not host:
@@ -166,17 +185,19 @@ def _wanted(right: list[Token]) -> tuple[str | None, int | None, str | None]:
     """Target, status and location."""
     first = right[0]
     if first.text == "redirect":
-        if len(right) != 3 or not _STATUS.fullmatch(right[1].text):
-            raise Mistake(
-                "a redirect is expected with status and URL: redirect 301 https://new.example/",
-                right[-1],
+        if len(right) != 3:
+            sentence = (
+                "a redirect is expected with status and URL: redirect 301 https://new.example/"
             )
-        return None, int(right[1].text), right[2].text
+            raise Mistake(sentence, right[-1])
+        return None, redirect_status(right[1]), location(right[2])
     if len(right) > 1:
-        raise Mistake(
-            f"{quote(right[1].text)} has no place here: behind the arrow stands a service, or a status",
-            right[1],
-        )
-    if _STATUS.fullmatch(first.text):
-        return None, int(first.text), None
+        sentence = f"{quote(right[1].text)} has no place here: behind the arrow stands a service, or a status"
+        if first.text == "answer":
+            raise Mistake("an answer is expected by its status alone", first, right[1].text)
+        if near := nearest(first.text, ("redirect",)):
+            raise Mistake(f"{quote(first.text)} is nothing to expect", first, near)
+        raise Mistake(sentence, right[1])
+    if _NUMBER.fullmatch(first.text):
+        return None, values.number(first, "a status", 200, 599), None
     return target(first), None, None

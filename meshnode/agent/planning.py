@@ -32,14 +32,14 @@ from ..candidate.answering import answers_of
 from ..candidate.asking import REQUESTS_MAX, Answer, ask, ask_in_force
 from ..candidate.deciding import Accepted, Bench, decide
 from ..candidate.expected import Asking
-from ..candidate.promise import Compared, Request, Wish, promise, recorded
+from ..candidate.promise import Compared, Request, Side, Wish, promise, recorded
 from ..errors import MeshnodeError, UsageError
 from ..explain import Known, decided, questions_of_trace
 from ..proxy import ControlClient
 from .delivery import Delivery
 from .explaining import known_of
 from .knowledge import Knowledge
-from .side import Side
+from .side import Side as ConsulSide
 
 # Services that no route names yet, and are looked up for one question; more are a mesh's first configuration.
 LOOKED_UP_MAX = 200
@@ -68,7 +68,7 @@ async def plan(
     consul: ConsulClient,
     knowledge: Knowledge,
     delivery: Delivery,
-    side: Side | None,
+    side: ConsulSide | None,
     reading: Reading,
 ) -> dict[str, Any]:
     """The document of candidate/promise.py. Raises UsageError for too much at once, MeshnodeError before there is a table."""
@@ -146,8 +146,13 @@ async def _planned(
     refused = (
         Problem(one.culprit.key, one.culprit.index, "error", one.sentence) for one in found.refusals
     )
-    now = (state_now.keys.entries, ground.problems)
-    return promise(wish, now, (*compiled.problems, *refused), given_compared, past_compared)
+    now = Side(state_now.keys.entries, ground.problems, ground.in_force.resources["routes"])
+    then = Side(
+        ground.state.keys.entries,
+        (*compiled.problems, *refused),
+        found.table.resources["routes"],
+    )
+    return promise(wish, now, then, given_compared, past_compared)
 
 
 async def _judged(client: ControlClient, ground: _Ground) -> Compiled:

@@ -16,6 +16,7 @@ from catalog import Compiled, Form, Problem, Refusal, RouteTest, Snapshot, Writt
 from .asking import Answer
 from .expected import Asking, Broken, askings, broken
 
+TESTS = "mesh/tests/"
 Tests = Mapping[str, Written[RouteTest]]
 
 
@@ -93,7 +94,8 @@ class _Judge:
         self, compiled: Compiled, accepted: Accepted, bench: Bench, new_keys: Collection[str]
     ) -> None:
         self.compiled = compiled
-        self.tests = dict(compiled.last_good.policies.tests)
+        self._as_written = compiled.last_good.policies.tests
+        self.tests = dict(self._as_written)
         self._accepted = accepted
         self._bench = bench
         self._new_keys = new_keys
@@ -122,18 +124,26 @@ class _Judge:
         self._losses[key] = _Loss(found, refusal)
 
     async def give_back(self) -> None:
-        """Routes that lost by a test which then lost as well: each comes back, oldest first, if no other test minds."""
-        lost = [
-            (loss.refusal.problem.index, key)
-            for key, loss in self._losses.items()
-            if loss.by.asking.key in self._losses and key != loss.by.asking.key
-        ]
-        for _, key in sorted(lost):
-            loss = self._losses.pop(key)
+        """What lost before others did, and need not have: each comes back, oldest first, if no test that gates minds.
+
+        First tests, which hold now that a route lost by their older lines; then routes that lost by a test which then
+        lost as well.
+        """
+        tests = [key for key in self._losses if key.startswith(TESTS)]
+        if len(tests) in (0, len(self._losses)):
+            return
+        by = {key for key in self._losses if self._losses[key].by.asking.key in tests}
+        for key in sorted(by, key=self._age):
+            loss, tested = self._losses.pop(key), dict(self.tests)
+            if key in tests:
+                self.tests[key] = self._as_written[key]
             self.compile_again()
             if await self.broken():
-                self._losses[key] = loss
+                self._losses[key], self.tests = loss, tested
                 self.compile_again()
+
+    def _age(self, key: str) -> tuple[bool, int, str]:
+        return not key.startswith(TESTS), self._losses[key].refusal.problem.index, key
 
     @property
     def refused(self) -> Mapping[str, Refusal]:

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..admin import AdminClient
 from ..config import Settings
 from ..errors import UsageError
-from ..explain import UNKNOWN, Past, Question, lines, question_of_trace, question_of_words
+from ..explain import UNKNOWN, Past, lines, question_of_trace, question_of_words
+from .asking import ask_node
 from .options import Asked, with_consul
 from .output import console, escaped, say, say_json
 from .reach import run
@@ -78,7 +78,10 @@ def explain(
             source=source,
             client_address=client,
         )
-    document = run(_ask(settings, question))
+    asking = {"requests": [question.to_json()], "considered": CONSIDERED}
+    document = ask_node(
+        settings, lambda nodes, address: nodes.explain(address, asking), is_named=admin is not None
+    )
     answer = document["answers"][0]
     if asked.as_json:
         say_json({**_past_json(past), "asked": question.to_json(), "node": document["node"],
@@ -94,12 +97,6 @@ def explain(
 
 async def _past(settings: Settings, target: str) -> Past:
     return question_of_trace(await find_trace(settings, target.lower()))
-
-
-async def _ask(settings: Settings, question: Question) -> dict[str, Any]:
-    async with AdminClient() as nodes:
-        asked = {"requests": [question.to_json()], "considered": CONSIDERED}
-        return await nodes.explain(settings.admin_address, asked)
 
 
 def _past_json(past: Past | None) -> dict[str, Any]:

@@ -12,19 +12,18 @@ import typer
 
 from catalog import Problem
 
-from ..admin import AdminClient
 from ..candidate.promise import Wish
-from ..config import Settings
 from ..errors import EXIT_REFUSED
+from .asking import ask_node
 from .completing import complete_key
 from .options import Asked, with_consul
 from .output import console, count, escaped, say, say_json
-from .reach import run
 from .verdict import say_problem
 from .wished import asked_of, wish_of
 
 # For people; --json has them all.
 MOVED_SHOWN = 20
+ROUTES_SHOWN = 5
 COLOURS = {"+": "green", "-": "red", "@": "dim"}
 CONTEXT = 1
 
@@ -73,7 +72,10 @@ def plan(
     """Say what keys would do before they are written: routes, requests, mistakes, broken tests. Changes nothing."""
     settings = asked.with_flags({"admin_address": admin})
     wish = wish_of(words or (), file, deleted or ())
-    found = run(_ask(settings, wish, asked_of(request or ())))
+    asking = _question(wish, asked_of(request or ()))
+    found = ask_node(
+        settings, lambda nodes, address: nodes.plan(address, asking), is_named=admin is not None
+    )
     if asked.as_json:
         say_json(found)
     else:
@@ -82,13 +84,12 @@ def plan(
         raise typer.Exit(EXIT_REFUSED)
 
 
-async def _ask(settings: Settings, wish: Wish, asked: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _question(wish: Wish, asked: list[Mapping[str, Any]]) -> dict[str, Any]:
     values = {
         key: None if value is None else b64encode(value).decode()
         for key, value in wish.values.items()
     }
-    async with AdminClient() as nodes:
-        return await nodes.plan(settings.admin_address, {"values": values, "requests": asked})
+    return {"values": values, "requests": asked}
 
 
 def _say(found: Mapping[str, Any]) -> None:
@@ -98,6 +99,7 @@ def _say(found: Mapping[str, Any]) -> None:
         is_error = problem["severity"] == "error"
         say(f"{problem['key']}   {_refused([problem]) if is_error else 'would get a warning'}")
         say_problem(Problem.from_json(problem))
+    _say_routes(found)
     for one in found["requests"]:
         would = f"→ {one['after']['says']}" if one["is_moved"] else "as now"
         say(f"{_request(one)}   {one['before']['says']}   {would}")
@@ -148,6 +150,14 @@ def _lines(before: str | None, after: str | None) -> Iterator[str]:
                 yield "@"
         else:
             yield f"{line[0]} {line[1:]}"
+
+
+def _say_routes(found: Mapping[str, Any]) -> None:
+    """Those a policy changes; what changes in each `routes show NAME --origin` tells afterwards."""
+    if number := found["other_routes"]:
+        names = ", ".join(one["name"] for one in found["routes"][:ROUTES_SHOWN])
+        names += ", …" if number > ROUTES_SHOWN else ""
+        say(f"{count(number, 'route')} of other keys would change with it: {names}")
 
 
 def _say_moved(found: Mapping[str, Any]) -> None:

@@ -37,6 +37,8 @@ def wish_of(words: Sequence[str], file: Path | None, deleted: Iterable[str]) -> 
     if not values:
         raise UsageError(f"which keys? {EXAMPLE}; or a folder of keys, or --delete KEY")
     for key in values:
+        if not key.isprintable():
+            raise UsageError(f"{key!r} is no key that a person could read back")
         check_key(key)
         if not key.startswith(PREFIX):
             raise UsageError(

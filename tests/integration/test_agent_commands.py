@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.agents import answers, command, status_of
-from tests.support import ConsulCluster, EchoServer, wait_until
+from tests.support import ConsulCluster, EchoServer, free_port, wait_until
 from tests.support.mesh import MeshNode
 
 pytestmark = pytest.mark.consul
@@ -138,6 +138,22 @@ async def test_a_request_is_explained(mesh: tuple[MeshNode, MeshNode]) -> None:
     assert "answer     404 no_route" in past
     wrong = await command(first, "explain", "ftp://shop.test/")
     assert (wrong.code, "begins with http://" in wrong.stderr) == (2, True)
+
+
+async def test_an_agent_whose_port_moved_is_found_by_consul(
+    mesh: tuple[MeshNode, MeshNode],
+) -> None:
+    first, _ = mesh
+    url = "http://shop.test/"
+    nobody = f"127.0.0.1:{free_port()}"
+
+    async def found() -> bool:
+        moved = await command(first, "explain", url, env={"MESHNODE_ADMIN_ADDRESS": nobody})
+        return moved.code == 0 and "was asked" in moved.stderr and "GET shop.test" in moved.stdout
+
+    await wait_until(found, 30, what="the status says where the admin API is")
+    named = await command(first, "explain", url, "--admin", nobody)
+    assert (named.code, f"the admin API at {nobody} does not answer" in named.stderr) == (3, True)
 
 
 async def _is_denied(node: MeshNode) -> bool:

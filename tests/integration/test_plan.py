@@ -82,6 +82,9 @@ async def a_request_that_would_go_elsewhere_does(node: MeshNode) -> None:
         one["cluster"] for one in tried["after"]["split"]
     ]
     assert now["request"]["line"].startswith("GET /7 ")
+    of_all = await planned(node, "mesh/settings", "timeout: 2s")
+    assert {"cart", "shop"} <= {one["name"] for one in of_all["routes"]}
+    assert of_all["routes"][0]["after"]["timeout_ms"] == 2000
     again = await planned(node, *put, "--request", "GET shop.test/cart/7")
     assert (again["keys"][0]["change"], again["requests"][0]["is_moved"]) == ("same", False)
     gone = await planned(node, "--delete", "mesh/routes/cart")

@@ -1,8 +1,10 @@
 import asyncio
 import json
+import time
 
 import pytest
 
+from catalog.pace import BURST, SPACING_S
 from catalog.update import (
     DefaultIntentionUpdate,
     InstancesUpdate,
@@ -299,12 +301,14 @@ async def test_there_are_never_more_than_eight_connections() -> None:
 
 async def test_a_storm_of_writes_is_gathered() -> None:
     async with FakeConsul() as fake, watching(fake) as told:
-        before = fake.requests[MESH]
+        before, began = fake.requests[MESH], time.monotonic()
         for number in range(300):
             fake.put("mesh/a", b"%d" % number)
             await asyncio.sleep(0.003)
         await told.until(lambda: told.values()[-1] == {"mesh/a": b"299"}, "the last put")
-        assert fake.requests[MESH] - before < 20
+        # However long a busy machine takes for it: the burst, the last of all, and one for each space between two.
+        most = BURST + 1 + (time.monotonic() - began) / SPACING_S
+        assert fake.requests[MESH] - before <= most
 
 
 async def test_an_idle_node_asks_for_nothing_but_the_leader() -> None:

@@ -7,7 +7,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from catalog import InstancesUpdate, KvEntry, KvUpdate, Problem
+from catalog import (
+    History,
+    InstancesUpdate,
+    KeyChange,
+    KvEntry,
+    KvUpdate,
+    Past,
+    Problem,
+    Revision,
+    Value,
+)
 from meshnode.proxy import Command
 from tests.support import wait_until
 
@@ -200,3 +210,76 @@ async def test_a_request_that_is_none_is_its_tests_mistake(command: Command) -> 
         await told(node, {**TESTED, "tests/odd": (8, '"shop.test/a b" -> cart')}, 20)
         assert errors(node).keys() == {"mesh/tests/odd"}
         assert serves(node)["cart"] == 5
+
+
+def past(*changes: tuple[str, int, str | None, str]) -> History:
+    """Name below mesh/, ModifyIndex, the value before (put at half of it) and the new one."""
+    found = []
+    for name, index, before, after in changes:
+        key = f"mesh/{name}"
+        old = None if before is None else Value.of(KvEntry(key, before.encode(), index // 2))
+        change = KeyChange(key, index, old, Value.of(KvEntry(key, after.encode(), index)))
+        found.append(Past(change, Revision(f"{index:012d}", 0, "node-1", "node-1", (change,))))
+    return History(tuple(found))
+
+
+def fresh(node: Node, keys: Keys, index: int) -> None:
+    """All that Consul says to a node that has never run."""
+    node.complete()
+    node.say(
+        KvUpdate("mesh/", entries(keys), index),
+        *(InstancesUpdate(name, (), 1) for name in ("basket", "cart")),
+    )
+
+
+async def test_a_fresh_node_takes_the_last_good_form_from_history(command: Command) -> None:
+    """It never serves what the others refused."""
+    node = Node(command)
+    node.past = past(("routes/cart", 22, "shop.test/cart -> cart", "shop.test/cart -> basket"))
+    async with running(node):
+        fresh(node, {**TESTED, "routes/cart": (22, "shop.test/cart -> basket")}, 22)
+        await wait_until(lambda: bool(node.side.reached) and node.side.reached[-1][0] == 22)
+        assert serves(node) == {"cart": 11, "shop": 6}
+        problem = errors(node)["mesh/routes/cart"]
+        assert (problem.index, problem.serving_index) == (22, 11)
+        assert all(table.resources["routes"]["cart"]["index"] == 11 for table in node.applied)
+
+
+async def test_a_fresh_node_takes_the_form_before_a_bad_value_from_history(
+    command: Command,
+) -> None:
+    node = Node(command)
+    node.past = past(("routes/cart", 22, "shop.test/cart -> cart", "shop.test/cart =>"))
+    async with running(node):
+        fresh(node, {**BASE, "routes/cart": (22, "shop.test/cart =>")}, 22)
+        await wait_until(lambda: bool(node.side.reached) and node.side.reached[-1][0] == 22)
+        assert serves(node) == {"cart": 11, "shop": 6}
+        assert errors(node)["mesh/routes/cart"].serving_index == 11
+
+
+async def test_a_fresh_node_without_history_serves_what_it_can(command: Command) -> None:
+    """A key that was never changed had no other form; of one that was nobody knows, so the test gives way."""
+    async with running(Node(command)) as node:
+        fresh(node, {**TESTED, "routes/cart": (22, "shop.test/cart -> basket")}, 22)
+        await wait_until(lambda: bool(node.side.reached) and node.side.reached[-1][0] == 22)
+        assert serves(node) == {"cart": 22, "shop": 6}
+        assert errors(node).keys() == {"mesh/tests/shop"}
+
+
+async def test_a_node_that_missed_a_change_decides_by_history(command: Command) -> None:
+    """It saw a route move, and a test that minds, at once; to the others the test was there before, and was put again."""
+    async with begun(command) as node:
+        await told(node, BASE, 20)
+        node.past = past(
+            ("tests/shop", 22, None, CART),
+            ("routes/cart", 24, "shop.test/cart -> cart", "shop.test/cart -> basket"),
+            ("tests/shop", 26, CART, f"{CART}\n"),
+        )
+        keys = {
+            **BASE,
+            "tests/shop": (26, f"{CART}\n"),
+            "routes/cart": (24, "shop.test/cart -> basket"),
+        }
+        await put(node, keys, 26)
+        await wait_until(lambda: serves(node)["cart"] == 12)
+        assert errors(node).keys() == {"mesh/routes/cart"}

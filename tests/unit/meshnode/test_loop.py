@@ -16,6 +16,7 @@ import pytest
 from catalog import (
     Change,
     Compiled,
+    History,
     Instance,
     InstancesUpdate,
     KvEntry,
@@ -25,7 +26,6 @@ from catalog import (
     NodesUpdate,
     ServicesUpdate,
     Snapshot,
-    State,
     UnhealthyUpdate,
     Update,
 )
@@ -45,8 +45,8 @@ from meshnode.agent.knowledge import Clock, Knowledge
 from meshnode.agent.loop import AgentLoop
 from meshnode.agent.mailbox import Mailbox
 from meshnode.agent.ports import OutboundPorts
+from meshnode.agent.retrospect import Retrospect
 from meshnode.agent.view import View
-from meshnode.explain import Known
 from meshnode.proxy import Command, Supervisor
 from tests.support import wait_until
 
@@ -102,7 +102,7 @@ class Node:
         self.side = FakeSide()
         self.mailbox = Mailbox()
         self.applied: list[Snapshot] = []
-        self.wanted_pasts: list[tuple[State, NodeFacts, Known]] = []
+        self.past: History | None = None
         self.views: list[View] = []
         clock = Clock(time.monotonic, time.time)
         self.delivery = Delivery(saved)
@@ -111,6 +111,7 @@ class Node:
             on_up=lambda proxy: self.mailbox.post(ProxyUp(proxy)),
             on_down=lambda sentence: self.mailbox.post(ProxyDown(sentence)),
         )
+        self.retrospect = Retrospect(self.history, self.delivery, self.mailbox.post)
         self.loop = AgentLoop(
             self.mailbox,
             Knowledge(clock, OutboundPorts(15000, 15999, {})),
@@ -120,8 +121,11 @@ class Node:
             on_applied=lambda _i, table, _b, _t: self.applied.append(table),
             on_view=self.views.append,
             restarts=lambda: self.supervisor.restarts,
-            want_past=lambda state, facts, known: self.wanted_pasts.append((state, facts, known)),
+            want_past=self.retrospect.want,
         )
+
+    async def history(self) -> History | None:
+        return self.past
 
     @property
     def view(self) -> View:
@@ -162,7 +166,8 @@ class Node:
 
 @asynccontextmanager
 async def running(node: Node) -> AsyncIterator[Node]:
-    tasks = [asyncio.create_task(node.supervisor.run()), asyncio.create_task(node.loop.run())]
+    parts = (node.supervisor, node.loop, node.retrospect)
+    tasks = [asyncio.create_task(part.run()) for part in parts]
     try:
         await wait_until(lambda: bool(node.views) and node.view.proxy is not None)
         yield node

@@ -42,6 +42,7 @@ from .snapshot import Snapshot
 from .state import State
 from .subsets import chosen
 from .table import Changed
+from .undrained import drain_findings
 
 UNKNOWN_TRUST_DOMAIN = "unknown.invalid"
 """Stands in the settings until the certificates are there; no identity can have it (RFC 2606), no listener is open."""
@@ -188,6 +189,12 @@ def compile_snapshot(
         *forms.problems,
         *policies.problems,
         *policy_findings(policies, catalog, is_known=bool(state.services)),
+        *memo.once(
+            "undrained",
+            "",
+            (policies.drains, drained, state.instances, listed),
+            lambda: drain_findings(policies.drains, drained, state.instances, listed),
+        ),
         *memo.shadows.update(forms.in_force, forms.changed),
         *memo.findings.update(
             forms,

@@ -293,6 +293,7 @@ class Agent:
             knowledge=self._knowledge,
             delivery=self._delivery,
             side=self._side,
+            accepted=self._loop.accepted,
             reading=self._ring.reading(),
         )
 

@@ -120,13 +120,7 @@ pub fn decide<'h>(
         None if forwards_left == Some(0) => Plan::of(Target::LastHop),
         None => {
             is_routed = plan::is_routed(origin.caller.kind, asked.host);
-            plan::plan(
-                snapshot,
-                origin.caller,
-                &asked,
-                instance.and_then(|id| std::str::from_utf8(id).ok()),
-                balancer,
-            )
+            plan::plan(snapshot, origin.caller, &asked, instance, balancer)
         }
     };
     let location = plan.location(&asked);
@@ -218,7 +212,7 @@ fn refusal(
         };
         return Some(Error::downstream(reason, unclear.sentence()));
     }
-    if head.headers.has(Known::Via) && rewrite::hops(head) >= MOST_HOPS {
+    if head.headers.has(Known::Via) && rewrite::has_hops(head, MOST_HOPS) {
         let detail = format!("the request passed this mesh {MOST_HOPS} times: it goes in a circle");
         return Some(Error::downstream(Reason::LoopDetected, detail));
     }

@@ -395,14 +395,13 @@ fn keep(
     upstream: Upstream,
     now: Instant,
 ) {
-    let Upstream { mut side, key, .. } = upstream;
+    let Upstream { mut side, home, .. } = upstream;
     if side.input.is_empty() && !worker.is_draining() {
         side.give_back(&mut worker.buffers.borrow_mut());
         let most = request.snapshot.settings.limits.pool_idle_per_endpoint;
         let service = &request.plan.destination;
         let owner = (Arc::clone(service), Arc::clone(destination.id()));
-        let mut pool = worker.pool.borrow_mut();
-        pool.put(key, side, owner, most, now);
+        home.put(side, owner, most, now);
     }
 }
 

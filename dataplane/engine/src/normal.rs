@@ -146,7 +146,8 @@ pub struct Host<'t> {
 impl<'t> Host<'t> {
     /// The normal form of a host the codec took, with or without a port.
     pub fn of(sent: &'t str) -> Self {
-        let (name, port) = match sent.rfind(':') {
+        // By bytes: the search for a character has more to prepare than a host has bytes.
+        let (name, port) = match sent.bytes().rposition(|byte| byte == b':') {
             Some(colon) if !sent[colon..].contains(']') => {
                 (&sent[..colon], Some(&sent[colon + 1..]))
             }

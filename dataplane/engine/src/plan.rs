@@ -156,7 +156,7 @@ pub fn plan(
     snapshot: &Snapshot,
     caller: &Caller,
     asked: &Asked<'_>,
-    instance: Option<&str>,
+    instance: Option<&[u8]>,
     balancer: &mut Balancer,
 ) -> Plan {
     match caller.kind {
@@ -280,7 +280,7 @@ fn to_cluster(snapshot: &Snapshot, route: Option<Arc<Route>>, name: &str) -> Pla
     }
 }
 
-fn inbound(snapshot: &Snapshot, caller: &Caller, host: &str, instance: Option<&str>) -> Plan {
+fn inbound(snapshot: &Snapshot, caller: &Caller, host: &str, instance: Option<&[u8]>) -> Plan {
     let destination = caller.destination.clone().unwrap_or_default();
     if host
         .strip_suffix(MESH_SUFFIX)
@@ -308,7 +308,8 @@ fn inbound(snapshot: &Snapshot, caller: &Caller, host: &str, instance: Option<&s
             ..refused(None, Error::us(Reason::NotHere, detail))
         };
     };
-    let place_of = |id: &str| service.instances.iter().position(|one| &*one.id == id);
+    let is_it = |id: &[u8], one: &LocalInstance| one.id.as_bytes() == id;
+    let place_of = |id| service.instances.iter().position(|one| is_it(id, one));
     let wanted = instance.and_then(place_of);
     Plan {
         route: None,

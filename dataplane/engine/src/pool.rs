@@ -1,7 +1,9 @@
 //! The idle upstream connections of one thread. It may not open any, nor be shared.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,46 +49,29 @@ struct Idle {
 impl Idle {
     fn is_usable(&mut self, now: Instant, idle_timeout: Duration) -> bool {
         let stream = &mut self.side.stream;
-        let is_quiet = if now.duration_since(self.since) < FRESH {
+        let idled = now.duration_since(self.since);
+        let is_quiet = if idled < FRESH {
             stream.seems_quiet()
         } else {
             stream.is_quiet()
         };
-        is_quiet && self.is_in_time(now, idle_timeout)
+        is_quiet && idled < idle_timeout && self.is_good(now)
     }
 
-    fn is_in_time(&self, now: Instant, idle_timeout: Duration) -> bool {
-        let is_good = |end| now < end;
-        now.duration_since(self.since) < idle_timeout && self.side.good_until.is_none_or(is_good)
+    fn is_good(&self, now: Instant) -> bool {
+        self.side.good_until.is_none_or(|end| now < end)
     }
 }
 
-/// The idle connections, last used first.
-#[derive(Debug, Default)]
-pub struct Pool {
-    idle: HashMap<PoolKey, Vec<Idle>, RandomState>,
-}
+/// The idle connections of one key, last used last. A connection that is out knows its home, and comes back to it
+/// without being looked up again.
+#[derive(Debug, Clone, Default)]
+pub struct Home(Rc<RefCell<Vec<Idle>>>);
 
-impl Pool {
-    /// A connection that is still quiet, if there is one. Those that are not are closed.
-    pub fn take(
-        &mut self,
-        key: &PoolKey,
-        now: Instant,
-        idle_timeout: Duration,
-    ) -> Option<Box<Side>> {
-        let waiting = self.idle.get_mut(key)?;
-        while let Some(mut idle) = waiting.pop() {
-            if idle.is_usable(now, idle_timeout) {
-                return Some(idle.side);
-            }
-        }
-        None
-    }
-
-    /// Puts a connection back that idles from `now` on; above `most` for the same key it is closed instead.
-    pub fn put(&mut self, key: PoolKey, side: Box<Side>, owner: Owner, most: usize, now: Instant) {
-        let waiting = self.idle.entry(key).or_default();
+impl Home {
+    /// Puts a connection back that idles from `now` on; where `most` idle already it is closed instead.
+    pub fn put(&self, side: Box<Side>, owner: Owner, most: usize, now: Instant) {
+        let mut waiting = self.0.borrow_mut();
         if waiting.len() < most {
             waiting.push(Idle {
                 side,
@@ -96,32 +81,77 @@ impl Pool {
         }
     }
 
+    /// A connection that is still quiet. Those that are not are closed.
+    fn take(&self, now: Instant, idle_timeout: Duration) -> Option<Box<Side>> {
+        let mut waiting = self.0.borrow_mut();
+        while let Some(mut idle) = waiting.pop() {
+            if idle.is_usable(now, idle_timeout) {
+                return Some(idle.side);
+            }
+        }
+        None
+    }
+
+    /// Closes what idled too long. False: nothing is left, neither here nor out.
+    fn sweep(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let mut waiting = self.0.borrow_mut();
+        waiting.retain(|idle| {
+            let is_in_time = now.duration_since(idle.since) < idle_timeout && idle.is_good(now);
+            is_in_time && idle.side.stream.seems_quiet()
+        });
+        !waiting.is_empty() || Rc::strong_count(&self.0) > 1
+    }
+}
+
+/// The idle connections of a thread.
+#[derive(Debug, Default)]
+pub struct Pool {
+    homes: HashMap<PoolKey, Home, RandomState>,
+}
+
+impl Pool {
+    /// A connection that is still quiet and its home, if there is one.
+    pub fn take(
+        &self,
+        key: &PoolKey,
+        now: Instant,
+        idle_timeout: Duration,
+    ) -> Option<(Box<Side>, Home)> {
+        let home = self.homes.get(key)?;
+        let side = home.take(now, idle_timeout)?;
+        Some((side, home.clone()))
+    }
+
+    /// Where a new connection comes to when it idles.
+    pub fn home(&mut self, key: PoolKey) -> Home {
+        self.homes.entry(key).or_default().clone()
+    }
+
     /// Closes what idled too long, and forgets keys with nothing left.
     pub fn sweep(&mut self, idle_timeout: Duration) {
         let now = clock::now();
-        self.idle.retain(|_, waiting| {
-            waiting.retain_mut(|idle| {
-                idle.is_in_time(now, idle_timeout) && idle.side.stream.seems_quiet()
-            });
-            !waiting.is_empty()
-        });
+        self.homes.retain(|_, home| home.sweep(now, idle_timeout));
     }
 
     /// Closes all.
     pub fn clear(&mut self) {
-        self.idle.clear();
+        for home in self.homes.values() {
+            home.0.borrow_mut().clear();
+        }
     }
 
     /// Counts how many idle, by endpoint.
     pub fn count(&self, stats: &mut Recorder) {
-        for idle in self.idle.values().flatten() {
-            stats.record_idle(&idle.owner.0, &idle.owner.1);
+        for home in self.homes.values() {
+            for idle in &*home.0.borrow() {
+                stats.record_idle(&idle.owner.0, &idle.owner.1);
+            }
         }
     }
 
     /// How many connections idle.
     pub fn len(&self) -> usize {
-        self.idle.values().map(Vec::len).sum()
+        self.homes.values().map(|home| home.0.borrow().len()).sum()
     }
 
     /// Whether none idles.
@@ -160,7 +190,7 @@ mod tests {
     async fn a_quiet_connection_is_used_again() {
         let (key, side, _theirs) = pair().await;
         let mut pool = Pool::default();
-        pool.put(key.clone(), side, owner(), 1, clock::now());
+        pool.home(key.clone()).put(side, owner(), 1, clock::now());
         assert!(pool.take(&key, clock::now(), LONG).is_some());
         assert!(pool.take(&key, clock::now(), LONG).is_none());
     }
@@ -170,7 +200,7 @@ mod tests {
         for unasked in [&b""[..], b"HTTP/1.1 200 OK\r\n\r\n"] {
             let (key, side, mut theirs) = pair().await;
             let mut pool = Pool::default();
-            pool.put(key.clone(), side, owner(), 1, clock::now());
+            pool.home(key.clone()).put(side, owner(), 1, clock::now());
             theirs.write_all(unasked).await.unwrap();
             drop(theirs);
             while !pool.is_empty() {
@@ -185,7 +215,7 @@ mod tests {
     async fn what_the_runtime_has_not_heard_of_counts_where_it_idled_for_longer() {
         let (key, side, theirs) = pair().await;
         let mut pool = Pool::default();
-        pool.put(key.clone(), side, owner(), 1, clock::now());
+        pool.home(key.clone()).put(side, owner(), 1, clock::now());
         rustix::net::send(&theirs, b"HTTP/1.1 200 OK\r\n\r\n", SendFlags::empty()).unwrap();
         assert!(pool.take(&key, clock::now() + FRESH, LONG).is_none());
     }
@@ -195,7 +225,7 @@ mod tests {
         let (key, side, _theirs) = pair().await;
         let (mut pool, mut stats, mut expected) =
             (Pool::default(), Recorder::new(), Recorder::new());
-        pool.put(key, side, owner(), 1, clock::now());
+        pool.home(key.clone()).put(side, owner(), 1, clock::now());
         pool.count(&mut stats);
         expected.record_idle("cart", "cart-1");
         let outside = crate::stats::Outside::default();
@@ -207,7 +237,7 @@ mod tests {
         let (key, mut side, _theirs) = pair().await;
         let mut pool = Pool::default();
         side.good_until = Some(clock::now());
-        pool.put(key.clone(), side, owner(), 1, clock::now());
+        pool.home(key.clone()).put(side, owner(), 1, clock::now());
         assert!(pool.take(&key, clock::now(), LONG).is_none());
     }
 
@@ -216,8 +246,8 @@ mod tests {
         let (key, first, _a) = pair().await;
         let (_, second, _b) = pair().await;
         let mut pool = Pool::default();
-        pool.put(key.clone(), first, owner(), 1, clock::now());
-        pool.put(key.clone(), second, owner(), 1, clock::now());
+        pool.home(key.clone()).put(first, owner(), 1, clock::now());
+        pool.home(key.clone()).put(second, owner(), 1, clock::now());
         assert_eq!(pool.len(), 1);
     }
 }

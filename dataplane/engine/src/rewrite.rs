@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use crate::http1::{BodyLength, Known, RequestHead, ResponseHead, Version, syntax, write};
+use crate::http1::{BodyLength, Header, Known, RequestHead, ResponseHead, Version, syntax, write};
 use crate::router::HeaderEdits;
 use crate::trace::TraceContext;
 
@@ -49,7 +49,7 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
     write::request_line_of(out, head.method, forwarding.path, forwarding.query);
     write::header(out, b"Host", forwarding.host.as_bytes());
     let keeps_forwarded = forwarding.client.is_none_or(|client| client.is_trusted);
-    for header in head.headers.iter() {
+    head.headers.write(out, |header| {
         let is_sent = match header.known {
             Known::Host
             | Known::ContentLength
@@ -63,16 +63,10 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
             | Known::XForwardedProto
             | Known::XForwardedHost => forwarding.client.is_none(),
             Known::XForwardedOther => keeps_forwarded,
-            _ => !head.hop_by_hop.removes(&header),
+            _ => !head.hop_by_hop.removes(header),
         };
-        if is_sent
-            && !forwarding
-                .edits
-                .is_some_and(|edits| edits.drops(header.name))
-        {
-            write::header(out, header.name, header.value);
-        }
-    }
+        is_sent && !drops(forwarding.edits, header)
+    });
     edited(out, forwarding.edits);
     if head.version == Version::Http11 && takes_trailers(head) {
         write::te_trailers(out);
@@ -93,6 +87,11 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
         BodyLength::Chunked => write::chunked(out),
         BodyLength::None | BodyLength::UntilClose => {}
     }
+}
+
+/// Whether a route takes this field away.
+fn drops(edits: Option<&HeaderEdits>, header: &Header<'_>) -> bool {
+    edits.is_some_and(|edits| edits.drops(header.name))
 }
 
 /// Writes the fields a route puts there.
@@ -131,7 +130,9 @@ fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client, hos
         out.extend_from_slice(earlier);
         out.extend_from_slice(b", ");
     }
+    let address_at = out.len();
     write::address(out, client.address);
+    let address = address_at..out.len();
     out.extend_from_slice(b"\r\n");
     let first = |known| told(known).next();
     let told_proto = first(Known::XForwardedProto).unwrap_or(proto.as_bytes());
@@ -149,7 +150,7 @@ fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client, hos
         IpAddr::V6(_) => (b"for=\"[", b"]\";host=\""),
     };
     out.extend_from_slice(before);
-    write::address(out, client.address);
+    out.extend_from_within(address);
     out.extend_from_slice(behind);
     out.extend_from_slice(host.as_bytes());
     out.extend_from_slice(b"\";proto=");
@@ -174,12 +175,15 @@ const VIA_SUFFIX: &[u8] = b".meshnode";
 /// Finds it. Made once: to make it takes longer than to look through a `Via`.
 static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(VIA_SUFFIX));
 
-/// How many hops of ours a request has behind it, by its `Via`.
-pub fn hops(head: &RequestHead<'_>) -> usize {
-    head.headers
-        .find_all(Known::Via)
-        .map(|value| MARK.find_iter(value).count())
-        .sum()
+/// Whether a request has so many of our hops behind it, by its `Via`.
+pub fn has_hops(head: &RequestHead<'_>, most: usize) -> bool {
+    let values = || head.headers.find_all(Known::Via);
+    // Nearly all are too short for that, and need not be looked through.
+    values().map(<[u8]>::len).sum::<usize>() >= most * VIA_SUFFIX.len()
+        && values()
+            .map(|value| MARK.find_iter(value).count())
+            .sum::<usize>()
+            >= most
 }
 
 /// How a response's head is written for the one who asked.
@@ -203,7 +207,7 @@ pub struct Returning<'a> {
 pub fn response_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, returning: &Returning<'_>) {
     write::status_line(out, head.status, head.reason);
     let mut has_date = false;
-    for header in head.headers.iter() {
+    head.headers.write(out, |header| {
         let is_sent = match header.known {
             // With no body to frame it is a fact about the resource (HEAD, 304) and stays.
             Known::ContentLength => head.body == BodyLength::None && head.status != 204,
@@ -213,16 +217,10 @@ pub fn response_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, returning: &Ret
                 has_date = true;
                 true
             }
-            _ => !head.hop_by_hop.removes(&header),
+            _ => !head.hop_by_hop.removes(header),
         };
-        if is_sent
-            && !returning
-                .edits
-                .is_some_and(|edits| edits.drops(header.name))
-        {
-            write::header(out, header.name, header.value);
-        }
-    }
+        is_sent && !drops(returning.edits, header)
+    });
     edited(out, returning.edits);
     if !has_date {
         write::header(out, b"Date", returning.date);
@@ -248,13 +246,11 @@ pub fn connection(out: &mut Vec<u8>, client: Version, keeps: bool) {
 /// Writes an informational answer's head on.
 pub fn interim_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
     write::status_line(out, head.status, head.reason);
-    for header in head.headers.iter() {
+    head.headers.write(out, |header| {
         // RFC 9110 §8.6: no length stands in an informational answer, which has no body.
         let is_ours = matches!(header.known, Known::MeshHeader | Known::ContentLength);
-        if !is_ours && !head.hop_by_hop.removes(&header) {
-            write::header(out, header.name, header.value);
-        }
-    }
+        !is_ours && !head.hop_by_hop.removes(header)
+    });
     out.extend_from_slice(b"\r\n");
 }
 

@@ -37,6 +37,9 @@ const LINGER_BYTES: u64 = 1 << 20;
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// The same for one that had requests: what the system has of the next is heard of by then.
 const LAST_LOOK: Duration = Duration::from_millis(10);
+/// How long a connection keeps the room for its requests after an answer: a busy one, which would have to take it anew
+/// for each, is asked again well within, and few that idle have it at one time.
+const WARM: Duration = Duration::from_millis(100);
 
 /// Serves a downstream connection from its first byte to its last.
 pub async fn serve(
@@ -50,12 +53,23 @@ pub async fn serve(
     let Some(mut connection) = Connection::establish(worker, tcp, listener, peer).await else {
         return;
     };
-    while connection.wait().await {
+    while connection.wait(None).await == Waited::Request {
         // In a box, so that an idle connection does not keep the room that a busy one needs.
         if !Box::pin(connection.requests()).await {
             return;
         }
     }
+}
+
+/// What came of waiting for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    /// Its first byte is there.
+    Request,
+    /// Nothing yet, for as long as was asked for.
+    Nothing,
+    /// None will come.
+    End,
 }
 
 /// One downstream connection.
@@ -151,8 +165,8 @@ impl Connection {
         })
     }
 
-    /// Waits for the first byte of a request, holding no buffer. False: the connection is over.
-    async fn wait(&mut self) -> bool {
+    /// Waits for the first byte of a request, holding no buffer: for no longer than `most`, if that is asked for.
+    async fn wait(&mut self, most: Option<Duration>) -> Waited {
         let worker = Rc::clone(&self.worker);
         let limits = worker.limits();
         let (mut patience, grace) = if self.is_new {
@@ -163,6 +177,8 @@ impl Connection {
         if let Some(standing) = &self.standing {
             patience = patience.min(standing.rest(worker.since_epoch()));
         }
+        let brief = most.filter(|most| *most < patience);
+        let deadline = self.since + brief.unwrap_or(patience);
         let (standing, stream) = (&mut self.standing, &mut self.side.stream);
         let (place, is_new) = (&mut self.place, self.is_new);
         let waiting = |cx: &mut Context<'_>| {
@@ -175,22 +191,25 @@ impl Connection {
             worker.idle.borrow_mut().note(place, cx.waker());
             Poll::Pending
         };
-        let readable = match self.alarm.until(self.since + patience, waiting).await {
+        let readable = match self.alarm.until(deadline, waiting).await {
             Some(Some(readable)) => Some(readable),
             // What was sent before the other side could know is still served.
             Some(None) => {
                 let readable = |cx: &mut Context<'_>| stream.poll_readable(cx, is_new);
                 self.alarm.within(grace, readable).await
             }
+            None if brief.is_some() => return Waited::Nothing,
             None => None,
         };
-        let Some(Ok(())) = readable else { return false };
+        let Some(Ok(())) = readable else {
+            return Waited::End;
+        };
         self.is_new = false;
         self.side.lend(&mut worker.buffers.borrow_mut());
-        true
+        Waited::Request
     }
 
-    /// Serves requests until none is waiting. False: the connection is over.
+    /// Serves requests until none follows soon. False: the connection is over.
     async fn requests(&mut self) -> bool {
         loop {
             let goes_on = self.request().await;
@@ -201,7 +220,10 @@ impl Connection {
             }
             if self.side.input.is_empty() {
                 self.side.give_back(&mut self.worker.buffers.borrow_mut());
-                return true;
+                match self.wait(Some(WARM)).await {
+                    Waited::Request => {}
+                    waited => return waited == Waited::Nothing,
+                }
             }
         }
     }

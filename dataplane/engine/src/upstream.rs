@@ -12,7 +12,7 @@ use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::identity::Identity;
 use crate::plan::{Caller, Destination};
-use crate::pool::PoolKey;
+use crate::pool::{Home, PoolKey};
 use crate::side::Side;
 use crate::snapshot::{Limits, Snapshot};
 use crate::stream::Stream;
@@ -29,7 +29,7 @@ pub struct Upstream {
     /// The connection.
     pub side: Box<Side>,
     /// Where it is kept afterwards.
-    pub key: PoolKey,
+    pub home: Home,
     /// Whether it had a request before: then it may have died unseen.
     pub is_reused: bool,
 }
@@ -44,26 +44,26 @@ pub fn pooled(
     now: Instant,
 ) -> Result<Option<Upstream>, Error> {
     let limits = &snapshot.settings.limits;
-    let take = |key, idle_timeout| {
-        let mut pool = worker.pool.borrow_mut();
-        let side = pool.take(&key, now, idle_timeout)?;
+    let take = |key: &PoolKey, idle_timeout| {
+        let (side, home) = worker.pool.borrow().take(key, now, idle_timeout)?;
         Some(Upstream {
             side,
-            key,
+            home,
             is_reused: true,
         })
     };
     Ok(match destination {
         Destination::Here(_) | Destination::Clear(_) => {
             let mut keys = (destination.addresses().iter().copied()).map(PoolKey::Clear);
-            keys.find_map(|key| take(key, limits.pool_idle_timeout))
+            keys.find_map(|key| take(&key, limits.pool_idle_timeout))
         }
         Destination::Mesh(_, address) => {
             // Before the pool: without a certificate nobody uses a connection that was proven by one.
             let identity = own_identity(worker, caller)?;
             // The other node, by the same settings, closes what idles for `idle_timeout`: long before that it is used.
             let idle_timeout = limits.pool_idle_timeout.min(limits.idle_timeout / 2);
-            take(mesh_key(caller, &identity, service, *address), idle_timeout)
+            let key = mesh_key(caller, &identity, service, *address);
+            take(&key, idle_timeout)
         }
     })
 }
@@ -91,7 +91,7 @@ pub async fn open(
     };
     Ok(Upstream {
         side: Box::new(side),
-        key,
+        home: worker.pool.borrow_mut().home(key),
         is_reused: false,
     })
 }

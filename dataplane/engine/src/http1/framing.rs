@@ -12,14 +12,6 @@ pub enum Version {
 }
 
 impl Version {
-    pub(super) const fn of_minor(minor: u8) -> Self {
-        if minor == 0 {
-            Self::Http10
-        } else {
-            Self::Http11
-        }
-    }
-
     /// As a span attribute or `Via` has it: `1.0`, `1.1`.
     pub const fn number(self) -> &'static str {
         match self {

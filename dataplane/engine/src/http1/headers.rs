@@ -1,6 +1,8 @@
 //! The field lines of a head, as places in its bytes. It may not copy or allocate per request.
 
-use super::{BadMessage, HopByHop, Known};
+use std::ops::Range;
+
+use super::{BadMessage, HopByHop, Known, lines, write};
 
 /// One field line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,18 @@ struct Place {
 }
 
 impl Place {
+    /// The whole line, where it stands in the head as all are sent on: one space before the value, none behind it.
+    #[inline]
+    fn plain_line(&self, head: &[u8]) -> Option<Range<usize>> {
+        let name_at = self.name_at as usize;
+        let value_at = self.value_at as usize;
+        let end = value_at + self.value_bytes as usize;
+        let is_plain = value_at == name_at + self.name_bytes as usize + 2
+            && head[value_at - 1] == b' '
+            && head[end..].starts_with(b"\r\n");
+        is_plain.then_some(name_at..end + 2)
+    }
+
     #[inline]
     fn name<'b>(&self, head: &'b [u8]) -> &'b [u8] {
         part(head, self.name_at, self.name_bytes)
@@ -62,31 +76,34 @@ impl HeaderStore {
         }
     }
 
-    /// Writes down where `parsed` stand in `head`, and which known fields are there at all. False when a line ends
-    /// without CR: `httparse` takes those, and it is told by what stands before the next line.
+    /// Writes down where the field lines from `at` on stand in `head`, and which known fields are there at all. Gives
+    /// where the head ends; `None` where it is not whole, not right, or has more than `most` lines.
     #[inline]
-    pub(super) fn index(&mut self, head: &[u8], parsed: &[httparse::Header<'_>]) -> bool {
-        let origin = head.as_ptr().addr();
+    pub(super) fn read(&mut self, head: &[u8], mut at: usize, most: usize) -> Option<usize> {
         let mut present = 0;
-        let mut ends_well = head.ends_with(b"\r\n\r\n");
         self.places.clear();
-        self.places.extend(parsed.iter().map(|header| {
-            let name_at = header.name.as_ptr().addr() - origin;
-            let value_at = header.value.as_ptr().addr() - origin;
-            ends_well &= head.get(name_at.wrapping_sub(2)) == Some(&b'\r');
-            let known = Known::of(header.name.as_bytes());
+        loop {
+            let rest = &head[at..];
+            if rest.starts_with(b"\r\n") {
+                self.present = present;
+                return Some(at + 2);
+            }
+            let line = lines::field_line(rest)?;
+            if self.places.len() == most {
+                return None;
+            }
+            let known = Known::of(&rest[..line.name_bytes]);
             present |= known.bit();
-            Place {
-                name_at: name_at as u32,
-                name_bytes: header.name.len() as u32,
-                value_at: value_at as u32,
-                value_bytes: header.value.len() as u32,
+            self.places.push(Place {
+                name_at: at as u32,
+                name_bytes: line.name_bytes as u32,
+                value_at: (at + line.value.0) as u32,
+                value_bytes: (line.value.1 - line.value.0) as u32,
                 known,
                 is_named: false,
-            }
-        }));
-        self.present = present;
-        ends_well
+            });
+            at += line.bytes;
+        }
     }
 
     /// Reads `Connection`, and marks the fields it names.
@@ -151,6 +168,31 @@ impl<'b> Headers<'b> {
             known: place.known,
             is_named: place.is_named,
         })
+    }
+
+    /// Writes those that `is_sent` wants, in the order sent. Neighbours that already stand as they are sent on, which
+    /// are nearly all, are copied in one piece.
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>, mut is_sent: impl FnMut(&Header<'b>) -> bool) {
+        let mut run = 0..0;
+        for (place, header) in self.places.iter().zip(self.iter()) {
+            if !is_sent(&header) {
+                continue;
+            }
+            match place.plain_line(self.head) {
+                Some(line) if line.start == run.end => run.end = line.end,
+                Some(line) => {
+                    out.extend_from_slice(&self.head[run]);
+                    run = line;
+                }
+                None => {
+                    out.extend_from_slice(&self.head[run]);
+                    run = 0..0;
+                    write::header(out, header.name, header.value);
+                }
+            }
+        }
+        out.extend_from_slice(&self.head[run]);
     }
 
     /// Whether a known field is there; costs nothing.

@@ -14,7 +14,7 @@ pub struct HeadLimits {
 impl HeadLimits {
     /// No setting goes beyond this: a head is read in one piece, and a connection's buffer is no larger.
     pub const MOST_HEAD_BYTES: usize = 64 * 1024;
-    /// No setting goes beyond this: the slots for field lines stand on the stack, 8 KiB of it.
+    /// No setting goes beyond this: the places of so many field lines are 6 KiB, which a thread keeps.
     pub const MOST_HEADERS: usize = 256;
 
     pub(super) fn capped_head_bytes(&self) -> usize {

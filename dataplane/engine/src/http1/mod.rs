@@ -1,8 +1,8 @@
 //! HTTP/1.1 as bytes (RFC 9110, RFC 9112): decides without I/O. It may not touch a socket, a clock or the routing.
 //!
 //! Whatever two parsers could read in two ways is refused; a message is always written anew, never passed through.
-//! Tokens are found by `httparse`; what it takes and we do not is checked beside it, and [`scan`] (slow, byte by byte,
-//! complete) names the first rule a refused head breaks. The same bytes get the same verdict however they were cut.
+//! What is right is read by [`lines`], which is quick and only knows that; [`scan`] (slow, byte by byte, complete) names
+//! the first rule a refused head breaks. The same bytes get the same verdict however they were cut.
 //!
 //! Where the RFCs leave a choice, or we go beyond them (each has its raw case in `tests/raw`):
 //! - A repeated `Content-Length` is refused, identical or not; leading zeros are decimal; at most eighteen digits.
@@ -27,6 +27,7 @@ mod headers;
 pub(crate) mod host;
 mod known;
 mod limits;
+mod lines;
 mod request;
 mod response;
 pub mod scan;

@@ -1,11 +1,10 @@
 //! Reads a request's head, strictly. It may not look at the body's bytes, nor decide where the request goes.
 
-use std::mem::MaybeUninit;
-
 use super::framing::{self, BodyLength, Version};
+use super::lines::{self, RequestLine};
 use super::{
     BadMessage, HeadLimits, HeaderStore, Headers, HopByHop, Known, Parsed, Target, host, scan,
-    syntax, target,
+    syntax,
 };
 
 /// The head of a request that keeps every rule.
@@ -48,29 +47,11 @@ pub fn parse_request<'b>(
     let window = &buf[..buf.len().min(limits.capped_head_bytes())];
     let may_grow = window.len() < limits.capped_head_bytes();
     let skipped = usize::from(window.starts_with(b"\r\n")) * 2;
-    // httparse would skip any number of empty lines.
-    let begins_well = !matches!(window.get(skipped), Some(b'\r' | b'\n'));
-    let mut slots = [const { MaybeUninit::uninit() }; HeadLimits::MOST_HEADERS];
-    let mut parsed = httparse::Request::new(&mut []);
-    let outcome =
-        parsed.parse_with_uninit_headers(&window[skipped..], &mut slots[..limits.capped_headers()]);
-    if let Ok(httparse::Status::Complete(bytes)) = outcome
-        && begins_well
-        && let Some(target) = parsed.path
-        && target.len() <= limits.target_bytes
-        && target::is_clean(target)
-        && let head = &window[skipped..skipped + bytes]
-        && store.index(head, parsed.headers)
+    let head = &window[skipped..];
+    if let Some(line) = lines::request_line(head, limits)
+        && let Some(bytes) = store.read(head, line.bytes, limits.capped_headers())
     {
-        let line = RequestLine {
-            method: parsed.method.unwrap_or_default(),
-            target,
-            version: Version::of_minor(parsed.version.unwrap_or_default()),
-        };
-        return understand(line, head, store, skipped + bytes).map(Parsed::Complete);
-    }
-    if begins_well && outcome == Ok(httparse::Status::Partial) && may_grow {
-        return Ok(Parsed::Partial);
+        return understand(line, &head[..bytes], store, skipped + bytes).map(Parsed::Complete);
     }
     refuse(scan::request(window, limits), may_grow)
 }
@@ -83,16 +64,9 @@ pub(super) fn refuse<T>(
     match scanned? {
         Parsed::Partial if may_grow => Ok(Parsed::Partial),
         Parsed::Partial => Err(BadMessage::HeadTooLarge),
-        // Not reached as long as httparse takes what RFC 9112 allows; refused all the same.
+        // Not reached as long as both take the same; refused all the same.
         Parsed::Complete(_) => Err(BadMessage::HeadMalformed),
     }
-}
-
-#[derive(Clone, Copy)]
-struct RequestLine<'b> {
-    method: &'b str,
-    target: &'b str,
-    version: Version,
 }
 
 fn understand<'b>(
@@ -105,6 +79,7 @@ fn understand<'b>(
         method,
         target,
         version,
+        ..
     } = line;
     let hop_by_hop = store.read_connection(head)?;
     let headers = store.headers(head);

@@ -1,13 +1,8 @@
 //! Reads a response's head, strictly. It may not look at the body's bytes.
 
-use std::mem::MaybeUninit;
-
 use super::framing::{self, BodyLength, Version};
 use super::request::{keeps_alive, refuse};
-use super::{BadMessage, HeadLimits, HeaderStore, Headers, HopByHop, Parsed, scan};
-
-/// `HTTP/1.1 200` and the space behind it: where the reason begins.
-const REASON_AT: usize = 13;
+use super::{BadMessage, HeadLimits, HeaderStore, Headers, HopByHop, Parsed, lines, scan};
 
 /// The head of a response that keeps every rule.
 #[derive(Debug, Clone, Copy)]
@@ -50,48 +45,25 @@ pub fn parse_response<'b>(
 ) -> Result<Parsed<ResponseHead<'b>>, BadMessage> {
     let window = &buf[..buf.len().min(limits.capped_head_bytes())];
     let may_grow = window.len() < limits.capped_head_bytes();
-    let mut slots = [const { MaybeUninit::uninit() }; HeadLimits::MOST_HEADERS];
-    let mut parsed = httparse::Response::new(&mut []);
-    let outcome = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut parsed,
-        window,
-        &mut slots[..limits.capped_headers()],
-    );
-    // httparse skips empty lines before a response; no rule allows them.
-    let begins_well = !matches!(window.first(), Some(b'\r' | b'\n'));
-    if let Ok(httparse::Status::Complete(bytes)) = outcome
-        && begins_well
-        && let Some(status @ 100..=599) = parsed.code
-        && let head = &window[..bytes]
-        && store.index(head, parsed.headers)
+    if let Some(line) = lines::status_line(window)
+        && let Some(bytes) = store.read(window, line.bytes, limits.capped_headers())
     {
+        let head = &window[..bytes];
         let hop_by_hop = store.read_connection(head)?;
-        let headers = store.headers(head);
-        let version = Version::of_minor(parsed.version.unwrap_or_default());
         let head = ResponseHead {
-            status,
-            reason: reason(head),
-            version,
-            headers,
+            status: line.status,
+            reason: line.reason,
+            version: line.version,
+            headers: store.headers(head),
             body: BodyLength::None,
             hop_by_hop,
             keep_alive: false,
-            switches_protocols: status == 101 || is_tunnel(request_method, status),
+            switches_protocols: line.status == 101 || is_tunnel(request_method, line.status),
             head_bytes: bytes,
         };
         return understand(head, request_method).map(Parsed::Complete);
     }
-    if begins_well && outcome == Ok(httparse::Status::Partial) && may_grow {
-        return Ok(Parsed::Partial);
-    }
     refuse(scan::response(window, limits), may_grow)
-}
-
-/// What stands behind the status in the first line, which ends with CRLF as all of them do.
-fn reason(head: &[u8]) -> &[u8] {
-    let line_feed = memchr::memchr(b'\n', head).unwrap_or_default();
-    head.get(REASON_AT..line_feed.saturating_sub(1))
-        .unwrap_or_default()
 }
 
 fn is_tunnel(request_method: &str, status: u16) -> bool {

@@ -100,11 +100,3 @@ impl<'b> Target<'b> {
         }
     }
 }
-
-/// Without `#` and obs-text; httparse has seen to the rest. [`super::scan`] says the same byte by byte.
-#[inline]
-pub(super) fn is_clean(target: &str) -> bool {
-    // No early end, so that the compiler takes many bytes at once.
-    let gather = |foul, byte: u8| foul | (byte & 0x80) | u8::from(byte == b'#');
-    target.bytes().fold(0, gather) == 0
-}

@@ -131,3 +131,30 @@ fn an_answer_is_framed_by_what_it_answers() {
         assert!(head.keep_alive && !head.is_interim());
     }
 }
+
+#[test]
+fn lines_are_written_in_one_form_however_they_came_and_whatever_is_left_out() {
+    let lines = [
+        "A: 1", "B: 2", "C:3", "D:  4", "E: 5 ", "F:\t6", "G: 7\t", "H: ", "I:", "J: 8", "K: 9 9",
+    ];
+    // One bit says of each line whether it is sent on.
+    for sent in 0..1_u32 << lines.len() {
+        let is_sent = |place: usize| sent & 1 << place != 0;
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n\r\n",
+            lines.join("\r\n")
+        );
+        let mut written = Vec::new();
+        with_request(head.as_bytes(), |head| {
+            head.headers.write(&mut written, |header| {
+                header.name.len() == 1 && is_sent(usize::from(header.name[0] - b'A'))
+            });
+        });
+        let kept = (0..lines.len()).filter(|place| is_sent(*place));
+        let expected: String = kept
+            .map(|place| lines[place].split_once(':').unwrap())
+            .map(|(name, value)| [name, ": ", value.trim(), "\r\n"].concat())
+            .collect();
+        assert_eq!(String::from_utf8(written).unwrap(), expected);
+    }
+}

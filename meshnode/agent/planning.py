@@ -57,6 +57,7 @@ class _Ground:
     problems: tuple[Problem, ...]
     in_force: Snapshot
     known: Known
+    accepted: Accepted
     reading: Reading
 
 
@@ -69,9 +70,13 @@ async def plan(
     knowledge: Knowledge,
     delivery: Delivery,
     side: ConsulSide | None,
+    accepted: Accepted | None,
     reading: Reading,
 ) -> dict[str, Any]:
-    """The document of candidate/promise.py. Raises UsageError for too much at once, MeshnodeError before there is a table."""
+    """The document of candidate/promise.py; `accepted` is what route tests let through last.
+
+    Raises UsageError for too much at once, MeshnodeError before there is a table, CatalogError.
+    """
     compiled, facts, in_force = knowledge.compiled, knowledge.facts, delivery.in_force
     if compiled is None or facts is None or in_force is None:
         raise MeshnodeError(NOT_YET)
@@ -83,11 +88,12 @@ async def plan(
         problems=(*compiled.problems, *delivery.problems),
         in_force=in_force,
         known=known_of(knowledge, delivery, side),
+        accepted=accepted or Accepted.of(compiled),
         reading=reading,
     )
     state = await _looked_up(_wished(ground.state, wish), wish, consul)
     found = await asyncio.to_thread(
-        lambda: asyncio.run(_planned(replace(ground, state=state), knowledge.state, wish, asked))
+        lambda: asyncio.run(_planned(replace(ground, state=state), ground.state, wish, asked))
     )
     return {"node": ground.known.node, "generation": in_force.generation, **found}
 
@@ -166,7 +172,7 @@ async def _judged(client: ControlClient, ground: _Ground) -> Compiled:
         return await answers_of(client, table, asked, ground.known, in_force=ground.in_force)
 
     bench = Bench(asked_by, compiled_again)
-    return (await decide(compiled_again({}), Accepted.of(ground.now), bench)).compiled
+    return (await decide(compiled_again({}), ground.accepted, bench)).compiled
 
 
 def _table(compiled: Compiled, ground: _Ground) -> Snapshot:

@@ -38,6 +38,8 @@ class Given:
     unread: tuple[str, ...] = ()
     twice: tuple[tuple[str, str], ...] = ()
     """(key, file): said once more there."""
+    beside: tuple[tuple[str, str], ...] = ()
+    """(key, file): a key of an export that is not under `mesh/`."""
 
 
 class _Gathering:
@@ -47,6 +49,7 @@ class _Gathering:
         self.intentions: list[Mapping[str, Any]] = []
         self.unread: list[str] = []
         self.twice: list[tuple[str, str]] = []
+        self.beside: list[tuple[str, str]] = []
 
     def put(self, key: str, value: bytes, file: str) -> None:
         if key in self.values:
@@ -74,6 +77,7 @@ def read_given(paths: Iterable[Path]) -> Given:
         tuple(found.intentions),
         tuple(found.unread),
         tuple(found.twice),
+        tuple(found.beside),
     )
 
 
@@ -132,6 +136,8 @@ def _take(found: _Gathering, file: Path, key: str | None) -> bool:
         for name, value in entries:
             if name.startswith(PREFIX):
                 found.put(name, value, _readable(str(file)))
+            else:
+                found.beside.append((name, _readable(str(file))))
         return True
     if entered := _entered(document):
         found.intentions += entered

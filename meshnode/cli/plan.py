@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..candidate.promise import Wish
 from ..errors import EXIT_REFUSED
 from .asking import ask_node
 from .completing import complete_key
+from .misuse import file_of
 from .options import Asked, with_consul
 from .output import console, count, escaped, say, say_json
 from .verdict import say_problem
@@ -71,7 +73,7 @@ def plan(
 ) -> None:
     """Say what keys would do before they are written: routes, requests, mistakes, broken tests. Changes nothing."""
     settings = asked.with_flags({"admin_address": admin})
-    wish = wish_of(words or (), file, deleted or ())
+    wish = wish_of(words or (), file, deleted or (), file_of(sys.stdout.fileno()))
     asking = _question(wish, asked_of(request or ()))
     found = ask_node(
         settings, lambda nodes, address: nodes.plan(address, asking), is_named=admin is not None

@@ -72,6 +72,19 @@ async def test_what_is_right_ends_with_0(tmp_path: Path) -> None:
     assert (said.code, "but it goes to shop" in said.stdout) == (1, True), said
 
 
+async def test_keys_beside_mesh_are_told(tmp_path: Path) -> None:
+    entries = [
+        {"key": key, "flags": 0, "value": "eA=="} for key in ("routes/x", "app/y", "meshnode/z")
+    ]
+    files = {"mesh/routes/shop": "shop.test/ -> shop", "Mesh/routes/x": "x", "conf/routes/x": "x"}
+    write(tmp_path, {**files, "export.json": json.dumps(entries)})
+    document = json.loads((await check(tmp_path, ".", "--json")).stdout)
+    assert document["misplaced"] == [
+        {"file": "export.json", "key": "routes/x", "suggestion": "mesh/routes/x"},
+        {"file": "Mesh/routes/x", "key": "Mesh/routes/x", "suggestion": "mesh/routes/x"},
+    ]
+
+
 async def test_wrong_use_ends_with_2(tmp_path: Path) -> None:
     write(tmp_path, {"cart": "shop.test/ -> cart", "empty/x.md": ""})
     for words in ((), ("cart",), ("nothing",), ("empty",)):

@@ -129,6 +129,12 @@ async def a_test_that_would_break_is_told(node: MeshNode, tmp_path: Path) -> Non
     (told,) = deleted["elsewhere"]
     assert told["key"] == "mesh/tests/shop"
     assert (await command(node, "kv", "delete", "mesh/routes/about")).code == 0
+    # What goes all at once is held back, by a plan as by a node.
+    document = json.loads((await command(node, "kv", "ls", "--json")).stdout)
+    every = [word for one in document for word in ("--delete", one["key"])]
+    held = await planned(node, *every)
+    assert any("confirm" in one["message"] for one in held["elsewhere"]), held
+    assert held["other_routes"] == 0
 
 
 async def people_are_told_in_lines(node: MeshNode) -> None:

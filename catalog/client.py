@@ -104,6 +104,12 @@ class ConsulClient:
         await self.check_whole(answer, right, () if found else [right])
         return found
 
+    async def kv_names(self, prefix: str, *, is_whole: bool = False) -> list[str]:
+        """The keys that begin so and that this token may read; what is in folders below as the folder unless `is_whole`."""
+        separator = None if is_whole else "/"
+        answer = await self._library.kv.get(_key(prefix), keys=True, separator=separator)
+        return parse.kv_names(answer.of_consul().json())
+
     async def kv_index(self, key: str) -> int:
         """The index of a key's last change; of one that is not there, that of the last change of any key."""
         answer = await self._library.kv.get(_key(key), consistency="default")

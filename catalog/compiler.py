@@ -42,6 +42,7 @@ from .snapshot import Snapshot
 from .state import State
 from .subsets import chosen
 from .table import Changed
+from .undrained import drain_findings
 
 UNKNOWN_TRUST_DOMAIN = "unknown.invalid"
 """Stands in the settings until the certificates are there; no identity can have it (RFC 2606), no listener is open."""
@@ -105,6 +106,8 @@ class Compiler:
         last_good = LastGood.of(saved) if saved else LastGood()
         self._last_good = replace(last_good, policies=policies or Policies())
         self._memo = Memo()
+        self.compiles = 0
+        """How often it did."""
 
     @property
     def last_good(self) -> LastGood:
@@ -122,6 +125,7 @@ class Compiler:
 
         Those are keys of routes that may not be in force as they stand, and of tests that gate nothing.
         """
+        self.compiles += 1
         memo, self._memo = self._memo, Memo()
         compiled = compile_snapshot(state, facts, self._last_good, memo, refused)
         # One that a fault of ours left half changed is never used again.
@@ -185,6 +189,12 @@ def compile_snapshot(
         *forms.problems,
         *policies.problems,
         *policy_findings(policies, catalog, is_known=bool(state.services)),
+        *memo.once(
+            "undrained",
+            "",
+            (policies.drains, drained, state.instances, listed),
+            lambda: drain_findings(policies.drains, drained, state.instances, listed),
+        ),
         *memo.shadows.update(forms.in_force, forms.changed),
         *memo.findings.update(
             forms,

@@ -48,8 +48,9 @@ class DrainState:
 
     @property
     def is_safe_to_stop(self) -> bool:
-        """Every node has it in force, and nothing runs there any more."""
-        return not self.waiting and all(one.running == 0 for one in self.instances)
+        """Every node has it in force, and nothing runs there any more; never of an instance that no node knows."""
+        known = bool(self.instances)
+        return known and not self.waiting and all(one.running == 0 for one in self.instances)
 
     @property
     def running(self) -> int | None:

@@ -110,7 +110,8 @@ class Problem:
     `key` is the KV key, or what else the problem is about (`intention web => cart`, `service cart`). `line` and
     `column` count from 1, `column` and `length` in characters; `source` is the line itself. `message` is the whole
     sentence, "did you mean" included; `suggestion` is the bare replacement, for programs. `serving_index` is the
-    ModifyIndex of the last good form, where one goes on serving.
+    ModifyIndex of the last good form, where one goes on serving. `winner` is the key that keeps this one from its
+    requests.
     """
 
     key: str
@@ -123,6 +124,7 @@ class Problem:
     source: str | None = None
     suggestion: str | None = None
     serving_index: int | None = None
+    winner: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are set, by name: the form of status documents, the admin API and `--json`."""
@@ -157,10 +159,11 @@ class Problem:
             source=_optional(document, "source", str),
             suggestion=_optional(document, "suggestion", str),
             serving_index=_optional(document, "serving_index", int),
+            winner=_optional(document, "winner", str),
         )
 
 
-_OPTIONAL = ("line", "column", "length", "source", "suggestion", "serving_index")
+_OPTIONAL = ("line", "column", "length", "source", "suggestion", "serving_index", "winner")
 
 
 def _typed(document: dict[str, Any], name: str, kind: type[_T]) -> _T:

@@ -44,6 +44,12 @@ def kv_entries(document: Any, known: Mapping[str, KvEntry] | None = None) -> tup
 
 
 @_strict
+def kv_names(document: Any) -> list[str]:
+    """`GET /v1/kv/<prefix>?keys`, sorted as Consul does; of a prefix without keys none."""
+    return [str(name) for name in _list(document)]
+
+
+@_strict
 def instances(document: Any) -> tuple[Instance, ...]:
     """`GET /v1/health/service/<service>`, sorted by node and id."""
     return tuple(

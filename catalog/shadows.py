@@ -145,7 +145,7 @@ def _shadow(
     winner = next(iter(winners.values()))
     where = "" if len(winners) == len(loser.rule.hosts) else f" for {', '.join(winners)}"
     sentence = f"this route never matches{where}: {winner.key} {_why(winner, loser)}"
-    return Problem(loser.key, loser.index, "warning", sentence)
+    return Problem(loser.key, loser.index, "warning", sentence, winner=winner.key)
 
 
 def _same(host: str, rule: Rule) -> Iterator[_Place]:

@@ -18,7 +18,8 @@ class NodeVerdict:
     """One node's answer.
 
     `at_unix_ms` is when it had the key's index in force, by its own clock, None where that is no longer known.
-    `problems` are the node's about this key at this index. `reason` says why it is waiting, else empty.
+    `problems` are the node's about this key at this index, `kept_out` those of other keys that it keeps from their
+    requests. `reason` says why it is waiting, else empty.
     """
 
     node: str
@@ -26,6 +27,7 @@ class NodeVerdict:
     at_unix_ms: int | None = None
     problems: tuple[Problem, ...] = ()
     reason: str = ""
+    kept_out: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,12 @@ class Verdict:
         return tuple(sorted(found, key=_place))
 
     @property
+    def kept_out(self) -> tuple[Problem, ...]:
+        """What nodes say of other keys that never match because of this one, by key."""
+        found = {problem for node in self.nodes for problem in node.kept_out}
+        return tuple(sorted(found, key=lambda one: (one.key, one.message)))
+
+    @property
     def serving_index(self) -> int | None:
         """The index of the last good form that goes on serving where the key was refused; None if none does."""
         return max((problem.serving_index or 0 for problem in self.problems), default=0) or None
@@ -91,6 +99,7 @@ class Verdict:
             "waiting": self.count("waiting"),
             "nodes": [_node_json(node) for node in self.nodes],
             "problems": [problem.to_json() for problem in self.problems],
+            "kept_out": [problem.to_json() for problem in self.kept_out],
             "serving_index": self.serving_index,
             "first_node": first.node if first else None,
             "spread_ms": self.spread_ms,
@@ -143,7 +152,9 @@ def _about_present(status: NodeStatus, entry: KvEntry) -> NodeVerdict:
     )
     is_refused = any(problem.severity == "error" for problem in problems)
     at_unix_ms = _reached_at(status, entry.modify_index)
-    return NodeVerdict(status.node, "refused" if is_refused else "accepted", at_unix_ms, problems)
+    kept_out = tuple(problem for problem in status.problems if problem.winner == entry.key)
+    answer: Answer = "refused" if is_refused else "accepted"
+    return NodeVerdict(status.node, answer, at_unix_ms, problems, kept_out=kept_out)
 
 
 def _about_absent(status: NodeStatus, digest: str) -> NodeVerdict:

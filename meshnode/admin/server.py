@@ -23,7 +23,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Answers are made from memory, but for the proxy's snapshot: one that takes longer hangs.
 ANSWER_TIMEOUT_S = 5.0
 PLAN = "/plan"
-# A whole compile of 10,000 routes takes 2 s on a quiet machine, and asking about as many recorded requests one more.
+# A whole compile of 10,000 routes took 5 s on a busy machine, and asking about half as many recorded requests one more.
 PLAN_TIMEOUT_S = 30.0
 # An answer that is under way at the end; there is nothing in it worth waiting for.
 SHUTDOWN_S = 0.5

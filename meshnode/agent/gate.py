@@ -58,7 +58,8 @@ class Gate:
 
     async def judged(self, compiled: Compiled) -> Compiled | None:
         """`compiled` is what is known, with nothing refused by a test."""
-        self._is_fresh = self._is_fresh and self._knowledge.start is None
+        if (start := self._knowledge.take_start()) is not None:
+            self._accepted, self._is_fresh = _of_start(start, self._delivery.wanted), False
         if not compiled.last_good.policies.tests:
             return self._let_through(Decided(compiled, Accepted.of(compiled), {}), is_sure=True)
         if self.is_waiting:
@@ -76,9 +77,13 @@ class Gate:
         except ProxyRefused as error:
             # It will refuse the table itself as well, and delivery says so.
             _log.warning("route tests can not be judged: %s", error)
-            self.is_waiting = False
-            return self._knowledge.compile_refusing({})
+            return self.give_up()
         return self._let_through(found, is_sure=is_sure)
+
+    def give_up(self) -> Compiled:
+        """What is known, as it stands."""
+        self.is_waiting = self.wants_past = False
+        return self._knowledge.compile_refusing({})
 
     def _let_through(self, found: Decided, *, is_sure: bool) -> Compiled | None:
         """`is_sure`: every node compares with the same."""
@@ -91,7 +96,7 @@ class Gate:
             return None
         if not is_doubtful:
             self._settled = refused
-        self._accepted, self.is_waiting = found.accepted, False
+        self._accepted, self._past, self.is_waiting = found.accepted, None, False
         return found.compiled
 
     def _is_patient(self) -> bool:
@@ -102,16 +107,10 @@ class Gate:
 
     def _last(self) -> tuple[Accepted, bool]:
         """What was accepted last, and whether every node says the same."""
-        past, start = self._past, self._knowledge.start
+        past = self._past
         if past is not None and past.entries is self._knowledge.state.keys.entries:
-            if past.accepted is not None:
-                return past.accepted, True
-            return self._accepted or Accepted(), True
-        if self._accepted is not None:
-            return self._accepted, False
-        if start is None:
-            return Accepted(), False
-        return _of_start(start, self._delivery.wanted), False
+            return past.accepted or self._accepted or Accepted(), True
+        return self._accepted or Accepted(), False
 
     def _new_keys(self, accepted: Accepted) -> Collection[str]:
         """Keys that never had another value; of use only where nobody knows what was."""
@@ -131,6 +130,11 @@ class Gate:
             )
 
         return Bench(ask, self._knowledge.compile_refusing)
+
+    @property
+    def accepted(self) -> Accepted | None:
+        """What the next change is compared with; None before anything was let through."""
+        return self._accepted
 
     @property
     def known(self) -> Known:

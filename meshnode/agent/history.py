@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -107,7 +108,9 @@ async def read_history(client: ConsulClient, provider: Builtin) -> History | Non
     judge = provider.history_judge()
     if judge is None:
         return None
-    return history_of(await client.kv_list(HISTORY_PREFIX), lambda one: _refusal(judge, one))
+    entries = await client.kv_list(HISTORY_PREFIX)
+    # A thousand signatures take a quarter of a second.
+    return await asyncio.to_thread(history_of, entries, lambda one: _refusal(judge, one))
 
 
 def _refusal(judge: HistoryJudge, signed: SignedRevision) -> str | None:

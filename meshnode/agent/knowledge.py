@@ -56,8 +56,7 @@ class Knowledge:
         self.ports = ports
         self.named_ports: frozenset[str] = frozenset()
         """Local services whose outbound port somebody named: their registration, or mesh/upstreams/."""
-        self.start: LastGood | None = None
-        """What an earlier run had in force, where that is known."""
+        self._start: LastGood | None = None
         self.compiled: Compiled | None = None
         self.unwell = Unwell()
         self._not_reached = Staleness(clock.unix(), "Consul was not reached yet")
@@ -84,8 +83,13 @@ class Knowledge:
     def prime(self, saved: Snapshot) -> None:
         """What serves already: the last good forms of keys that may be bad, or gone all at once, by now."""
         self._compiler = Compiler(saved, self._saved_policies)
-        self.start = self._compiler.last_good
+        self._start = self._compiler.last_good
         self._state = State.restored(saved, self._saved_policies.entries)
+
+    def take_start(self) -> LastGood | None:
+        """What an earlier run had in force, once: ten thousand routes need not be kept twice."""
+        start, self._start = self._start, None
+        return start
 
     @property
     def intention_default(self) -> str:
@@ -137,6 +141,11 @@ class Knowledge:
         if forms and self._compiled_from is not None:
             self._compiler.adopt(forms)
             self.compiled = self._compiler.compile(*self._compiled_from)
+
+    @property
+    def compiles(self) -> int:
+        """How often a table was compiled."""
+        return self._compiler.compiles
 
     @property
     def compiled_from(self) -> tuple[State, NodeFacts] | None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from catalog import Change, Compiled, NodeFacts, Problem, Snapshot, State, remember
 
+from ..candidate.deciding import Accepted
 from ..explain import Known
 from .delivery import Delivery
 from .draining import Counts
@@ -46,6 +47,7 @@ RETRY_S = 1.0
 # Looking up 1,000 services takes 0.8 s; one that Consul can't tell about must not hold back the others for longer.
 FIRST_PATIENCE_S = 2.0
 COMPILER = "compiler"
+GATE = "route tests"
 
 _log = logging.getLogger("meshnode.agent")
 
@@ -100,6 +102,11 @@ class AgentLoop:
         self.first_proxy = asyncio.Event()
         """Set once the first proxy was given what was saved."""
 
+    @property
+    def accepted(self) -> Accepted | None:
+        """What route tests let through last."""
+        return self._gate.accepted
+
     async def run(self) -> None:
         while True:
             await self.turn(await self._mailbox.take(self._timeout_s()))
@@ -129,7 +136,16 @@ class AgentLoop:
         self._tell()
 
     async def _judged(self, compiled: Compiled) -> Compiled | None:
-        found = await self._gate.judged(compiled)
+        """A fault of ours in judging tests must not hold back what people change: that goes on unjudged, and is said."""
+        try:
+            found = await self._gate.judged(compiled)
+        except Exception as error:  # noqa: BLE001  (the loop is a task's root, and says so)
+            if GATE not in self._own_problems:
+                _log.exception("a fault of ours: route tests can not be judged")
+            message = f"route tests are not judged, by a fault of meshnode: {error!r}"
+            self._own_problems[GATE] = Problem(GATE, 0, "error", message)
+            return self._gate.give_up()
+        self._own_problems.pop(GATE, None)
         if self._gate.wants_past and (asked := self._knowledge.compiled_from) is not None:
             self._want_past(*asked, self._gate.known)
         return found

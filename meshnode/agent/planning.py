@@ -32,14 +32,14 @@ from ..candidate.answering import answers_of
 from ..candidate.asking import REQUESTS_MAX, Answer, ask, ask_in_force
 from ..candidate.deciding import Accepted, Bench, decide
 from ..candidate.expected import Asking
-from ..candidate.promise import Compared, Request, Wish, promise, recorded
+from ..candidate.promise import Compared, Request, Side, Wish, promise, recorded
 from ..errors import MeshnodeError, UsageError
 from ..explain import Known, decided, questions_of_trace
 from ..proxy import ControlClient
 from .delivery import Delivery
 from .explaining import known_of
 from .knowledge import Knowledge
-from .side import Side
+from .side import Side as ConsulSide
 
 # Services that no route names yet, and are looked up for one question; more are a mesh's first configuration.
 LOOKED_UP_MAX = 200
@@ -57,6 +57,7 @@ class _Ground:
     problems: tuple[Problem, ...]
     in_force: Snapshot
     known: Known
+    accepted: Accepted
     reading: Reading
 
 
@@ -68,10 +69,14 @@ async def plan(
     consul: ConsulClient,
     knowledge: Knowledge,
     delivery: Delivery,
-    side: Side | None,
+    side: ConsulSide | None,
+    accepted: Accepted | None,
     reading: Reading,
 ) -> dict[str, Any]:
-    """The document of candidate/promise.py. Raises UsageError for too much at once, MeshnodeError before there is a table."""
+    """The document of candidate/promise.py; `accepted` is what route tests let through last.
+
+    Raises UsageError for too much at once, MeshnodeError before there is a table, CatalogError.
+    """
     compiled, facts, in_force = knowledge.compiled, knowledge.facts, delivery.in_force
     if compiled is None or facts is None or in_force is None:
         raise MeshnodeError(NOT_YET)
@@ -83,11 +88,12 @@ async def plan(
         problems=(*compiled.problems, *delivery.problems),
         in_force=in_force,
         known=known_of(knowledge, delivery, side),
+        accepted=accepted or Accepted.of(compiled),
         reading=reading,
     )
     state = await _looked_up(_wished(ground.state, wish), wish, consul)
     found = await asyncio.to_thread(
-        lambda: asyncio.run(_planned(replace(ground, state=state), knowledge.state, wish, asked))
+        lambda: asyncio.run(_planned(replace(ground, state=state), ground.state, wish, asked))
     )
     return {"node": ground.known.node, "generation": in_force.generation, **found}
 
@@ -146,8 +152,13 @@ async def _planned(
     refused = (
         Problem(one.culprit.key, one.culprit.index, "error", one.sentence) for one in found.refusals
     )
-    now = (state_now.keys.entries, ground.problems)
-    return promise(wish, now, (*compiled.problems, *refused), given_compared, past_compared)
+    now = Side(state_now.keys.entries, ground.problems, ground.in_force.resources["routes"])
+    then = Side(
+        ground.state.keys.entries,
+        (*compiled.problems, *refused),
+        found.table.resources["routes"],
+    )
+    return promise(wish, now, then, given_compared, past_compared)
 
 
 async def _judged(client: ControlClient, ground: _Ground) -> Compiled:
@@ -161,7 +172,7 @@ async def _judged(client: ControlClient, ground: _Ground) -> Compiled:
         return await answers_of(client, table, asked, ground.known, in_force=ground.in_force)
 
     bench = Bench(asked_by, compiled_again)
-    return (await decide(compiled_again({}), Accepted.of(ground.now), bench)).compiled
+    return (await decide(compiled_again({}), ground.accepted, bench)).compiled
 
 
 def _table(compiled: Compiled, ground: _Ground) -> Snapshot:

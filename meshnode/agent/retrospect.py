@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from operator import attrgetter
 
 from catalog import (
     CatalogError,
@@ -69,15 +68,19 @@ class Retrospect:
             await self._is_wanted.wait()
             self._is_wanted.clear()
             wanted = self._wanted
-            if wanted is not None:
+            if wanted is None:
+                continue
+            try:
                 await self._look(*wanted)
+            except Exception:  # noqa: BLE001  (a task's root, and says so)
+                _log.exception("a fault of ours: history can not be judged again")
 
     async def _look(self, state: State, facts: NodeFacts, known: Known) -> None:
         entries = state.keys.entries
         history = await self._caught_up(entries)
         if history is None:
             return
-        past = PastKeys(history, entries)
+        past = await asyncio.to_thread(PastKeys, history, entries)
         try:
             accepted = await accepted_before(past, self._workshop(state, facts, known))
         except ProxyError as error:
@@ -131,6 +134,5 @@ class _Swept(dict[str, InstancesUpdate]):
 
 
 def _with_keys(state: State, entries: tuple[KvEntry, ...]) -> State:
-    ordered = tuple(sorted(entries, key=attrgetter("key")))
-    keys = Keys(ordered, state.keys.consul_index)
+    keys = Keys(entries, state.keys.consul_index)
     return replace(state, keys=keys, sweeps=_Swept(state.sweeps))

@@ -1,9 +1,9 @@
 """Which keys lose where a change breaks a route test, until nothing that is tested is broken. Asks through its askers alone.
 
 Of the route that decides the broken expectation now, the one that decided it in the table accepted last, and the test
-itself, the one with the highest ModifyIndex loses. A route can lose only what was not accepted yet, so that each loses
-once; a test falls back to its lines from before, then to none. Nothing here depends on what was seen in which order,
-but for what was accepted.
+itself, the one with the highest ModifyIndex loses. What was accepted already is no change: a route like that cannot
+lose, a test only where no route can; it falls back to its lines from before, then to none. So each loses once, and a
+change of something else decides nothing anew.
 """
 
 from __future__ import annotations
@@ -116,7 +116,10 @@ class _Judge:
             return
         forms = self.compiled.last_good.forms
         candidates = [(forms[key].route.index, True, key) for key in routes]
-        _, is_route, key = max((*candidates, (test.index, False, test.key)))
+        accepted = self._accepted.tests.get(test.key)
+        if not routes or accepted is None or accepted.index != test.index:
+            candidates.append((test.index, False, test.key))
+        _, is_route, key = max(candidates)
         if is_route:
             refusal = _of_route(forms[key], found, self._accepted.forms.get(key))
         else:
@@ -126,24 +129,30 @@ class _Judge:
     async def give_back(self) -> None:
         """What lost before others did, and need not have: each comes back, oldest first, if no test that gates minds.
 
-        First tests, which hold now that a route lost by their older lines; then routes that lost by a test which then
-        lost as well.
+        First routes that lost by a test which then lost as well; then tests, which may hold now that others lost.
         """
-        tests = [key for key in self._losses if key.startswith(TESTS)]
+        tests = {key for key in self._losses if key.startswith(TESTS)}
         if len(tests) in (0, len(self._losses)):
             return
-        by = {key for key in self._losses if self._losses[key].by.asking.key in tests}
-        for key in sorted(by, key=self._age):
-            loss, tested = self._losses.pop(key), dict(self.tests)
-            if key in tests:
-                self.tests[key] = self._as_written[key]
-            self.compile_again()
-            if await self.broken():
-                self._losses[key], self.tests = loss, tested
-                self.compile_again()
+        is_done = False
+        while not is_done:
+            tried = [key for key in self._losses if self._losses[key].by.asking.key in self._losses]
+            came = [key for key in sorted(tried, key=self._age) if await self._comes_back(key)]
+            is_done = not came
+
+    async def _comes_back(self, key: str) -> bool:
+        loss, tested = self._losses.pop(key), dict(self.tests)
+        if key.startswith(TESTS):
+            self.tests[key] = self._as_written[key]
+        self.compile_again()
+        if not await self.broken():
+            return True
+        self._losses[key], self.tests = loss, tested
+        self.compile_again()
+        return False
 
     def _age(self, key: str) -> tuple[bool, int, str]:
-        return not key.startswith(TESTS), self._losses[key].refusal.problem.index, key
+        return key.startswith(TESTS), self._losses[key].refusal.problem.index, key
 
     @property
     def refused(self) -> Mapping[str, Refusal]:

@@ -38,6 +38,8 @@ class Given:
     unread: tuple[str, ...] = ()
     twice: tuple[tuple[str, str], ...] = ()
     """(key, file): said once more there."""
+    beside: tuple[tuple[str, str], ...] = ()
+    """(key, file): a key of an export that is not under `mesh/`."""
 
 
 class _Gathering:
@@ -47,6 +49,7 @@ class _Gathering:
         self.intentions: list[Mapping[str, Any]] = []
         self.unread: list[str] = []
         self.twice: list[tuple[str, str]] = []
+        self.beside: list[tuple[str, str]] = []
 
     def put(self, key: str, value: bytes, file: str) -> None:
         if key in self.values:
@@ -62,7 +65,7 @@ def read_given(paths: Iterable[Path]) -> Given:
         if path.is_dir():
             for file in _files(path):
                 if not _take(found, file, key_of(file, path)):
-                    found.unread.append(str(file))
+                    found.unread.append(_readable(str(file)))
         elif not _take(found, path, key_of(path)):
             raise UsageError(
                 f"{path} is no key: there is no folder mesh/ on the way to it (mesh/routes/NAME is the route NAME), "
@@ -74,6 +77,7 @@ def read_given(paths: Iterable[Path]) -> Given:
         tuple(found.intentions),
         tuple(found.unread),
         tuple(found.twice),
+        tuple(found.beside),
     )
 
 
@@ -94,7 +98,12 @@ def key_of(file: Path, folder: Path | None = None) -> str | None:
 
 
 def _named(parts: tuple[str, ...]) -> tuple[str, ...]:
-    return (*parts[:-1], _without_ending(parts[-1]))
+    return tuple(map(_readable, (*parts[:-1], _without_ending(parts[-1]))))
+
+
+def _readable(name: str) -> str:
+    """Bytes of a file's name that are no UTF-8 stand escaped: such a key is told as wrong, and can be told."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _without_ending(name: str) -> str:
@@ -102,7 +111,7 @@ def _without_ending(name: str) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The files below, sorted; nothing hidden, no notes, no links out of the folder."""
+    """The files below, sorted; nothing hidden, no notes, no pipes and no folders behind links."""
     count = 0
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -114,7 +123,9 @@ def _files(folder: Path) -> Iterator[Path]:
                 raise UsageError(
                     f"{folder} has more than {FILES_MAX:,} files: name a folder of keys"
                 )
-            yield Path(place) / name
+            path = Path(place) / name
+            if path.is_file():
+                yield path
 
 
 def _take(found: _Gathering, file: Path, key: str | None) -> bool:
@@ -124,14 +135,16 @@ def _take(found: _Gathering, file: Path, key: str | None) -> bool:
     if entries := _exported(document):
         for name, value in entries:
             if name.startswith(PREFIX):
-                found.put(name, value, str(file))
+                found.put(name, value, _readable(str(file)))
+            else:
+                found.beside.append((name, _readable(str(file))))
         return True
     if entered := _entered(document):
         found.intentions += entered
         return True
     if key is None:
         return False
-    found.put(key, raw, str(file))
+    found.put(key, raw, _readable(str(file)))
     return True
 
 

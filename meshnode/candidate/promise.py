@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from catalog import KvEntry, Problem
+from catalog import KvEntry, Problem, Resource
 
 from ..explain import Question
 from .asking import Answer
@@ -15,6 +15,10 @@ from .expected import outcome
 
 # Kinds of moved requests in one answer; `moved_requests` counts all of them.
 MOVED_MAX = 500
+
+# The same of routes that change by another key than their own.
+ROUTES_MAX = 500
+ROUTES = "mesh/routes/"
 
 Change = Literal["added", "changed", "removed", "same", "absent"]
 """same: it stands so already. absent: it is to be deleted and is not there."""
@@ -87,28 +91,52 @@ def recorded(questions: Iterable[Question]) -> tuple[Request, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """How the mesh is, or would be: its keys, what is wrong with them, the routes of the proxy's table by name."""
+
+    entries: tuple[KvEntry, ...]
+    problems: tuple[Problem, ...]
+    routes: Mapping[str, Resource]
+
+
 def promise(
-    wish: Wish,
-    now: tuple[Iterable[KvEntry], Sequence[Problem]],
-    then: Sequence[Problem],
-    given: Sequence[Compared],
-    past: Sequence[Compared],
+    wish: Wish, now: Side, then: Side, given: Sequence[Compared], past: Sequence[Compared]
 ) -> dict[str, Any]:
-    """The document. `now` are keys and problems as they are, `then` the problems there would be."""
-    entries, problems = now
-    standing = {entry.key: entry for entry in entries}
-    new = list(_new(problems, then, wish))
+    """The document; `given` and `past` are requests that were asked for, and recorded ones."""
+    standing = {entry.key: entry for entry in now.entries}
+    new = list(_new(now.problems, then.problems, wish))
+    touched = list(_touched(wish, now.routes, then.routes))
     keys = [_key(key, value, standing.get(key), new) for key, value in sorted(wish.values.items())]
     moved = [one for one in past if one.is_moved]
     return {
         "is_good": not any(problem.severity == "error" for problem in new),
         "keys": keys,
         "elsewhere": [one.to_json() for one in new if one.key not in wish.values],
+        "other_routes": len(touched),
+        "routes": touched[:ROUTES_MAX],
         "requests": [one.to_json() for one in given],
         "recorded_requests": sum(one.request.count for one in past),
         "moved_requests": sum(one.request.count for one in moved),
         "moved": [one.to_json() for one in moved[:MOVED_MAX]],
     }
+
+
+def _touched(
+    wish: Wish, now: Mapping[str, Resource], then: Mapping[str, Resource]
+) -> Iterator[dict[str, Any]]:
+    """Routes whose own key is not in question, and which would be another all the same: by a policy, or a route test."""
+    for name in sorted(now.keys() | then.keys()):
+        before, after = now.get(name), then.get(name)
+        if before is after or _without_index(before) == _without_index(after):
+            continue
+        key = (after or before or {}).get("key", ROUTES + name)
+        if key not in wish.values or name != key.removeprefix(ROUTES):
+            yield {"name": name, "key": key, "before": before, "after": after}
+
+
+def _without_index(route: Resource | None) -> Resource | None:
+    return None if route is None else {**route, "index": 0}
 
 
 def _new(now: Sequence[Problem], then: Sequence[Problem], wish: Wish) -> Iterator[Problem]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from ..candidate.checking import check as check_given
 from ..candidate.given import Given, read_given
 from ..candidate.lone import lone_proxy
 from ..errors import EXIT_REFUSED, UsageError
+from .misplaced import FOLDERS, meant
 from .options import Json
 from .output import console, count, escaped, say, say_json
 from .reach import run
@@ -64,9 +66,28 @@ def document_of(found: Checked) -> dict[str, Any]:
         "keys": len(found.given.values),
         "expectations": found.expectations,
         "problems": [_problem(one) for one in found.findings],
+        "misplaced": [
+            {"file": file, "key": key, "suggestion": meant_key}
+            for file, key, meant_key in misplaced(found.given)
+        ],
         "unchecked": list(found.unchecked),
         "unread": list(found.given.unread),
     }
+
+
+def misplaced(given: Given) -> Iterator[tuple[str, str, str]]:
+    """File, key and the key that was meant: of an export's keys, and of folders that are nearly called `mesh`."""
+    for key, file in given.beside:
+        if found := meant(key):
+            yield file, key, found
+    for file in given.unread:
+        parts = PurePath(file).parts
+        for at in range(len(parts)):
+            key = "/".join(parts[at:])
+            # A folder "routes" may be anything of a repository.
+            if parts[at] not in FOLDERS and (found := meant(key)):
+                yield file, key, found
+                break
 
 
 def _problem(one: Finding) -> dict[str, Any]:
@@ -78,6 +99,9 @@ def _problem(one: Finding) -> dict[str, Any]:
 def _say(found: Checked) -> None:
     for one in found.findings:
         _say_finding(one)
+    for file, key, meant_key in misplaced(found.given):
+        sentence = f'warning: no node reads "{key}"; did you mean "{meant_key}"?'
+        console().print(f"{escaped(file)}: [yellow]{escaped(sentence)}[/]")
     for file in found.given.unread:
         say(f"{file}: not read, it is no key (there is no folder mesh/ on the way to it)")
     errors = sum(one.is_error for one in found.findings)

@@ -87,7 +87,7 @@ async def _drain(asked: Asked, entry: KvEntry, wait_s: float) -> None:
         say_json(state.to_json())
     elif wait_s > 0:
         say(f"to let requests in again: meshnode kv delete {entry.key}")
-    if wait_s > 0 and not (state.is_safe_to_stop and state.instances):
+    if wait_s > 0 and not state.is_safe_to_stop:
         raise typer.Exit(EXIT_NOT_REACHED)
 
 
@@ -100,7 +100,7 @@ async def _until_safe(
     while True:
         state = await _state(client, reader, key)
         waited_s = loop.time() - began
-        is_over = waited_s >= wait_s or (state.is_safe_to_stop and bool(state.instances))
+        is_over = waited_s >= wait_s or state.is_safe_to_stop
         # Nodes that have not counted yet say more in a moment.
         seen = (state.instances, state.waiting)
         if is_told and (is_over or (seen != told and waited_s > UNKNOWN_S / 10)):

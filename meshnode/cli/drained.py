@@ -30,7 +30,7 @@ def _how_far(state: DrainState) -> str:
 
 def _since(state: DrainState, now: float) -> str:
     """How long it lasts, where that is known, and of which time."""
-    if state.since_unix_ms is None or state.is_safe_to_stop:
+    if state.since_unix_ms is None or not state.instances or state.is_safe_to_stop:
         return ""
     lasted_s = max(0.0, now - state.since_unix_ms / 1000)
     grace_ms = state.drain.grace_ms

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from catalog import KvEntry, key_problem, nearest, route_name
+from catalog import KvEntry, key_problem, route_name
 
 from ..errors import MeshnodeError, UsageError
 from .completing import complete_key
+from .misplaced import FOLDERS, MACHINES, meant
 from .misuse import file_of, unquoted
 from .options import Asked, with_consul
 from .output import printable, say, say_json
@@ -25,10 +26,7 @@ app = typer.Typer(help="Read and write keys in Consul.", no_args_is_help=True)
 # Consul's own limit of a value.
 VALUE_LIMIT_BYTES = 512 * 1024
 # Folders whose keys have names of a certain form.
-NAMED = ("mesh/routes/", "mesh/services/", "mesh/upstreams/", "mesh/drain/")
-# What stands right below mesh/.
-FOLDERS = ("routes", "services", "upstreams", "drain")
-MACHINES = "meshnode/"
+NAMED = tuple(f"{PEOPLES}{folder}/" for folder in FOLDERS)
 EXAMPLE = "meshnode kv put mesh/routes/shop 'shop.example/ -> shop'"
 
 Key = Annotated[
@@ -100,26 +98,13 @@ def check_key(key: str) -> None:
     if key.startswith("/") or not key:
         raise UsageError(f'no key begins with a slash: write "{key.lstrip("/") or PEOPLES}"')
     if not key.startswith(PEOPLES):
-        if meant := _meant(key):
-            raise UsageError(f'the mesh reads keys under {PEOPLES}: did you mean "{meant}"?')
+        if right := meant(key):
+            raise UsageError(f'the mesh reads keys under {PEOPLES}: did you mean "{right}"?')
         return
     problem = key_problem(KvEntry(key, b"", 0))
     is_route = route_name(key) is not None
     if not is_route and problem is not None and (problem.suggestion or key.startswith(NAMED)):
         raise UsageError(f"{key}: {problem.message}")
-
-
-def _meant(key: str) -> str | None:
-    """The key under mesh/ that one beside it was probably to be: `routes/shop`, `Mesh/routes/shop`, `mseh/routes/shop`."""
-    first, slash, rest = key.partition("/")
-    if not slash:
-        return None
-    whole = PEOPLES + key
-    if first in FOLDERS:
-        return whole
-    below, slash, _ = rest.partition("/")
-    is_near = slash and below in FOLDERS and nearest(first.casefold(), (PEOPLES[:-1],))
-    return PEOPLES + rest if is_near else None
 
 
 def read_value(word: str | None, file: Path | None) -> bytes:

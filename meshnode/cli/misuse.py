@@ -92,19 +92,19 @@ def _example(path: str) -> str:
     return next((one.line for one in examples if one.line.startswith(f"{path} ")), "")
 
 
-def unquoted(words: Sequence[str], written_to: str | None) -> str:
+def unquoted(words: Sequence[str], written_to: str | None, command: str = PUT) -> str:
     """What to say to `kv put KEY shop.test/ -> cart`, of which the shell makes words, and a file called `cart`."""
-    plain = _plain(words[words.index("put") + 1 :])
+    plain = _plain(words[words.index(command.rpartition(" ")[2]) + 1 :])
     key, value = (plain or ["mesh/routes/shop"])[0], plain[1:]
     if written_to is None or not any(word.endswith("-") for word in value):
-        meant = f"{PUT} {key} '{' '.join(value)}'"
+        meant = f"{command} {key} '{' '.join(value)}'"
         return f"the shell takes a value for many words unless it stands in single quotes: {meant}"
     at = next(number for number, word in enumerate(value) if word.endswith("-"))
     before = [*value[:at], value[at][:-1]]
     route = " ".join([*filter(None, before), "->", Path(written_to).name, *value[at + 1 :]])
     return (
         f'without quotes the shell takes "->" for a redirection: this went to the file {written_to}, '
-        f"which you may remove, and nothing to Consul. Meant was perhaps: {PUT} {key} '{route}'"
+        f"which you may remove, and nothing to Consul. Meant was perhaps: {command} {key} '{route}'"
     )
 
 

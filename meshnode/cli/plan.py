@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..candidate.promise import Wish
 from ..errors import EXIT_REFUSED
 from .asking import ask_node
 from .completing import complete_key
+from .misuse import file_of
 from .options import Asked, with_consul
 from .output import console, count, escaped, say, say_json
 from .verdict import say_problem
@@ -23,6 +25,7 @@ from .wished import asked_of, wish_of
 
 # For people; --json has them all.
 MOVED_SHOWN = 20
+ROUTES_SHOWN = 5
 COLOURS = {"+": "green", "-": "red", "@": "dim"}
 CONTEXT = 1
 
@@ -70,7 +73,7 @@ def plan(
 ) -> None:
     """Say what keys would do before they are written: routes, requests, mistakes, broken tests. Changes nothing."""
     settings = asked.with_flags({"admin_address": admin})
-    wish = wish_of(words or (), file, deleted or ())
+    wish = wish_of(words or (), file, deleted or (), file_of(sys.stdout.fileno()))
     asking = _question(wish, asked_of(request or ()))
     found = ask_node(
         settings, lambda nodes, address: nodes.plan(address, asking), is_named=admin is not None
@@ -98,6 +101,7 @@ def _say(found: Mapping[str, Any]) -> None:
         is_error = problem["severity"] == "error"
         say(f"{problem['key']}   {_refused([problem]) if is_error else 'would get a warning'}")
         say_problem(Problem.from_json(problem))
+    _say_routes(found)
     for one in found["requests"]:
         would = f"→ {one['after']['says']}" if one["is_moved"] else "as now"
         say(f"{_request(one)}   {one['before']['says']}   {would}")
@@ -148,6 +152,14 @@ def _lines(before: str | None, after: str | None) -> Iterator[str]:
                 yield "@"
         else:
             yield f"{line[0]} {line[1:]}"
+
+
+def _say_routes(found: Mapping[str, Any]) -> None:
+    """Those a policy changes; what changes in each `routes show NAME --origin` tells afterwards."""
+    if number := found["other_routes"]:
+        names = ", ".join(one["name"] for one in found["routes"][:ROUTES_SHOWN])
+        names += ", …" if number > ROUTES_SHOWN else ""
+        say(f"{count(number, 'route')} of other keys would change with it: {names}")
 
 
 def _say_moved(found: Mapping[str, Any]) -> None:

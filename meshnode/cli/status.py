@@ -25,6 +25,7 @@ from catalog import (
 from ..errors import EXIT_REFUSED, MeshnodeError, UsageError
 from .completing import complete_key
 from .drained import drain_line
+from .misplaced import MACHINES, meant, misplaced
 from .nodes import Nodes, read_nodes
 from .options import Asked, with_consul
 from .output import ago, count, printable, say, say_json, say_table
@@ -52,6 +53,8 @@ class Mesh:
     nodes: Nodes
     now: float
     drains: tuple[DrainState, ...] = ()
+    misplaced: tuple[tuple[str, str], ...] = ()
+    """Keys that no node reads and the keys they were meant to be."""
     written: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """When a key with a problem was written, as history tells: (key, index), Unix milliseconds."""
 
@@ -116,9 +119,11 @@ def near_key(key: str, keys: Iterable[str]) -> str | None:
 
 def not_people_s(key: str) -> str:
     """What to say of a key no node reads, with the one that was probably meant."""
-    below = key.strip("/").removeprefix(PEOPLES).removeprefix("routes/")
-    name = f"{PEOPLES}routes/{below}"
-    hint = did_you_mean(name if route_name(name) and not key.startswith("meshnode/") else None)
+    right = meant(key.strip("/"))
+    if right is None and not key.startswith(MACHINES):
+        below = key.strip("/").removeprefix(PEOPLES).removeprefix("routes/")
+        right = f"{PEOPLES}routes/{below}" if route_name(f"{PEOPLES}routes/{below}") else None
+    hint = did_you_mean(right)
     return f"no node reads {printable(key)}: what people write stands under {PEOPLES}{hint}"
 
 
@@ -145,7 +150,7 @@ async def _read(client: ConsulClient) -> Mesh:
     nodes = await read_nodes(client)
     alive = [one for one in nodes.statuses.counted if one.node in nodes.alive]
     drains = _drains(await client.kv_list(DRAINS), alive, nodes)
-    return Mesh(await _me(client), nodes, time.time(), drains)
+    return Mesh(await _me(client), nodes, time.time(), drains, await misplaced(client))
 
 
 async def _with_ages(client: ConsulClient, asked: Asked, mesh: Mesh) -> Mesh:
@@ -202,6 +207,10 @@ def _say(mesh: Mesh, address: str) -> None:
         age = _age(mesh, problem)
         say(f"{problem.key}{index}   {problem.severity} on {', '.join(names)}{age}{serving}")
         say_problem(problem)
+    for key, right in mesh.misplaced:
+        say(
+            f"{printable(key)}   no node reads it: what people write stands under {PEOPLES}{did_you_mean(right)}"
+        )
     if mesh.me is not None and not mesh.me.acls_deny:
         say(NO_ACLS)
 
@@ -269,6 +278,7 @@ def _document(mesh: Mesh) -> dict[str, Any]:
             _node_document(mesh, name, mesh.nodes.status_of(name)) for name in mesh.nodes.names
         ],
         "drains": [one.to_json() for one in mesh.drains],
+        "misplaced": [{"key": key, "suggestion": right} for key, right in mesh.misplaced],
         "refused_statuses": dict(mesh.nodes.statuses.refused),
         "problems": [
             {

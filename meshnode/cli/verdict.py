@@ -12,6 +12,8 @@ from catalog import NodeStatus, Problem, Verdict
 from ..errors import EXIT_DONE, EXIT_NOT_REACHED, EXIT_REFUSED
 from .output import ago, console, count, escaped, say, say_json
 
+# A key that takes a whole host may keep hundreds of routes out.
+KEPT_OUT_SHOWN = 5
 NO_NODE = "no node is alive that could say: is `meshnode agent` running?"
 
 
@@ -32,8 +34,17 @@ def say_verdict(found: Verdict, *, as_json: bool, note: str = "", sent: Sent | N
         say(f"{found.key}   {index}   {note}{sentence(found, sent)}")
         for problem in found.problems:
             say_problem(problem)
+        _say_kept_out(found)
     if (code := exit_code(found)) != EXIT_DONE:
         raise typer.Exit(code)
+
+
+def _say_kept_out(found: Verdict) -> None:
+    """The routes that this one keeps from their requests: whoever wrote it hears of them, not their writers alone."""
+    for problem in found.kept_out[:KEPT_OUT_SHOWN]:
+        console().print(f"    [yellow]{escaped(f'{problem.key}: {problem.message}')}[/]")
+    if (more := len(found.kept_out) - KEPT_OUT_SHOWN) > 0:
+        say(f"    and {count(more, 'more route')} that never match by it: meshnode status")
 
 
 def exit_code(found: Verdict) -> int:

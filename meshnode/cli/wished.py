@@ -14,29 +14,38 @@ from ..candidate.given import read_given
 from ..candidate.promise import Wish
 from ..errors import UsageError
 from .kv import check_key, read_value
+from .misuse import unquoted
 
 PREFIX = "mesh/"
-EXAMPLE = "meshnode plan mesh/routes/shop 'shop.example/ -> shop'"
+COMMAND = "meshnode plan"
+EXAMPLE = f"{COMMAND} mesh/routes/shop 'shop.example/ -> shop'"
 ASKED = "mesh/tests/request"
 
 
-def wish_of(words: Sequence[str], file: Path | None, deleted: Iterable[str]) -> Wish:
+def wish_of(
+    words: Sequence[str],
+    file: Path | None,
+    deleted: Iterable[str],
+    written_to: str | None = None,
+) -> Wish:
     """The keys. Words are a key and its value, or files; raises UsageError for what can be neither.
 
     A word is a file where there is one of that name, but for a value: it stands behind a key and has no file's name.
+    `written_to` is the file standard output goes to.
     """
     values: dict[str, bytes | None] = dict.fromkeys(deleted)
     if words and _is_key(words, file):
-        if len(words) > 2:
-            raise UsageError(
-                f"a key has one value: the shell takes it for many words unless it stands in single quotes: {EXAMPLE}"
-            )
+        is_cut = written_to is not None and words[-1].endswith("-") and words[-1] != "-"
+        if len(words) > 2 or is_cut:
+            raise UsageError(unquoted(["plan", *words], written_to, COMMAND))
         values[words[0]] = _value(words[1] if len(words) > 1 else None, file)
     elif words:
         values |= _of_files([Path(word) for word in words])
     if not values:
         raise UsageError(f"which keys? {EXAMPLE}; or a folder of keys, or --delete KEY")
     for key in values:
+        if not key.isprintable():
+            raise UsageError(f"{key!r} is no key that a person could read back")
         check_key(key)
         if not key.startswith(PREFIX):
             raise UsageError(

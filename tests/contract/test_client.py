@@ -54,6 +54,14 @@ async def test_what_watches_ask_is_answered(client: ConsulClient) -> None:
     assert [check["CheckID"] for check in unhealthy] == ["service:web"]
 
 
+async def test_keys_are_listed_by_folder_and_whole(client: ConsulClient) -> None:
+    assert await client.kv_names("") == []
+    for key in ("mesh/routes/a", "mesh/routes/b", "Mesh/x", "alone"):
+        await client.kv_put(key, b"")
+    assert await client.kv_names("") == ["Mesh/", "alone", "mesh/"]
+    assert await client.kv_names("mesh/", is_whole=True) == ["mesh/routes/a", "mesh/routes/b"]
+
+
 async def test_intentions_are_put_read_and_decided(client: ConsulClient) -> None:
     await client.intention_put("web", "db", "deny", "not yet")
     (entry,) = await client.intentions()

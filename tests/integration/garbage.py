@@ -84,6 +84,8 @@ OTHERS: dict[str, Garbage] = {
     "upstreams-later": Garbage("upstreams/shop", b"15432: stock", "not in this version"),
     "drain-words": Garbage("drain/x", b"please drain shop-1", "on"),
     "drain-empty": Garbage("drain/x", b"", "empty"),
+    "test-arrow": Garbage("tests/x", b"GET shop.test/ cart", "arrow"),
+    "test-broken": Garbage("tests/x", b"nowhere.test/ -> cart", "is expected, but"),
     "confirm": Garbage("confirm", b"yes", "index"),
     "later-folder": Garbage("middlewares/x", b"gzip: true", "not read by this version"),
     "folder": Garbage("rotes/x", b"a.test/ -> shop", "mesh/routes/x"),

@@ -70,6 +70,25 @@ async def test_commands_say_how_the_mesh_is(mesh: tuple[MeshNode, MeshNode]) -> 
     assert 'there is no key mesh/routes/shpo; did you mean "mesh/routes/shop"?' in mistyped.stderr
     other = await command(first, "status", "shop")
     assert (other.code, 'did you mean "mesh/routes/shop"?' in other.stderr) == (2, True)
+    for lost in ("routes/lost", "Mesh/routes/lost", "routes/no-route", "services/of/others"):
+        value = "a.test/ -> shop" if "lost" in lost else "other programs have such folders, too"
+        await first.cluster.put(lost, value)
+    status = (await command(first, "status")).stdout
+    for lost in ("routes/lost", "Mesh/routes/lost"):
+        assert (
+            f'{lost}   no node reads it: what people write stands under mesh/; did you mean "mesh/routes/lost"?'
+            in status
+        )
+    assert "no-route" not in status
+    assert "of/others" not in status
+    over = await command(first, "kv", "put", "mesh/routes/over", "shop.test/ -> legacy priority=5")
+    assert (
+        "mesh/routes/shop: this route never matches: mesh/routes/over takes all" in over.stdout
+    ), over
+    await command(first, "kv", "delete", "mesh/routes/over")
+    unknown = await command(first, "kv", "put", "mesh/drain/x", "shop-l on node-2")
+    assert 'no instance is called "shop-l", so nothing is drained' in unknown.stdout, unknown
+    await command(first, "kv", "delete", "mesh/drain/x")
     routes = (await command(first, "routes")).stdout
     assert "shop.test/ -> shop" in routes
     assert "accepted by 2 of 2 nodes" in routes

@@ -59,17 +59,32 @@ async def test_what_is_right_ends_with_0(tmp_path: Path) -> None:
         {
             "mesh/routes/shop": "shop.test/ -> shop",
             "mesh/tests/t": "GET shop.test/x -> shop\nas web shop.mesh/ -> 403",
+            "mesh/drain/x": "shop-7 on node-9",
             "intentions/shop.json": json.dumps(deny),
             "notes.txt": "nothing",
         },
     )
     said = await check(tmp_path, ".")
     assert (said.code, said.stderr) == (0, ""), said
-    assert "2 keys, 2 expectations, no mistake\n" in said.stdout
+    assert "3 keys, 2 expectations, no mistake\n" in said.stdout
+    assert "not checked: whether these instances are there to be drained: shop-7\n" in said.stdout
     assert "notes.txt: not read" in said.stdout
     write(tmp_path, {"intentions/shop.json": json.dumps({**deny, "Sources": []})})
     said = await check(tmp_path, ".")
     assert (said.code, "but it goes to shop" in said.stdout) == (1, True), said
+
+
+async def test_keys_beside_mesh_are_told(tmp_path: Path) -> None:
+    entries = [
+        {"key": key, "flags": 0, "value": "eA=="} for key in ("routes/x", "app/y", "meshnode/z")
+    ]
+    files = {"mesh/routes/shop": "shop.test/ -> shop", "Mesh/routes/x": "x", "conf/routes/x": "x"}
+    write(tmp_path, {**files, "export.json": json.dumps(entries)})
+    document = json.loads((await check(tmp_path, ".", "--json")).stdout)
+    assert document["misplaced"] == [
+        {"file": "export.json", "key": "routes/x", "suggestion": "mesh/routes/x"},
+        {"file": "Mesh/routes/x", "key": "Mesh/routes/x", "suggestion": "mesh/routes/x"},
+    ]
 
 
 async def test_wrong_use_ends_with_2(tmp_path: Path) -> None:

@@ -82,6 +82,9 @@ async def a_request_that_would_go_elsewhere_does(node: MeshNode) -> None:
         one["cluster"] for one in tried["after"]["split"]
     ]
     assert now["request"]["line"].startswith("GET /7 ")
+    of_all = await planned(node, "mesh/settings", "timeout: 2s")
+    assert {"cart", "shop"} <= {one["name"] for one in of_all["routes"]}
+    assert of_all["routes"][0]["after"]["timeout_ms"] == 2000
     again = await planned(node, *put, "--request", "GET shop.test/cart/7")
     assert (again["keys"][0]["change"], again["requests"][0]["is_moved"]) == ("same", False)
     gone = await planned(node, "--delete", "mesh/routes/cart")
@@ -126,6 +129,12 @@ async def a_test_that_would_break_is_told(node: MeshNode, tmp_path: Path) -> Non
     (told,) = deleted["elsewhere"]
     assert told["key"] == "mesh/tests/shop"
     assert (await command(node, "kv", "delete", "mesh/routes/about")).code == 0
+    # What goes all at once is held back, by a plan as by a node.
+    document = json.loads((await command(node, "kv", "ls", "--json")).stdout)
+    every = [word for one in document for word in ("--delete", one["key"])]
+    held = await planned(node, *every)
+    assert any("confirm" in one["message"] for one in held["elsewhere"]), held
+    assert held["other_routes"] == 0
 
 
 async def people_are_told_in_lines(node: MeshNode) -> None:

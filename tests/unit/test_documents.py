@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from catalog import KvEntry
 from catalog.language.line import parse_line
+from catalog.policies.read import Written, read_entry
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -15,6 +17,10 @@ PAGES = sorted(
 )
 _LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+ -> [^`\n]+)`")
+_FENCE = re.compile(r"(?ms)^```.*?^```$")
+_KIND = re.compile(r"`mesh/(services|upstreams|drain)/")
+_DOCUMENT = re.compile(r"`((?:port: |\{instance)[^`]+)`")
+ROUTES_AT_LEAST = 10
 _FILE = re.compile(
     r"`([a-z_]+/(?:[\w.-]+/)*(?:[\w.-]+\.(?:py|rs|md|txt|toml|yml|yaml|sh|service))?)`"
 )
@@ -64,11 +70,33 @@ def anchor(line: str) -> str:
 
 
 def test_every_route_that_is_shown_is_one() -> None:
-    """Those of docs/routes.md are read by catalog/language/test_docs.py."""
-    # In a table, a bar has a backslash before it.
-    text = (ROOT / "README.md").read_text().replace("\\|", "|")
-    shown = _CODE.findall(text)
-    assert shown
+    """Those in fences are typed or read elsewhere: test_pages.py, test_shown_routes.py."""
+    shown = [route for page in PAGES for route in routes_within(page)]
+    assert len(shown) > ROUTES_AT_LEAST
     for route in shown:
-        # A command quotes its route.
-        parse_line(route.partition("'")[2].rstrip("'") if "'" in route else route)
+        parse_line(route)
+
+
+def test_every_policy_that_is_shown_is_one() -> None:
+    """The documents within the lines of docs/policies.md, each under the heading of its kind."""
+    kind = ""
+    read = 0
+    for line in (ROOT / "docs/policies.md").read_text().splitlines():
+        if line.startswith("## "):
+            found = _KIND.search(line)
+            kind = found[1] if found else ""
+        for document in _DOCUMENT.findall(line) if kind else ():
+            prefix = f"mesh/{kind}/"
+            entry = KvEntry(f"{prefix}x", document.encode(), 7)
+            assert isinstance(read_entry(prefix, entry), Written), document
+            read += 1
+    assert read > 1
+
+
+def routes_within(page: Path) -> list[str]:
+    """In a table, a bar has a backslash before it; a command quotes its route."""
+    text = _FENCE.sub("", page.read_text()).replace("\\|", "|")
+    return [
+        code.partition("'")[2].rpartition("'")[0] if "'" in code else code
+        for code in _CODE.findall(text)
+    ]

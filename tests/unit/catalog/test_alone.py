@@ -1,6 +1,35 @@
 """Keys without a Consul: what they name counts as there and well, so that only what they say can be wrong."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from catalog import Compiled, compile_snapshot, entered_intentions, state_alone
+
+LINES = (
+    "a/ -> cart", "a/x -> edge", "*.b/ -> shop[tag=v2,meta.x=1] 50%, cart 50%", "timeout: 2s", "port: 15005",
+    "as web GET cart.mesh/ -> cart[tag=v3]", "GET a/ -> 404", "cart-1 on node-1", "*.mesh/ -> *", "a/ -> meshnode",
+    '{"host": "a.mesh", "service": "cart[meta.a=\\"x y\\"]"}',
+)  # fmt: skip
+KEYS = (
+    "routes/a", "routes/b", "services/cart", "services/meshnode", "upstreams/web", "tests/t", "drain/d", "settings",
+    "confirm", "rotes/x",
+)  # fmt: skip
+keys = st.dictionaries(
+    st.one_of(st.sampled_from(KEYS), st.text()).map("mesh/".__add__),
+    st.one_of(st.sampled_from(LINES).map(str.encode), st.text().map(str.encode), st.binary()),
+)
+
+
+@given(keys)
+def test_whatever_stands_in_files_is_compiled(values: dict[str, bytes]) -> None:
+    """And nothing waits: each route in force leads to a cluster that has an instance."""
+    alone = state_alone(values)
+    found = compile_snapshot(alone.state, alone.facts)
+    clusters = found.resources["clusters"]
+    assert found.pending == ()
+    for route in found.resources["routes"].values():
+        for part in route["action"].get("split", ()):
+            assert clusters[part["cluster"]]["endpoints"]
 
 
 def compiled(keys: dict[str, str]) -> Compiled:

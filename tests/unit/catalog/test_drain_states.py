@@ -49,9 +49,9 @@ def test_a_node_that_does_not_know_the_instance_sends_nothing() -> None:
     assert state(status("node-1", 20), status("node-2", 20, 0)).is_safe_to_stop
 
 
-def test_an_instance_nobody_knows_is_none() -> None:
+def test_an_instance_nobody_knows_is_none_and_never_safe() -> None:
     found = state(status("node-1", 20), status("node-2", 20))
-    assert (found.instances, found.running) == ((), 0)
+    assert (found.instances, found.running, found.is_safe_to_stop) == ((), 0, False)
 
 
 def test_a_drain_that_says_nothing_is_none() -> None:

@@ -82,6 +82,18 @@ def test_a_node_that_is_not_live_is_not_asked() -> None:
     assert (found.answer, len(found.nodes)) == ("accepted", 1)
 
 
+def test_the_keys_it_keeps_from_their_requests_are_told_once() -> None:
+    others = (
+        Problem("mesh/routes/old", 4000, "warning", "it never matches", winner=KEY),
+        Problem("mesh/routes/else", 4001, "warning", "it never matches", winner="mesh/routes/x"),
+    )
+    statuses = [status(node, problems=others) for node in NODES]
+    found = verdict(KEY, ENTRY, statuses, NODES)
+    assert (found.answer, found.problems) == ("accepted", ())
+    assert found.kept_out == others[:1]
+    assert [Problem.from_json(one) for one in found.to_json()["kept_out"]] == [*others[:1]]
+
+
 def test_no_live_node_is_no_answer() -> None:
     found = verdict(KEY, ENTRY, [], [])
     assert (found.answer, found.is_complete, found.first) == ("waiting", False, None)
@@ -121,6 +133,7 @@ def test_the_json_has_all_a_script_wants() -> None:
             {"node": "node-2", "answer": "accepted", "at_unix_ms": 1006},
         ],
         "problems": [],
+        "kept_out": [],
         "serving_index": None,
         "first_node": "node-1",
         "spread_ms": 6,

@@ -212,6 +212,15 @@ async def test_a_request_that_is_none_is_its_tests_mistake(command: Command) -> 
         assert serves(node)["cart"] == 5
 
 
+async def test_a_fault_in_judging_is_shown_and_holds_nothing_back(command: Command) -> None:
+    async with begun(command) as node:
+        await told(node, {**TESTED, "tests/odd": (8, "unanswered.test/ -> cart")}, 20)
+        assert serves(node) == {"cart": 5, "shop": 6, "zz": 20}
+        assert any("by a fault of meshnode" in one.message for one in node.view.problems)
+        await told(node, TESTED, 22)
+        assert not any("by a fault" in one.message for one in node.view.problems)
+
+
 def past(*changes: tuple[str, int, str | None, str]) -> History:
     """Name below mesh/, ModifyIndex, the value before (put at half of it) and the new one."""
     found = []
@@ -283,3 +292,5 @@ async def test_a_node_that_missed_a_change_decides_by_history(command: Command) 
         await put(node, keys, 26)
         await wait_until(lambda: serves(node)["cart"] == 12)
         assert errors(node).keys() == {"mesh/routes/cart"}
+        await told(node, keys, 28)
+        assert (serves(node)["cart"], set(errors(node))) == (12, {"mesh/routes/cart"})

@@ -119,6 +119,8 @@ def test_a_route_is_shown_as_it_is_written(line: str) -> None:
         ("services/cart", 'did you mean "mesh/services/cart"?'),
         ("Mesh/routes/shop", 'did you mean "mesh/routes/shop"?'),
         ("mehs/drain/cart-1", 'did you mean "mesh/drain/cart-1"?'),
+        ("msh/settings", 'did you mean "mesh/settings"?'),
+        ("mesh/test/shop", "mesh/tests/shop"),
         ("mesh/routes/my shop", "mesh/routes/my-shop"),
         ("mesh/route/shop", "mesh/routes/shop"),
     ],

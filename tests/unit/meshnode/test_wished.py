@@ -65,6 +65,12 @@ def test_what_can_not_be_meant(words: list[str], sentence: str) -> None:
         wish_of(words, None, [])
 
 
+def test_a_redirection_of_the_shell_is_told() -> None:
+    """`shop.example/-> cart`, where standard output is the file."""
+    with pytest.raises(UsageError, match=f"meshnode plan {KEY} 'shop.example/ -> cart'"):
+        wish_of([KEY, "shop.example/-"], None, [], "/home/x/cart")
+
+
 def test_requests_are_as_in_route_tests() -> None:
     (found,) = asked_of(["as web POST cart.mesh/x header.x-beta=1"])
     assert (found["source"], found["method"], found["host"]) == ("web", "POST", "cart.mesh")

@@ -14,7 +14,7 @@ WRITTEN: dict[str, str | bytes] = {
     "routes/a": "a/ -> cart",
     "services/cart": "timeout: 2s",
     "settings": b"\xef\xbb\xbftimeout_head: 1s",
-    "drain/x": "cart-9",
+    "drain/x": "cart-2",
 }
 
 

@@ -92,9 +92,15 @@ class Kv:
         self.keys: dict[str, KvEntry] = {}
         self.changes: list[Past] = []
 
-    def do(self, op: Op) -> None:
+    def transact(self, ops: Sequence[Op]) -> None:
+        """All of them at one index."""
+        self.index += 1
+        for op in ops:
+            self._do(op)
+
+    def _do(self, op: Op) -> None:
         name, value = op
-        key, self.index = f"mesh/{name}", self.index + 1
+        key = f"mesh/{name}"
         old = self.keys.pop(key, None)
         if value is not None:
             made = old.create_index if old else self.index
@@ -125,13 +131,13 @@ def outcome(found: Decided) -> Outcome:
     return {name: route["index"] for name, route in routes.items()}, refused
 
 
-async def live(ops: Sequence[Op], seen: Sequence[bool]) -> Outcome:
+async def live(changes: Sequence[Sequence[Op]], seen: Sequence[bool]) -> Outcome:
     """A node that looked after each change where `seen` says so, and after the last."""
     kv, node = Kv(), Node()
     found = await node.see(kv.entries, kv.history, kv.index)
-    for at, op in enumerate(ops):
-        kv.do(op)
-        if at == len(ops) - 1 or seen[at]:
+    for at, ops in enumerate(changes):
+        kv.transact(ops)
+        if at == len(changes) - 1 or seen[at]:
             found = await node.see(kv.entries, kv.history, kv.index)
     return outcome(found)
 
@@ -159,19 +165,39 @@ OPS = st.one_of(
 )
 
 
-@given(st.lists(OPS, min_size=1, max_size=12), st.lists(st.booleans(), min_size=12, max_size=12))
-async def test_all_nodes_decide_alike_whatever_they_saw(ops: list[Op], seen: list[bool]) -> None:
+CHANGES = st.lists(
+    st.lists(OPS, min_size=1, max_size=3, unique_by=lambda op: op[0]), min_size=1, max_size=12
+)
+
+
+@given(CHANGES, st.lists(st.booleans(), min_size=12, max_size=12))
+async def test_all_nodes_decide_alike_whatever_they_saw(
+    changes: list[list[Op]], seen: list[bool]
+) -> None:
     """One sees every change, one some of them, one was started after the last."""
-    every = await live(ops, [True] * 12)
-    assert await live(ops, seen) == every
-    assert await live(ops, [False] * 12) == every
+    every = await live(changes, [True] * 12)
+    assert await live(changes, seen) == every
+    assert await live(changes, [False] * 12) == every
 
 
-@given(st.lists(OPS, min_size=1, max_size=12))
-async def test_no_test_that_gates_is_broken(ops: list[Op]) -> None:
+@given(CHANGES)
+async def test_a_change_of_something_else_decides_nothing_anew(changes: list[list[Op]]) -> None:
+    routes, refused = await live(changes, [True] * 12)
+    other: Op = ("routes/other", "other.test/ -> shop")
+    assert await live([*changes, [other]], [True] * 13) == (
+        {**routes, "other": 11 + len(changes)},
+        refused,
+    )
+
+
+@given(CHANGES)
+async def test_no_test_that_gates_is_broken(changes: list[list[Op]]) -> None:
+    """And what was decided is decided again the same, without history."""
     kv, node = Kv(), Node()
-    for op in ops:
-        kv.do(op)
+    for ops in changes:
+        kv.transact(ops)
         found = await node.see(kv.entries, kv.history, kv.index)
         asked = askings(found.accepted.tests)
         assert not list(broken(asked, await ask(table_of(found.compiled), asked)))
+        again = await decide(node.compile_again({}), found.accepted, Bench(ask, node.compile_again))
+        assert outcome(again) == outcome(found)

@@ -1,6 +1,7 @@
 """Which key a file stands for, and what is read from which file."""
 
 import json
+import os
 from base64 import b64encode
 from pathlib import Path
 
@@ -64,6 +65,17 @@ def test_intentions_are_config_entries(tmp_path: Path) -> None:
 def test_a_route_as_json_is_a_route(tmp_path: Path) -> None:
     write(tmp_path, {"mesh/routes/a.json": '{"host": "a.example", "service": "a"}'})
     assert read_given([tmp_path]).values.keys() == {"mesh/routes/a"}
+
+
+def test_odd_files_are_told_or_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / "mesh" / "routes"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "pipe")
+    (folder / "loop").symlink_to(tmp_path)
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).write_bytes(b"\xff")
+    given = read_given([tmp_path])
+    assert list(given.values) == ["mesh/routes/\\udcff"]
+    assert all(text.isprintable() for text in given.files.values())
 
 
 def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:

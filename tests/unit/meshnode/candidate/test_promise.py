@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from catalog import KvEntry, Problem
-from meshnode.candidate.promise import Compared, Request, Wish, promise, recorded, told
+from catalog import KvEntry, Problem, Resource
+from meshnode.candidate.promise import Compared, Request, Side, Wish, promise, recorded, told
 from meshnode.explain import Question
 
 SHOP = KvEntry("mesh/routes/shop", b"shop.example/ -> shop", 7, create_index=3)
@@ -15,6 +15,10 @@ def answer(cluster: str, key: str = "mesh/routes/shop", **more: Any) -> dict[str
     route = {"name": "shop", "key": key, "index": 7, "pattern": "shop.example/"}
     split = [{"cluster": cluster, "weight": 1}]
     return {"route": route, "split": split, "cluster": cluster, "answer": None, **more}
+
+
+def side(*entries: KvEntry, problems: tuple[Problem, ...] = (), **routes: Resource) -> Side:
+    return Side(entries, problems, routes)
 
 
 def test_keys_are_as_after_a_put() -> None:
@@ -35,13 +39,13 @@ def test_the_same_value_changes_nothing() -> None:
     [(b"other", "changed"), (SHOP.value, "same"), (None, "removed")],
 )
 def test_a_key_that_stands(value: bytes | None, change: str) -> None:
-    (key,) = promise(Wish({SHOP.key: value}), ((SHOP,), ()), (), (), ())["keys"]
+    (key,) = promise(Wish({SHOP.key: value}), side(SHOP), side(), (), ())["keys"]
     assert (key["change"], key["before"]) == (change, "shop.example/ -> shop")
 
 
 def test_a_key_that_does_not_stand() -> None:
     wish = Wish({"mesh/routes/a": b"x", "mesh/routes/b": None})
-    changes = [one["change"] for one in promise(wish, ((), ()), (), (), ())["keys"]]
+    changes = [one["change"] for one in promise(wish, side(), side(), (), ())["keys"]]
     assert changes == ["added", "absent"]
 
 
@@ -49,17 +53,38 @@ def test_problems_of_others_are_told_where_they_are_new() -> None:
     known = Problem("mesh/routes/old", 4, "error", "bad since long")
     mine = Problem(SHOP.key, 9, "warning", "no service")
     new = Problem("mesh/tests/t", 2, "error", "would break")
-    found = promise(Wish({SHOP.key: b"x"}), ((SHOP,), (known,)), (known, mine, new), (), ())
+    found = promise(
+        Wish({SHOP.key: b"x"}),
+        side(SHOP, problems=(known,)),
+        side(problems=(known, mine, new)),
+        (),
+        (),
+    )
     assert [one["message"] for one in found["elsewhere"]] == ["would break"]
     assert [one["message"] for one in found["keys"][0]["problems"]] == ["no service"]
     assert (found["is_good"], found["keys"][0]["is_refused"]) == (False, False)
+
+
+def test_routes_of_other_keys_are_told() -> None:
+    def route(name: str, index: int = 7, **more: Any) -> Resource:
+        return {"key": f"mesh/routes/{name}", "index": index, **more}
+
+    found = promise(
+        Wish({"mesh/settings": b"timeout: 2s", "mesh/routes/own": b"x"}),
+        side(a=route("a"), b=route("b"), own=route("own")),
+        side(a=route("a", timeout_ms=2000), b=route("b", 8), own=route("own", 8, timeout_ms=2000)),
+        (),
+        (),
+    )
+    assert (found["other_routes"], [one["name"] for one in found["routes"]]) == (1, ["a"])
+    assert found["routes"][0]["after"]["timeout_ms"] == 2000
 
 
 def test_requests_that_move_are_counted() -> None:
     asked = Request(Question("shop.example").to_json(), 3)
     moved = Compared(asked, answer("shop"), answer("cart", "mesh/routes/cart"))
     stays = Compared(asked, answer("shop"), answer("shop"))
-    found = promise(Wish({}), ((), ()), (), (stays,), (moved, stays))
+    found = promise(Wish({}), side(), side(), (stays,), (moved, stays))
     assert (found["recorded_requests"], found["moved_requests"]) == (6, 3)
     (told_moved,) = found["moved"]
     assert told_moved["before"]["says"] == "shop by mesh/routes/shop"

@@ -27,7 +27,7 @@ SECONDS_A_ROUND ?= 3
 BEFORE ?=
 RECORD ?=
 # What is measured beside the proxy: Debian's; PyPI's stand in benchmarks/requirements.txt.
-PEERS := nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux
+PEERS := nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux valgrind=valgrind
 
 # Tells in one sentence what is missing. $(call need,program,what to do)
 need = command -v $(1) >/dev/null || { echo "$(1) is missing: $(2)." >&2; exit 1; }
@@ -89,7 +89,7 @@ unit: setup ## the tests that need no other program: cargo test, and pytest with
 bench: build .venv/.bench ## measure beside nginx, HAProxy, Envoy and Caddy: ONLY=plain ROUNDS=3 RECORD=1
 	@tests/tools/packages.sh $(PEERS)
 	@tests/tools/build.py consul >/dev/null
-	@$(CARGO) build --release --locked --quiet --example relay --example origin
+	@$(CARGO) build --release --locked --quiet --example relay --example origin --example decide_bench
 ifdef PROFILE
 	@tests/tools/packages.sh perf=linux-perf
 	@$(BIN)/python -m benchmarks.profile '$(or $(ONLY),plain)' '$(PROFILE)'

@@ -10,8 +10,10 @@ BEFORE = "before"
 TRACED = "traced"
 # The bare wake of a blocking query on one key, and on as many keys as there are routes.
 WAKE, WAKE_OF_ALL = "wake", "wake of all"
+# Ours, with one route.
+ONE_ROUTE = "one route"
 # What is no peer: how far down one can go, and where we come from. Never the one a ratio is to.
-NO_PEERS = frozenset({"relay", WAKE, WAKE_OF_ALL, BEFORE, TRACED})
+NO_PEERS = frozenset({"relay", WAKE, WAKE_OF_ALL, BEFORE, TRACED, ONE_ROUTE})
 
 
 @dataclass(frozen=True, slots=True)

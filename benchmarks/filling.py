@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import Mapping, Sequence
 
 from tests.support import ConsulCluster, wait_until
 from tests.support.mesh import MeshNode
@@ -21,27 +22,34 @@ SETTLE_S = 3.0
 PATIENCE_S = 300.0
 
 
-async def fill(cluster: ConsulCluster, node: MeshNode, numbers: range) -> None:
-    """Adds the routes with these numbers and their services; returns once the edge serves the last."""
+async def fill(cluster: ConsulCluster, nodes: Sequence[MeshNode], numbers: range) -> None:
+    """Adds the routes with these numbers and their services; returns once every node's edge serves the last."""
     services = range(numbers.start // ROUTES_A_SERVICE, numbers.stop // ROUTES_A_SERVICE)
-    await _transact(cluster, [_machine(number) for number in range(INSTANCES)])
+    await transact(cluster, [_machine(number) for number in range(INSTANCES)])
     instances = [_instance(service, number) for service in services for number in range(INSTANCES)]
-    await _transact(cluster, instances)
+    await transact(cluster, instances)
     for prefix in ("mesh/routes/many", COPIES):
-        await _transact(cluster, [_route(f"{prefix}/{number}", number) for number in numbers])
+        await transact(cluster, [_route(f"{prefix}/{number}", number) for number in numbers])
     last = f"last-{numbers.stop}.test"
     await cluster.put("mesh/routes/last", f"{last}/ -> redirect 302 https://{last}/")
-    await node.serves(last, status=302)
+    for node in nodes:
+        await knows_all(node, last)
+    await asyncio.sleep(SETTLE_S)
+
+
+async def knows_all(node: MeshNode, host: str) -> None:
+    """Returns once a node redirects this host and knows the instances of every service that its routes name."""
+    await node.serves(host, status=302)
 
     async def is_complete() -> bool:
         return bool(json.loads((await node.admin("/status"))[1] or "{}").get("is_complete"))
 
     # Every service that a route names is looked at then.
-    await wait_until(is_complete, PATIENCE_S, what="all instances are known")
-    await asyncio.sleep(SETTLE_S)
+    await wait_until(is_complete, PATIENCE_S, what=f"{node.name} knows all instances")
 
 
-async def _transact(cluster: ConsulCluster, operations: list[dict[str, object]]) -> None:
+async def transact(cluster: ConsulCluster, operations: Sequence[Mapping[str, object]]) -> None:
+    """Does them in the order they have, in as few transactions as Consul takes."""
     for first in range(0, len(operations), BATCH):
         batch = operations[first : first + BATCH]
         await cluster.api("PUT", "/v1/txn", body=json.dumps(batch))

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarks.figures import WAKE, Row
+from benchmarks.figures import ONE_ROUTE, WAKE, Row
+from benchmarks.scenarios.flat import SHAPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ GOALS: tuple[Goal, ...] = (
     Goal("change", "10,000 routes, agent CPU ms a change", 40.0),
     Goal("change", "10,000 routes, agent memory, MiB", 250.0),
     Goal("change", "10,000 routes, proxy memory, MiB", 100.0),
+    *(Goal("flat", f"10,000 routes {shape}, instructions", 1.03, (ONE_ROUTE,)) for shape in SHAPES),
+    Goal("churn", "connections to Consul, at most", 8.0),
+    Goal("churn", "tables compiled", 0.0),
     Goal("change", "100 routes, requests failed", 0.0),
     Goal("change", "1,000 routes, requests failed", 0.0),
     Goal("change", "10,000 routes, requests failed", 0.0),

@@ -106,6 +106,8 @@ class Compiler:
         last_good = LastGood.of(saved) if saved else LastGood()
         self._last_good = replace(last_good, policies=policies or Policies())
         self._memo = Memo()
+        self.compiles = 0
+        """How often it did."""
 
     @property
     def last_good(self) -> LastGood:
@@ -123,6 +125,7 @@ class Compiler:
 
         Those are keys of routes that may not be in force as they stand, and of tests that gate nothing.
         """
+        self.compiles += 1
         memo, self._memo = self._memo, Memo()
         compiled = compile_snapshot(state, facts, self._last_good, memo, refused)
         # One that a fault of ours left half changed is never used again.

@@ -18,6 +18,8 @@ class AgentMetrics:
     now_unix_s: float
     config_index: int | None = None
     """Highest ModifyIndex of the keys under mesh/ that is compiled."""
+    compiles: int = 0
+    """Tables compiled since the start; what changes nothing is compiled not at all."""
     problems: int = 0
     is_ready: bool | None = None
     proxy_starts: int = 0
@@ -53,6 +55,7 @@ def agent_families(agent: AgentMetrics) -> Iterator[Family]:
         "Highest ModifyIndex under mesh/ compiled.",
         agent.config_index,
     )
+    yield single("meshnode_compiles_total", "counter", "Tables compiled.", agent.compiles)
     yield single("meshnode_problems", "gauge", "Mistakes shown by meshnode status.", agent.problems)
     ready = None if agent.is_ready is None else int(agent.is_ready)
     yield single("meshnode_ready", "gauge", "1 while this node serves a table.", ready)

@@ -2,9 +2,11 @@
 
 from benchmarks.bench import Scenario
 from benchmarks.scenarios.change import CHANGE
+from benchmarks.scenarios.churn import CHURN
+from benchmarks.scenarios.flat import FLAT
 from benchmarks.scenarios.hop import HOP
 from benchmarks.scenarios.idle import IDLE
 from benchmarks.scenarios.plain import PLAIN
 from benchmarks.scenarios.start import START
 
-SCENARIOS: tuple[Scenario, ...] = (PLAIN, HOP, IDLE, START, CHANGE)
+SCENARIOS: tuple[Scenario, ...] = (PLAIN, HOP, IDLE, START, FLAT, CHANGE, CHURN)

@@ -143,6 +143,11 @@ class Knowledge:
             self.compiled = self._compiler.compile(*self._compiled_from)
 
     @property
+    def compiles(self) -> int:
+        """How often a table was compiled."""
+        return self._compiler.compiles
+
+    @property
     def compiled_from(self) -> tuple[State, NodeFacts] | None:
         """What the last table was compiled from."""
         return self._compiled_from

@@ -304,6 +304,7 @@ class Agent:
             stats,
             self._admin.view,
             self._client.cost,
+            compiles=self._knowledge.compiles,
             is_signer=None if self._side is None else self._side.is_signer,
             now=self._clock.unix(),
         )

@@ -96,6 +96,7 @@ class Telemetry:
         view: View | None,
         cost: Cost,
         *,
+        compiles: int,
         is_signer: bool | None,
         now: float,
     ) -> str:
@@ -108,6 +109,7 @@ class Telemetry:
                 version=VERSION,
                 now_unix_s=now,
                 config_index=None if view is None else view.index,
+                compiles=compiles,
                 problems=0 if view is None else len(view.problems),
                 is_ready=None if view is None else view.is_ready,
                 proxy_starts=self._starts,

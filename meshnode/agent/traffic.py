@@ -7,6 +7,7 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import MeshnodeError
@@ -20,6 +21,24 @@ MOST_SAMPLES = 512
 FAILED_FROM = 500
 INBOUND = "mesh"
 """The listener of calls that another node has counted already."""
+
+
+LABELS = ("listener", "source", "destination", "route", "status", "reason")
+Labels = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Requests, and those of them that failed."""
+
+    requests: int
+    errors: int
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.requests + other.requests, self.errors + other.errors)
+
+
+NOTHING = Count(0, 0)
 
 
 class Traffic:
@@ -37,6 +56,9 @@ class Traffic:
         self._marked = asyncio.Event()
         self._spaced_until = 0.0
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=MOST_SAMPLES)
+        self._rows: Mapping[Labels, Count] = {}
+        self._former = NOTHING
+        """What stood in rows that began anew since: of a former proxy, or of names that were gone for a while."""
 
     def mark(self) -> None:
         self._marked.set()
@@ -56,12 +78,15 @@ class Traffic:
 
     async def _sample(self) -> None:
         try:
-            requests, errors = counted(await self._stats())
+            rows = counted(await self._stats())
         except MeshnodeError:
             return  # the proxy is being started
-        if self._samples and requests < self._samples[-1][1]:
-            self._samples.clear()  # a new proxy counts from nothing
-        self._samples.append((self._clock(), requests, errors))
+        for labels, count in self._rows.items():
+            if rows.get(labels, NOTHING).requests < count.requests:
+                self._former += count
+        self._rows = rows
+        now = sum(rows.values(), self._former)
+        self._samples.append((self._clock(), now.requests, now.errors))
         self._spaced_until = self._clock() + SPACING_S
 
     def between(self, start: float, end: float) -> tuple[int, int]:
@@ -78,11 +103,15 @@ class Traffic:
         return requests, errors
 
 
-def counted(stats: Mapping[str, Any]) -> tuple[int, int]:
-    """Requests that came to this node's edge and from its own services, and those that failed.
+def counted(stats: Mapping[str, Any]) -> dict[Labels, Count]:
+    """Requests that came to this node's edge and from its own services, and those that failed, row by row.
 
     Failed: the status is 500 or more, or the mesh itself answered (`reason`): a wrong route is a 404.
     """
-    rows = [row for row in stats["requests"] if row["listener"] != INBOUND]
-    failed = [row for row in rows if row["status"] >= FAILED_FROM or row["reason"]]
-    return sum(row["count"] for row in rows), sum(row["count"] for row in failed)
+    found: dict[Labels, Count] = {}
+    for row in stats["requests"]:
+        if row["listener"] != INBOUND:
+            is_failed = row["status"] >= FAILED_FROM or row["reason"]
+            labels = tuple(row[name] for name in LABELS)
+            found[labels] = Count(row["count"], row["count"] if is_failed else 0)
+    return found

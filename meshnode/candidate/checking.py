@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from catalog import (
     ConsulAnswerError,
     Expectation,
     Intentions,
+    Policies,
     Problem,
     Snapshot,
     compile_snapshot,
@@ -25,8 +26,9 @@ from .asking import Answer, Refusal, ask
 from .expected import Asking, askings, broken, request_of
 from .given import PREFIX, Given
 
-# Of the services a check could not ask about, so many are named.
-SERVICES_SHOWN = 10
+# Of the services and instances a check could not ask about, so many are named.
+SHOWN = 10
+DRAINS = "mesh/drain/"
 # What a mesh may answer by itself where everything in files would let the request go on.
 BY_INTENTION = 403
 BY_INSTANCES = 503
@@ -80,7 +82,7 @@ async def check(given: Given, client: ControlClient) -> Checked:
         given,
         tuple(sorted(problems, key=_by_place)),
         len(expected),
-        tuple(_unchecked(alone, intentions, open_ones)),
+        tuple(_unchecked(alone, compiled.last_good.policies, intentions, open_ones)),
     )
 
 
@@ -94,8 +96,9 @@ def _intentions(given: Given) -> tuple[Intentions, ...]:
 
 
 def _is_meant(problem: Problem) -> bool:
-    """Whether a file can be right or wrong about it."""
-    return problem.key.startswith((PREFIX, "intention "))
+    """Whether a file can be right or wrong about it: which instances there are, no file says."""
+    is_unknown = problem.key.startswith(DRAINS) and problem.severity == "warning"
+    return problem.key.startswith((PREFIX, "intention ")) and not is_unknown
 
 
 def _is_open(asking: Asking, answer: Answer) -> bool:
@@ -162,15 +165,22 @@ def _by_place(one: Finding) -> tuple[bool, str, str, int, int, str]:
 
 
 def _unchecked(
-    alone: Alone, intentions: tuple[Intentions, ...], open_ones: list[Asking]
+    alone: Alone,
+    policies: Policies,
+    intentions: tuple[Intentions, ...],
+    open_ones: list[Asking],
 ) -> Iterator[str]:
     if alone.services:
-        names = ", ".join(alone.services[:SERVICES_SHOWN])
-        more = len(alone.services) - SERVICES_SHOWN
-        names += f" and {more} more" if more > 0 else ""
-        yield f"whether these services are there and well: {names}"
+        yield f"whether these services are there and well: {_some(alone.services)}"
+    if drained := sorted({one.meaning.instance for one in policies.drains.values()}):
+        yield f"whether these instances are there to be drained: {_some(drained)}"
     if not intentions and alone.services:
         yield "what intentions say: all may call all here"
     for one in open_ones:
         line = one.expectation.line
         yield f"{one.key} line {line}: only a mesh can answer so: {one.expectation.source}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

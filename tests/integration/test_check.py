@@ -59,13 +59,15 @@ async def test_what_is_right_ends_with_0(tmp_path: Path) -> None:
         {
             "mesh/routes/shop": "shop.test/ -> shop",
             "mesh/tests/t": "GET shop.test/x -> shop\nas web shop.mesh/ -> 403",
+            "mesh/drain/x": "shop-7 on node-9",
             "intentions/shop.json": json.dumps(deny),
             "notes.txt": "nothing",
         },
     )
     said = await check(tmp_path, ".")
     assert (said.code, said.stderr) == (0, ""), said
-    assert "2 keys, 2 expectations, no mistake\n" in said.stdout
+    assert "3 keys, 2 expectations, no mistake\n" in said.stdout
+    assert "not checked: whether these instances are there to be drained: shop-7\n" in said.stdout
     assert "notes.txt: not read" in said.stdout
     write(tmp_path, {"intentions/shop.json": json.dumps({**deny, "Sources": []})})
     said = await check(tmp_path, ".")

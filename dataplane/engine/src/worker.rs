@@ -159,6 +159,7 @@ impl Worker {
             self.idle.borrow_mut().wake();
         }
         let idle_timeout = snapshot.settings.limits.pool_idle_timeout;
+        self.stats.borrow_mut().forget(&snapshot, clock::now());
         *seen = (snapshot, identities);
         self.pool.borrow_mut().sweep(idle_timeout);
         self.spans.borrow_mut().flush();

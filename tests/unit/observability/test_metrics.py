@@ -132,6 +132,7 @@ def test_the_agent_s_own_metrics() -> None:
         "0.1.0",
         NOW,
         config_index=4711,
+        compiles=12,
         problems=2,
         is_ready=True,
         proxy_starts=1,
@@ -145,6 +146,7 @@ def test_the_agent_s_own_metrics() -> None:
     )
     names = {
         "meshnode_config_index": 4711,
+        "meshnode_compiles_total": 12,
         "meshnode_problems": 2,
         "meshnode_ready": 1,
         "meshnode_proxy_starts_total": 1,

@@ -100,6 +100,8 @@ impl Reconciler {
                 let _ = tell.send(());
             }
             Question::Stats(tell) => {
+                let snapshot = self.shared.snapshot.load();
+                self.stats.borrow_mut().forget(&snapshot, clock::now());
                 let recorder = self.stats.borrow().clone();
                 let _ = tell.send(ListenerStats {
                     recorder,

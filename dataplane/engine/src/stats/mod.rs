@@ -1,5 +1,6 @@
 //! What is counted: per thread without locks, merged and written when asked for. It may not keep times or requests.
 
+mod configured;
 mod histogram;
 mod recorder;
 mod report;

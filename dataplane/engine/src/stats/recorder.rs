@@ -3,12 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::configured::Configured;
 use super::histogram::Histogram;
-use super::table::{LabelSet, Table};
+use super::table::{Counters, LabelSet, Table};
+use crate::clock::Instant;
 use crate::error::Reason;
+use crate::snapshot::Snapshot;
 
 /// Label sets kept of requests, and of upstreams: some megabytes a thread. What comes beyond is counted as `other`.
 pub const LABEL_SETS: usize = 16_384;
+
+/// From one sweep to the next. What is gone is told for so long at least, so that whoever asks every few minutes misses
+/// nothing of it.
+pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// What stands in every label of what is counted together.
 const OTHER: &str = "other";
@@ -22,6 +29,7 @@ pub struct Recorder {
     pub(super) bad_requests: BTreeMap<&'static str, u64>,
     pub(super) tls: TlsCounters,
     pub(super) bytes: ByteCounters,
+    swept: Option<Instant>,
 }
 
 /// What a request is counted under. Only names of the configuration may stand here, empty where there is none:
@@ -145,6 +153,28 @@ pub(super) struct UpstreamCounters {
     pub running: u64,
 }
 
+impl Counters for Histogram {
+    fn total(&self) -> u64 {
+        self.count()
+    }
+}
+
+impl Counters for ListenerCounters {
+    fn total(&self) -> u64 {
+        self.accepted + self.refused
+    }
+}
+
+impl Counters for UpstreamCounters {
+    fn total(&self) -> u64 {
+        self.connects + self.connect_errors + self.reused + self.retries
+    }
+
+    fn is_open(&self) -> bool {
+        self.running > 0
+    }
+}
+
 /// Where an endpoint's counters stand.
 #[derive(Debug, Clone, Copy)]
 pub struct UpstreamPlace(usize);
@@ -193,7 +223,22 @@ impl Recorder {
             bad_requests: BTreeMap::new(),
             tls: TlsCounters::default(),
             bytes: ByteCounters::default(),
+            swept: None,
         }
+    }
+
+    /// Forgets now and then what is counted under names that nothing has any more: routes, services, instances,
+    /// listeners. To be called again and again.
+    pub fn forget(&mut self, snapshot: &Snapshot, now: Instant) {
+        let swept = *self.swept.get_or_insert(now);
+        if now < swept + SWEEP_EVERY {
+            return;
+        }
+        self.swept = Some(now);
+        let configured = Configured::by(snapshot);
+        self.requests.sweep(|key| configured.has_request(key));
+        self.listeners.sweep(|name| configured.has_listener(name));
+        self.upstreams.sweep(|key| configured.has_upstream(key));
     }
 
     /// Counts one finished request.

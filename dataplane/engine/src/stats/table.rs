@@ -1,4 +1,5 @@
-//! Counters by a set of labels, found without making a string. Bounded: what is too many is counted together.
+//! Counters by a set of labels, found without making a string. Bounded: what is too many is counted together, and what
+//! names nothing any more goes after a while.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
@@ -15,24 +16,48 @@ pub(super) trait LabelSet: Hash {
     fn is(&self, kept: &Self::Kept) -> bool;
 }
 
+/// What stands in a row.
+pub(super) trait Counters: Default + PartialEq {
+    /// Whatever was counted, in one number that only grows: the same as before says that nothing was.
+    fn total(&self) -> u64;
+
+    /// Whether something that began is still to be counted as ended, at the row's place.
+    fn is_open(&self) -> bool {
+        false
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Row<K, V> {
+    labels: K,
+    counters: V,
+    /// Its key among the places.
+    slot: u64,
+    /// The total when its labels were first found to name nothing any more.
+    left_at: Option<u64>,
+}
+
 /// Counters by label set.
 #[derive(Debug, Clone)]
 pub(super) struct Table<K, V> {
     /// The row of each hash: std's maps find no owned key by borrowed parts, hence this detour.
     places: HashMap<u64, usize, BuildHasherDefault<AsIs>>,
     /// The first row is that of all that has none of its own.
-    rows: Vec<(K, V)>,
+    rows: Vec<Row<K, V>>,
+    /// Rows that went, to be begun anew: a row's place is kept by who counts in it.
+    free: Vec<usize>,
     rows_max: usize,
     /// The place asked for last: mostly it is the next one too, and needs no hash.
     last: usize,
 }
 
-impl<K, V: Default + PartialEq> Table<K, V> {
+impl<K, V: Counters> Table<K, V> {
     /// A table of `rows_max` label sets; what comes beyond is counted under `other`.
     pub fn new<L: LabelSet<Kept = K>>(rows_max: usize, other: &L) -> Self {
         let mut table = Self {
             places: HashMap::default(),
             rows: Vec::new(),
+            free: Vec::new(),
             rows_max,
             last: 0,
         };
@@ -43,17 +68,17 @@ impl<K, V: Default + PartialEq> Table<K, V> {
     /// The counters of `labels`, begun when they are new.
     pub fn row<L: LabelSet<Kept = K>>(&mut self, labels: &L) -> &mut V {
         let place = self.place(labels);
-        &mut self.rows[place].1
+        &mut self.rows[place].counters
     }
 
     /// The counters at a place that was given for their labels.
     pub fn at(&mut self, place: usize) -> &mut V {
-        &mut self.rows[place].1
+        &mut self.rows[place].counters
     }
 
-    /// Where the counters of `labels` stand, from now on: no row ever goes.
+    /// Where the counters of `labels` stand, as long as they are open.
     pub fn place<L: LabelSet<Kept = K>>(&mut self, labels: &L) -> usize {
-        if !labels.is(&self.rows[self.last].0) {
+        if !labels.is(&self.rows[self.last].labels) {
             self.last = self.find(labels);
         }
         self.last
@@ -63,28 +88,60 @@ impl<K, V: Default + PartialEq> Table<K, V> {
         let mut slot = hash_of(labels);
         loop {
             match self.places.get(&slot) {
-                Some(&place) if labels.is(&self.rows[place].0) => return place,
+                Some(&place) if labels.is(&self.rows[place].labels) => return place,
                 // Two sets with one hash of 64 bits: the second lies one further on.
                 Some(_) => slot = slot.wrapping_add(1),
-                None if self.rows.len() <= self.rows_max => return self.add(slot, labels.keep()),
+                None if self.rows.len() - self.free.len() <= self.rows_max => {
+                    return self.add(slot, labels.keep());
+                }
                 None => return 0,
             }
         }
     }
 
-    fn add(&mut self, slot: u64, kept: K) -> usize {
-        self.places.insert(slot, self.rows.len());
-        self.rows.push((kept, V::default()));
-        self.rows.len() - 1
+    fn add(&mut self, slot: u64, labels: K) -> usize {
+        let row = Row {
+            labels,
+            counters: V::default(),
+            slot,
+            left_at: None,
+        };
+        let place = self.free.pop().unwrap_or(self.rows.len());
+        if place < self.rows.len() {
+            self.rows[place] = row;
+        } else {
+            self.rows.push(row);
+        }
+        self.places.insert(slot, place);
+        place
+    }
+
+    /// Takes out the rows whose labels name nothing any more, once nothing was counted in them from one sweep to the next.
+    pub fn sweep(&mut self, is_named: impl Fn(&K) -> bool) {
+        for place in 1..self.rows.len() {
+            let row = &mut self.rows[place];
+            let total = row.counters.total();
+            if is_named(&row.labels) {
+                row.left_at = None;
+            } else if row.left_at != Some(total) || row.counters.is_open() {
+                row.left_at = Some(total);
+            } else if total > 0 && !self.places.contains_key(&row.slot.wrapping_add(1)) {
+                // One with another behind it, which is found by it, stays.
+                self.places.remove(&row.slot);
+                row.counters = V::default();
+                self.free.push(place);
+            }
+        }
+        self.last = 0;
     }
 
     /// Every row in which something was counted.
     pub fn rows(&self) -> impl Iterator<Item = (&K, &V)> {
-        let is_used = |row: &&(K, V)| row.1 != V::default();
+        let is_used = |row: &&Row<K, V>| row.counters != V::default();
         self.rows
             .iter()
             .filter(is_used)
-            .map(|(labels, counters)| (labels, counters))
+            .map(|row| (&row.labels, &row.counters))
     }
 }
 
@@ -134,6 +191,12 @@ mod tests {
         }
     }
 
+    impl Counters for u64 {
+        fn total(&self) -> u64 {
+            *self
+        }
+    }
+
     #[test]
     fn labels_with_one_hash_are_told_apart() {
         let mut table: Table<&'static str, u64> = Table::new(3, &Alike("other"));
@@ -142,5 +205,13 @@ mod tests {
         }
         let rows: Vec<_> = table.rows().collect();
         assert_eq!(rows, [(&"other", &1), (&"a", &3), (&"b", &2), (&"c", &1)]);
+        // Those that are found by way of another are kept from losing it.
+        for _ in 0..3 {
+            table.sweep(|name| *name == "c");
+        }
+        *table.row(&Alike("c")) += 1;
+        *table.row(&Alike("a")) += 1;
+        let rows: Vec<_> = table.rows().collect();
+        assert_eq!(rows, [(&"other", &1), (&"a", &4), (&"b", &2), (&"c", &2)]);
     }
 }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::recorder::SWEEP_EVERY;
 use super::*;
+use crate::clock;
 use crate::error::Reason;
+use crate::snapshot::Snapshot;
 use crate::span::SpanCounts;
 
 const GOLDEN: &str = include_str!("../../../../tests/golden/stats.json");
@@ -205,4 +208,69 @@ fn labels_that_differ_in_one_part_are_told_apart() {
     let rows = requests(&recorder);
     assert_eq!(rows.as_array().unwrap().len(), all.len());
     assert!(rows.as_array().unwrap().iter().all(|row| row["count"] == 2));
+}
+
+/// What the golden snapshot has: routes shop and old, cart with cart-1, a listener edge.
+fn configured() -> Snapshot {
+    let document = include_bytes!("../../../../tests/golden/snapshot_full.json");
+    Snapshot::empty().apply(document).unwrap()
+}
+
+fn told(recorder: &Recorder, rows: &str, label: &str) -> Vec<String> {
+    let report = report(recorder);
+    let names = report[rows].as_array().unwrap().iter();
+    names
+        .map(|row| row[label].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn what_is_configured_no_more_is_told_for_a_while_and_then_forgotten() {
+    let (snapshot, began) = (configured(), clock::now());
+    let mut recorder = Recorder::new();
+    for route in ["shop", "left", "busy"] {
+        recorder.record_request(&labels(route), us(1));
+    }
+    let elsewhere = RequestLabels {
+        destination: "nobody",
+        ..labels("")
+    };
+    recorder.record_request(&elsewhere, us(1));
+    recorder.record_accepted("edge");
+    recorder.record_accepted("former");
+    recorder.record_connect_error("cart", "cart-1");
+    recorder.record_connect_error("cart", "cart-0");
+    let open = recorder.record_sent("cart", "cart-00", false);
+    for sweep in 0..=2 {
+        assert_eq!(told(&recorder, "requests", "route").len(), 4, "{sweep}");
+        assert_eq!(told(&recorder, "upstreams", "endpoint").len(), 3, "{sweep}");
+        recorder.record_request(&labels("busy"), us(1));
+        recorder.forget(&snapshot, began + SWEEP_EVERY * sweep);
+        recorder.forget(&snapshot, began + SWEEP_EVERY * sweep);
+    }
+    assert_eq!(told(&recorder, "requests", "route"), ["busy", "shop"]);
+    assert_eq!(told(&recorder, "connections", "listener"), ["edge"]);
+    assert_eq!(
+        told(&recorder, "upstreams", "endpoint"),
+        ["cart-00", "cart-1"]
+    );
+    // Its place is its own as long as something runs there.
+    recorder.record_sent("cart", "cart-9", false);
+    recorder.record_end(open);
+    assert_eq!(report(&recorder)["upstreams"][0]["running"], 0);
+    assert_eq!(report(&recorder)["upstreams"][2]["running"], 1);
+}
+
+#[test]
+fn names_that_come_and_go_never_fill_the_table() {
+    let (snapshot, began) = (configured(), clock::now());
+    let mut recorder = Recorder::with_label_sets(4);
+    recorder.record_request(&labels("shop"), us(1));
+    for round in 0..50 {
+        recorder.record_request(&labels(&format!("r{round}")), us(1));
+        recorder.forget(&snapshot, began + SWEEP_EVERY * round);
+    }
+    let rows = told(&recorder, "requests", "route");
+    assert!(!rows.contains(&"other".to_owned()), "{rows:?}");
+    assert_eq!(rows, ["r49", "shop"]);
 }

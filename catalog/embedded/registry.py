@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,11 +15,13 @@ from . import (
     authorize,
     catalog,
     config_entries,
+    entries,
     health,
     intentions,
     kv,
     maintenance,
     meta,
+    node_entries,
     session_entries,
     sessions,
     txn,
@@ -30,7 +32,7 @@ from .dispatch import Table
 from .server import Listeners
 from .session_timers import SessionTimers
 from .shared import Shared
-from .store import Store
+from .store import Store, Writer
 
 ROUTES: tuple[Route, ...] = (
     *kv.ROUTES,
@@ -84,6 +86,17 @@ class Registry:
     async def add_node(self, name: str, address: str) -> None:
         """The node stands in the catalog with this address, alive. One that is there already so is left as it is."""
         await self._store.write(lambda writer: catalog.put_node(writer, name, address))
+
+    async def keep_nodes(self, names: Collection[str]) -> None:
+        """Every other node leaves the catalog, with its services, checks and sessions."""
+
+        def change(writer: Writer) -> None:
+            for node in entries.nodes(writer):
+                if node["Node"] not in names:
+                    node_entries.delete(writer, node["Node"])
+
+        await self._store.write(change)
+        self._checks.drop_gone()
 
     async def _end_session(self, session: str) -> None:
         await self._store.write(lambda writer: session_entries.lose(writer, session))

@@ -141,7 +141,7 @@ async def _put(asked: Asked, key: str, value: bytes, wait_s: float) -> None:
             )
         written = await client.kv_get(key, consistent=True)
         if written is None or written.value != value:
-            raise MeshnodeError(_put_over(key, written))
+            raise MeshnodeError(_put_over(key, None if written is None else written.modify_index))
         # A put of the same value changes no index in Consul, and wakes nobody.
         is_same = before is not None and before.modify_index == written.modify_index
         note = "the same value as before; " if is_same else ""
@@ -152,13 +152,15 @@ async def _put(asked: Asked, key: str, value: bytes, wait_s: float) -> None:
             _done(asked, done, {"key": key, "index": index})
             return
         verdict = await wait_for_verdict(client, key, wait_s)
+        if verdict.index != written.modify_index:
+            raise MeshnodeError(_put_over(key, verdict.index))
     sent = None if is_same else Sent(sent_ms, _now_ms())
     say_verdict(verdict, as_json=asked.as_json, note=note, sent=sent)
 
 
-def _put_over(key: str, entry: KvEntry | None) -> str:
-    """What to say where somebody else wrote between our put and our look."""
-    now = "deleted it" if entry is None else f"put over it: index {entry.modify_index} stands there"
+def _put_over(key: str, index: int | None) -> str:
+    """What to say where somebody else wrote after us: what nodes answer is no verdict on our value then."""
+    now = "deleted it" if index is None else f"put over it: index {index} stands there"
     return f"{key} was written, but somebody else at once {now}"
 
 

@@ -17,10 +17,11 @@ from catalog import CatalogError, ConsulClient
 from ..errors import StartError
 from ..handles import take_all
 from .addresses import Ports, addresses_here, is_here
-from .plan import ROUTE, ROUTE_KEY, Node, Place, Plan, embedded_places, node_addresses
+from .plan import HOMES, ROUTE, ROUTE_KEY, Node, Place, Plan, embedded_places, node_addresses
 
 # What an agent of the mesh registers beside the services; it stays when the agent ends.
 OF_A_NODE = ("edge", "meshnode")
+SHOP = frozenset(name for name, _ in HOMES)
 MACHINES = "meshnode/"
 CA = "meshnode/ca/"
 MARK = "ca-in-consul"
@@ -37,6 +38,8 @@ async def embedded(
     where, places = embedded_places(addresses_here(node_addresses(count)), ports)
     try:
         async with Registry(file) as registry:
+            # A kept folder's last demo may have had more of them.
+            await registry.keep_nodes([place.name for place in places])
             for place in places:
                 await registry.add_node(place.name, place.address)
                 await registry.listen(*_pair(place.registry), node=place.name)
@@ -76,6 +79,13 @@ async def clients(
             node.name: await stack.enter_async_context(ConsulClient(node.place.registry, token))
             for node in nodes
         }
+
+
+async def clear_homes(plan: Plan, of: dict[str, ConsulClient]) -> None:
+    """Takes the shop's services from nodes that were their home when there were more nodes, or fewer."""
+    for node in plan.nodes:
+        for name in SHOP - {service.name for service in node.services}:
+            await of[node.name].deregister_service(name)
 
 
 async def fill(plan: Plan, of: dict[str, ConsulClient]) -> None:

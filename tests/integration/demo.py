@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.support import Finished, Process, descendants, run, wait_until
 from tests.support.mesh import COMMANDS
@@ -78,6 +79,13 @@ class Demo:
         before = f"{found[1]} && " if found[1] else ""
         env = {"HOME": str(self.home)}
         return await run("bash", "-c", before + command, env=env, cwd=ROOT, check=check)
+
+    async def catalog(self, path: str) -> list[dict[str, Any]]:
+        """What the registry's catalog has there."""
+        found = re.search(r"registry\s+at\s+([0-9.:]+)", self.output)
+        assert found is not None, self.output
+        told = await self.paste(f"curl -sf http://{found[1]}/v1/catalog/{path}")
+        return list(json.loads(told.stdout))
 
     async def until_page(self, command: str, *words: str) -> str:
         """Pastes the command until what it prints has all these words."""

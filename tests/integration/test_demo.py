@@ -43,10 +43,12 @@ async def test_every_suggestion_does_what_it_says(tmp_path: Path) -> None:
 
 
 async def test_another_number_of_nodes_serves_the_same_shop(tmp_path: Path) -> None:
+    """Also in one folder: what moved to another node is not left where it was."""
+    data = ("--data", str(tmp_path / "kept"))
     few_handles = ("prlimit", "--nofile=1024:8192", COMMANDS / "meshnode", "dev")
     for count, word in (("1", "One node on"), ("2", "Two nodes on")):
         async with Demo(
-            tmp_path, "--nodes", count, name=f"demo-{count}", command=few_handles
+            tmp_path, "--nodes", count, *data, name=f"demo-{count}", command=few_handles
         ) as demo:
             assert word in demo.output
             # Its registry takes as many waiting clients as the machine allows.
@@ -55,6 +57,7 @@ async def test_another_number_of_nodes_serves_the_same_shop(tmp_path: Path) -> N
             assert len(pids("meshnode agent")) == int(count)
             page = (await demo.paste(demo.suggestions()[0])).stdout
             assert "stock on node-1" in page
+            assert [one["Node"] for one in await demo.catalog("service/cart")] == [f"node-{count}"]
 
 
 async def test_keys_are_kept_in_a_folder_of_ones_own_and_else_forgotten(tmp_path: Path) -> None:

@@ -163,6 +163,28 @@ async def test_two_admins_at_once_lose_nothing(mesh: tuple[MeshNode, MeshNode]) 
         assert "nothing was put" in next(said.stderr for said in both if said.code), both
 
 
+async def test_two_admins_who_put_at_once_lose_nothing(mesh: tuple[MeshNode, MeshNode]) -> None:
+    """Keys of their own stand both; of one key the later value does, and each is told which that is."""
+    first, second = mesh
+    for number in range(3):
+        mine, theirs = (f"shop.test/ -> shop timeout={digit}{number}s" for digit in (1, 2))
+        said = await asyncio.gather(
+            command(first, "kv", "put", KEY, mine),
+            command(second, "kv", "put", KEY, theirs),
+            command(first, "kv", "put", OTHER, f"other.test/ -> shop timeout={number + 1}s"),
+            command(second, "kv", "put", TOLD, f"told.test/ -> shop timeout={number + 1}s"),
+        )
+        assert [one.code for one in said[2:]] == [0, 0], said
+        assert (await value_of(first, OTHER)).endswith(f"={number + 1}s")
+        assert (await value_of(first, TOLD)).endswith(f"={number + 1}s")
+        held, index = await value_of(first, KEY), await index_of(first, KEY)
+        for value, one in zip((mine, theirs), said, strict=False):
+            is_told_held = one.code == 0 and f"index {index} " in one.stdout
+            assert is_told_held == (value == held), (held, one)
+            assert one.code == 0 or f"put over it: index {index} " in one.stderr, one
+        assert (await settled(first))[-1]["new"]["text"] == held
+
+
 async def test_a_hand_edit_is_never_lost_to_an_undo(mesh: tuple[MeshNode, MeshNode]) -> None:
     """Put before, within and after the moment in which an undo reads and writes: it stands in the end."""
     first, _ = mesh
@@ -245,6 +267,31 @@ async def test_a_forged_entry_is_ignored_and_named(mesh: tuple[MeshNode, MeshNod
     finally:
         for key in forged:
             await first.cluster.delete(key)
+
+
+async def test_a_forged_status_is_ignored_and_named(mesh: tuple[MeshNode, MeshNode]) -> None:
+    """Over a true one, whose node is stopped and can not write it again, and of a node that is none."""
+    first, second = mesh
+    key = f"meshnode/status/{second.name}"
+    index = await put(first, KEY, "shop.test/ -> shop timeout=6s")
+    second.signal_agent(signal.SIGSTOP)
+    try:
+        real = (await first.cluster.call("GET", f"/v1/kv/{key}?raw")).text
+        forged = {**json.loads(real), "index": index + 1000, "services": ["evil"]}
+        await first.cluster.put(key, json.dumps(forged))
+        await first.cluster.put("meshnode/status/node-9", json.dumps({**forged, "node": "node-9"}))
+        said = await command(first, "status")
+        assert "evil" not in said.stdout, said
+        for name in (second.name, "node-9"):
+            assert f"\n{name} does not count: " in said.stdout, said
+    finally:
+        second.signal_agent(signal.SIGCONT)
+        await first.cluster.delete("meshnode/status/node-9")
+
+    async def is_true_again() -> bool:
+        return "does not count" not in (await command(first, "status")).stdout
+
+    await wait_until(is_true_again, 60, what="node-2 writes its status again")
 
 
 async def test_a_key_no_one_reads_is_shown_with_its_age(mesh: tuple[MeshNode, MeshNode]) -> None:

@@ -26,6 +26,8 @@ PAGES = {
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
     if not str(path.relative_to(ROOT)).startswith(GENERATED)
 }
+# What the demo has to begin with.
+AS_FOUND = ["mesh/routes/shop:shop.test/ -> front"]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,8 @@ async def test_every_example_says_what_is_written(
     prepare(page, tmp_path)
     for step in page.steps:
         await demo.says(shell, page, step, tmp_path)
+    left = (await demo.typed("bash", "consul kv get -recurse mesh/", tmp_path)).stdout
+    assert left.splitlines() == AS_FOUND, "a reader is left with what the page tried"
 
 
 async def test_the_tutorial_is_read_alike_by_every_shell(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ pub fn decide<'h>(
     let asked = asked(snapshot, origin, head, &host, path, query);
     let is_told = head.headers.has(Known::MeshHeader);
     let instance = is_told
-        .then(|| head.headers.find_named("mesh-instance").next())
+        .then(|| head.headers.find_named(b"mesh-instance").next())
         .flatten();
     let forwards_left = max_forwards(head);
     let mut is_routed = false;

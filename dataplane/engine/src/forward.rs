@@ -349,7 +349,7 @@ fn reason_of(head: &ResponseHead<'_>) -> Option<Reason> {
     if !head.headers.has(Known::MeshHeader) {
         return None;
     }
-    let code = head.headers.find_named("mesh-reason").next()?;
+    let code = head.headers.find_named(b"mesh-reason").next()?;
     Reason::ALL
         .iter()
         .copied()

@@ -50,7 +50,7 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
     write::header(out, b"Host", forwarding.host.as_bytes());
     let keeps_forwarded = forwarding.client.is_none_or(|client| client.is_trusted);
     head.headers.write(out, |header| {
-        let is_sent = match header.known {
+        let is_sent = match header.known() {
             Known::Host
             | Known::ContentLength
             | Known::Traceparent
@@ -91,7 +91,7 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
 
 /// Whether a route takes this field away.
 fn drops(edits: Option<&HeaderEdits>, header: &Header<'_>) -> bool {
-    edits.is_some_and(|edits| edits.drops(header.name))
+    edits.is_some_and(|edits| edits.drops(header.name()))
 }
 
 /// Writes the fields a route puts there.
@@ -208,7 +208,7 @@ pub fn response_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, returning: &Ret
     write::status_line(out, head.status, head.reason);
     let mut has_date = false;
     head.headers.write(out, |header| {
-        let is_sent = match header.known {
+        let is_sent = match header.known() {
             // With no body to frame it is a fact about the resource (HEAD, 304) and stays.
             Known::ContentLength => head.body == BodyLength::None && head.status != 204,
             Known::MeshHeader => returning.is_from_mesh,
@@ -248,7 +248,7 @@ pub fn interim_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
     write::status_line(out, head.status, head.reason);
     head.headers.write(out, |header| {
         // RFC 9110 §8.6: no length stands in an informational answer, which has no body.
-        let is_ours = matches!(header.known, Known::MeshHeader | Known::ContentLength);
+        let is_ours = matches!(header.known(), Known::MeshHeader | Known::ContentLength);
         !is_ours && !head.hop_by_hop.removes(header)
     });
     out.extend_from_slice(b"\r\n");

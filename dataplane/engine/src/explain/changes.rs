@@ -96,8 +96,8 @@ fn on_fields(changes: &mut Vec<ChangeRow>, edits: &HeaderEdits, head: Option<&Re
     };
     let before = |name: &str| {
         let mut fields = head?.headers.iter();
-        let field = fields.find(|field| field.name.eq_ignore_ascii_case(name.as_bytes()))?;
-        Some(String::from_utf8_lossy(field.value).into_owned())
+        let field = fields.find(|field| field.name().eq_ignore_ascii_case(name.as_bytes()))?;
+        Some(String::from_utf8_lossy(field.value()).into_owned())
     };
     let mut change = |name: &str, from, to: Option<&str>, by| {
         changes.push(ChangeRow {

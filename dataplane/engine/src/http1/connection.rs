@@ -84,7 +84,7 @@ impl HopByHop {
     /// `Trailer` only with a chunked body, `Expect` only where it was understood. What the mesh writes or relies on stays, whatever `Connection` says.
     #[inline]
     pub fn removes(&self, header: &Header<'_>) -> bool {
-        match header.known {
+        match header.known() {
             Known::Connection
             | Known::KeepAlive
             | Known::ProxyConnection
@@ -94,7 +94,7 @@ impl HopByHop {
             | Known::ProxyAuthenticate
             | Known::ProxyAuthorization
             | Known::FramingAlias => true,
-            Known::Te => !header.value.eq_ignore_ascii_case(b"trailers"),
+            Known::Te => !header.value().eq_ignore_ascii_case(b"trailers"),
             Known::Trailer => !self.keeps_trailer,
             Known::Expect => !self.keeps_expect,
             Known::Host
@@ -110,7 +110,7 @@ impl HopByHop {
             | Known::MeshHeader
             | Known::Traceparent
             | Known::Tracestate => false,
-            _ => header.is_named,
+            _ => header.is_named(),
         }
     }
 }

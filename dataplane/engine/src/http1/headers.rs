@@ -2,25 +2,38 @@
 
 use std::ops::Range;
 
-use super::{BadMessage, HopByHop, Known, lines, write};
+use super::{BadMessage, HopByHop, Known, known, lines, write};
 
-/// One field line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One field line. Its parts are found when they are asked for: most lines are decided about by what is known of them.
+#[derive(Debug, Clone, Copy)]
 pub struct Header<'b> {
-    /// The name as sent: a token.
-    pub name: &'b [u8],
-    /// The value without white space around it; obs-text is possible, control bytes are not.
-    pub value: &'b [u8],
-    /// Which of the names the proxy knows it is.
-    pub known: Known,
-    /// Whether `Connection` names it.
-    pub(super) is_named: bool,
+    head: &'b [u8],
+    place: &'b Place,
 }
 
-impl Header<'_> {
+impl<'b> Header<'b> {
+    /// The name as sent: a token.
+    #[inline]
+    pub fn name(&self) -> &'b [u8] {
+        self.place.name(self.head)
+    }
+
+    /// The value without white space around it; obs-text is possible, control bytes are not.
+    #[inline]
+    pub fn value(&self) -> &'b [u8] {
+        self.place.value(self.head)
+    }
+
+    /// Which of the names the proxy knows it is.
+    #[inline]
+    pub const fn known(&self) -> Known {
+        self.place.known
+    }
+
     /// Whether `Connection` names it, so that it ends at this hop.
+    #[inline]
     pub const fn is_named(&self) -> bool {
-        self.is_named
+        self.place.is_named
     }
 }
 
@@ -33,19 +46,15 @@ struct Place {
     value_bytes: u32,
     known: Known,
     is_named: bool,
+    /// Whether it stands as it is sent on.
+    is_plain: bool,
 }
 
 impl Place {
-    /// The whole line, where it stands in the head as all are sent on: one space before the value, none behind it.
+    /// The line with its end, where it is plain.
     #[inline]
-    fn plain_line(&self, head: &[u8]) -> Option<Range<usize>> {
-        let name_at = self.name_at as usize;
-        let value_at = self.value_at as usize;
-        let end = value_at + self.value_bytes as usize;
-        let is_plain = value_at == name_at + self.name_bytes as usize + 2
-            && head[value_at - 1] == b' '
-            && head[end..].starts_with(b"\r\n");
-        is_plain.then_some(name_at..end + 2)
+    const fn line(&self) -> Range<usize> {
+        self.name_at as usize..(self.value_at + self.value_bytes) as usize + 2
     }
 
     #[inline]
@@ -101,6 +110,7 @@ impl HeaderStore {
                 value_bytes: (line.value.1 - line.value.0) as u32,
                 known,
                 is_named: false,
+                is_plain: line.is_plain,
             });
             at += line.bytes;
         }
@@ -162,12 +172,7 @@ impl<'b> Headers<'b> {
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Header<'b>> + use<'b> {
         let head = self.head;
-        self.places.iter().map(move |place| Header {
-            name: place.name(head),
-            value: place.value(head),
-            known: place.known,
-            is_named: place.is_named,
-        })
+        self.places.iter().map(move |place| Header { head, place })
     }
 
     /// Writes those that `is_sent` wants, in the order sent. Neighbours that already stand as they are sent on, which
@@ -175,21 +180,18 @@ impl<'b> Headers<'b> {
     #[inline]
     pub fn write(&self, out: &mut Vec<u8>, mut is_sent: impl FnMut(&Header<'b>) -> bool) {
         let mut run = 0..0;
-        for (place, header) in self.places.iter().zip(self.iter()) {
-            if !is_sent(&header) {
+        for header in self.iter().filter(|header| is_sent(header)) {
+            let line = header.place.line();
+            if header.place.is_plain && line.start == run.end {
+                run.end = line.end;
                 continue;
             }
-            match place.plain_line(self.head) {
-                Some(line) if line.start == run.end => run.end = line.end,
-                Some(line) => {
-                    out.extend_from_slice(&self.head[run]);
-                    run = line;
-                }
-                None => {
-                    out.extend_from_slice(&self.head[run]);
-                    run = 0..0;
-                    write::header(out, header.name, header.value);
-                }
+            out.extend_from_slice(&self.head[run]);
+            if header.place.is_plain {
+                run = line;
+            } else {
+                run = 0..0;
+                write::header(out, header.name(), header.value());
             }
         }
         out.extend_from_slice(&self.head[run]);
@@ -232,10 +234,14 @@ impl<'b> Headers<'b> {
         }
     }
 
-    /// The values of the fields of this name, in any case, in the order sent.
-    pub fn find_named(&self, name: &'static str) -> impl Iterator<Item = &'b [u8]> + use<'b> {
-        let is_it = move |header: &Header<'b>| header.name.eq_ignore_ascii_case(name.as_bytes());
-        self.iter().filter(is_it).map(|header| header.value)
+    /// The values of the fields of this name, in any case, in the order sent. `name` is in lower case.
+    pub fn find_named<const N: usize>(
+        &self,
+        name: &'static [u8; N],
+    ) -> impl Iterator<Item = &'b [u8]> + use<'b, N> {
+        let is_it =
+            move |header: &Header<'b>| header.name().len() == N && known::is(header.name(), name);
+        self.iter().filter(is_it).map(|header| header.value())
     }
 }
 

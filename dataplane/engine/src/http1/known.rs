@@ -136,7 +136,7 @@ fn exact(name: &[u8]) -> Known {
 /// The same in any case. Setting bit 0x20 folds a letter's cases and, of the bytes a token may have, nothing else into
 /// what stands in a spelling; with the length known, the compiler compares many bytes at once.
 #[inline]
-fn is<const N: usize>(name: &[u8], spelling: &[u8; N]) -> bool {
+pub(super) fn is<const N: usize>(name: &[u8], spelling: &[u8; N]) -> bool {
     name.first_chunk::<N>().is_some_and(|name| {
         let both = name.iter().zip(spelling);
         both.fold(0, |difference, (byte, wanted)| {

@@ -33,6 +33,8 @@ pub(super) struct FieldLine {
     pub value: (usize, usize),
     /// How many bytes the line has, with its end.
     pub bytes: usize,
+    /// Whether it surely stands as all are sent on: one space before the value, none behind it.
+    pub is_plain: bool,
 }
 
 /// The request line at the start of a head.
@@ -88,23 +90,32 @@ pub(super) fn status_line(head: &[u8]) -> Option<StatusLine<'_>> {
 pub(super) fn field_line(head: &[u8]) -> Option<FieldLine> {
     let name_bytes = token_bytes(head)?;
     let text = head[name_bytes..].strip_prefix(b":")?;
-    let mut start = name_bytes + 1;
-    let line_end = start + value_bytes(text);
+    let text = &text[..value_bytes(text)];
+    let text_at = name_bytes + 1;
+    let line_end = text_at + text.len();
     head[line_end..].starts_with(b"\r\n").then_some(())?;
-    let is_white = |byte: u8| matches!(byte, b' ' | b'\t');
-    // The line's end stops both.
-    while is_white(head[start]) {
-        start += 1;
-    }
-    let mut end = line_end;
-    while end > start && is_white(head[end - 1]) {
-        end -= 1;
-    }
+    // Of the bytes a value may have, white space is the lowest.
+    let is_plain = matches!(text, [b' ', first, .., last] if *first > b' ' && *last > b' ');
+    let (start, end) = if is_plain {
+        (1, text.len())
+    } else {
+        without_white_space(text)
+    };
     Some(FieldLine {
         name_bytes,
-        value: (start, end),
+        value: (text_at + start, text_at + end),
         bytes: line_end + 2,
+        is_plain,
     })
+}
+
+/// Where a text begins and ends without the white space around it.
+#[cold]
+fn without_white_space(text: &[u8]) -> (usize, usize) {
+    let is_white = |byte: &&u8| **byte <= b' ';
+    let before = text.iter().take_while(is_white).count();
+    let behind = text[before..].iter().rev().take_while(is_white).count();
+    (before, text.len() - behind)
 }
 
 /// How long the token at the start is: `None` where there is none.

@@ -212,15 +212,15 @@ fn has_header(name: &str, value: &ValueMatch, asked: &Asked<'_>) -> bool {
         return value.takes(asked.host.as_bytes());
     }
     asked.headers.iter().any(|field| {
-        field.name.eq_ignore_ascii_case(name.as_bytes())
+        field.name().eq_ignore_ascii_case(name.as_bytes())
             && is_sent_on(&field, asked)
-            && value.takes(field.value)
+            && value.takes(field.value())
     })
 }
 
 /// Whether the origin gets to see the field: what ends here, or a stranger may not say, is not there.
 fn is_sent_on(field: &Header<'_>, asked: &Asked<'_>) -> bool {
-    match field.known {
+    match field.known() {
         Known::MeshHeader => false,
         Known::Forwarded
         | Known::XForwardedFor

@@ -182,7 +182,7 @@ fn of_response(head: &ResponseHead<'_>) -> Message {
 fn fields(headers: meshnode_engine::http1::Headers<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
     headers
         .iter()
-        .map(|header| (header.name.to_vec(), header.value.to_vec()))
+        .map(|header| (header.name().to_vec(), header.value().to_vec()))
         .collect()
 }
 

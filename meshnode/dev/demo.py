@@ -25,7 +25,7 @@ from .live import Live
 from .plan import Plan, plan_of
 from .programs import programs
 from .ready import until_ready
-from .registries import Borrowed, clear_homes, clients, embedded, fill, given
+from .registries import Borrowed, clear_shop, clients, embedded, fill, given
 from .screen import Shown, screen, where
 
 
@@ -88,7 +88,7 @@ class _Demo:
             if self._wanted.consul:
                 await stack.enter_async_context(self._borrowed(plan, of))
             else:
-                await clear_homes(plan, of)
+                await clear_shop(plan, of)
             crew = Crew(lambda line: self._say(f"            {line}"))
             stack.push_async_callback(crew.end)
             await self._start(plan, of, crew)

@@ -14,7 +14,7 @@ from typing import Self
 import pytest
 
 from tests.integration.agents import MESHNODE, command, until_status
-from tests.support import ConsulCluster, EchoServer, free_port
+from tests.support import ConsulCluster, EchoServer, free_port, wait_until
 from tests.support.mesh import MeshNode
 from tests.support.process import Process
 
@@ -70,8 +70,13 @@ async def test_a_node_behind_a_nat_is_dialled_where_it_says(tmp_path: Path) -> N
             MeshNode(consul, "node-1", tmp_path, is_edge=True) as first,
             second,
         ):
-            await first.serves("shop.test")
-            assert nat.connections > 0
+
+            async def is_dialled() -> bool:
+                # Until node-2 is in the mesh its service is reached in clear.
+                await first.serves("shop.test")
+                return nat.connections > 0
+
+            await wait_until(is_dialled, 60, what="node-1 dials where node-2 says it is")
             said = (await command(first, "services")).stdout
             assert "by mutual TLS on node-2" in said
             (registered,) = [

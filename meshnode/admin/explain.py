@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 
 from ..errors import UsageError
+from .body import json_body
 
 # The proxy's own limits of one question: 10,000 requests.
 MAX_QUESTION_BYTES = 16 * 1024 * 1024
@@ -30,13 +31,7 @@ class ExplainAnswers:
 
     async def answer(self, request: web.Request) -> web.Response:
         """Raises UsageError for a body that is none."""
-        # A page in a browser can send text without asking first; JSON it can not.
-        if request.content_type != "application/json":
-            raise UsageError("the body is JSON: send content-type application/json")
-        try:
-            document = orjson.loads(await request.read())
-        except ValueError as error:
-            raise UsageError(f"the body is no JSON: {error}") from error
+        document = await json_body(request)
         if not isinstance(document, dict) or not isinstance(document.get("requests"), list):
             raise UsageError(
                 'the body is {"requests":[{"host":"shop.example","path":"/cart"}]}, as docs/explain.md says'

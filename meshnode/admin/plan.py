@@ -15,6 +15,7 @@ from aiohttp import web
 
 from ..candidate.promise import Wish
 from ..errors import UsageError
+from .body import json_body
 
 FIELDS = frozenset({"values", "requests"})
 FORM = 'the body is {"values":{"mesh/routes/shop":"<base64>"},"requests":[]}, as docs/plan.md says'
@@ -32,14 +33,7 @@ class PlanAnswers:
 
     async def answer(self, request: web.Request) -> web.Response:
         """Raises UsageError for a body that is none."""
-        # A page in a browser can send text without asking first; JSON it can not.
-        if request.content_type != "application/json":
-            raise UsageError("the body is JSON: send content-type application/json")
-        try:
-            document = orjson.loads(await request.read())
-        except ValueError as error:
-            raise UsageError(f"the body is no JSON: {error}") from error
-        wish, requests = _read(document)
+        wish, requests = _read(await json_body(request))
         answer = await self._plan(wish, requests)
         return web.Response(body=orjson.dumps(answer), content_type="application/json")
 

@@ -12,7 +12,7 @@ from ..config import Settings
 from ..errors import UsageError
 from ..explain import UNKNOWN, Past, lines, question_of_trace, question_of_words
 from .asking import ask_node
-from .options import Asked, with_consul
+from .options import Admin, Asked, with_consul
 from .output import console, escaped, say, say_json
 from .reach import run
 from .trace import LAST, find_trace
@@ -53,12 +53,7 @@ def explain(
         str | None,
         typer.Option("--from", metavar="IP", help="The client's address (default 127.0.0.1)."),
     ] = None,
-    admin: Annotated[
-        str | None,
-        typer.Option(
-            "--admin", "--admin-address", help="The node's admin API.", show_default=False
-        ),
-    ] = None,
+    admin: Admin = None,
 ) -> None:
     """Say what would become of a request, and why: routes, changes, instances, the intention that decides."""
     settings = asked.with_flags({"admin_address": admin})

@@ -52,6 +52,13 @@ RunFolder = Annotated[
 PANELS = {"": "The node", "consul": "Consul", "proxy": "The proxy", "certificates": "Certificates"}
 
 
+Admin = Annotated[
+    str | None,
+    typer.Option("--admin", "--admin-address", help="The node's admin API.", show_default=False),
+]
+"""Of a command that asks a node itself."""
+
+
 def given_by(config: Path | None, flags: Mapping[str, object]) -> Given:
     """Where the settings of this command come from: flags (by the setting's field) over environment over file."""
     return Given(flags, os.environ, config, is_root=os.geteuid() == 0)

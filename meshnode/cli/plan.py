@@ -18,7 +18,7 @@ from ..errors import EXIT_REFUSED
 from .asking import ask_node
 from .completing import complete_key
 from .misuse import file_of
-from .options import Asked, with_consul
+from .options import Admin, Asked, with_consul
 from .output import console, count, escaped, say, say_json
 from .verdict import say_problem
 from .wished import asked_of, wish_of
@@ -64,12 +64,7 @@ def plan(
             help="A request to try, as in mesh/tests; may be repeated.",
         ),
     ] = None,
-    admin: Annotated[
-        str | None,
-        typer.Option(
-            "--admin", "--admin-address", help="The node's admin API.", show_default=False
-        ),
-    ] = None,
+    admin: Admin = None,
 ) -> None:
     """Say what keys would do before they are written: routes, requests, mistakes, broken tests. Changes nothing."""
     settings = asked.with_flags({"admin_address": admin})

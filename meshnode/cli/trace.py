@@ -17,7 +17,7 @@ from observability import JaegerQuery, Trace, TraceIdError, render_tree, trace_i
 from ..admin import AdminClient
 from ..config import TABLE, Settings
 from ..errors import AdminError, MeshnodeError, NotReachedError, UsageError
-from .options import Asked, with_consul
+from .options import Admin, Asked, with_consul
 from .output import console, escaped, printable, say_json
 from .reach import run
 from .trace_sources import JAEGER, Found, JaegerSource, Known, RingSource, Sources, known_rings
@@ -64,12 +64,7 @@ def trace(
         str | None,
         typer.Option("--jaeger", "--jaeger-url", help="Jaeger's query API.", show_default=False),
     ] = None,
-    admin: Annotated[
-        str | None,
-        typer.Option(
-            "--admin", "--admin-address", help="This node's admin API.", show_default=False
-        ),
-    ] = None,
+    admin: Admin = None,
 ) -> None:
     """Show one request as a tree."""
     settings = asked.with_flags({"jaeger_url": jaeger, "admin_address": admin})

@@ -40,13 +40,20 @@ async def test_a_status_is_written_signed_and_counted(tmp_path: Path) -> None:
             node.status.offer(status_of(node.name, index, keys_digest(entries)))
         one = nodes[0]
         await one.until(lambda: len(one.keys("meshnode/status/")) == 3, "three statuses")
-        registered = one.last(NodesUpdate)
-        assert isinstance(registered, NodesUpdate)
-        live = live_nodes(registered.instances)
-        found = await reader(one.client).read(one.kv("meshnode/status/").entries, live)
+
+        def live() -> frozenset[str]:
+            registered = one.last(NodesUpdate)
+            return (
+                frozenset(live_nodes(registered.instances))
+                if isinstance(registered, NodesUpdate)
+                else frozenset()
+            )
+
+        await one.until(lambda: len(live()) == 3, "three nodes")
+        found = await reader(one.client).read(one.kv("meshnode/status/").entries, live())
         assert not found.refused
         entry = one.kv("mesh/").entries[0]
-        said = verdict(entry.key, entry, found.counted, live)
+        said = verdict(entry.key, entry, found.counted, live())
         assert (said.answer, said.count("accepted"), said.is_complete) == ("accepted", 3, True)
 
 
@@ -125,13 +132,13 @@ async def test_a_forged_status_does_not_count(tmp_path: Path) -> None:
     ):
         one.status.offer(status_of("node-1"))
         await one.until(lambda: one.status.writes == 1, "the status")
-        true = await two.client.kv_get("meshnode/status/node-1")
-        assert true is not None
+        genuine = await two.client.kv_get("meshnode/status/node-1")
+        assert genuine is not None
         both = {"node-1", "node-2"}
-        assert len((await reader(two.client).read([true], both)).counted) == 1
+        assert len((await reader(two.client).read([genuine], both)).counted) == 1
         # Signed by another's key, over the session that was seen in Consul, put without taking the lock away.
-        forged = true.value.replace(one.key.public_key.encode(), two.key.public_key.encode())
-        await two.client.kv_put(true.key, forged)
-        found = await reader(two.client).read(await two.client.kv_list(true.key), both)
+        forged = genuine.value.replace(one.key.public_key.encode(), two.key.public_key.encode())
+        await two.client.kv_put(genuine.key, forged)
+        found = await reader(two.client).read(await two.client.kv_list(genuine.key), both)
         assert not found.counted
         assert "signature" in found.reasons["node-1"]

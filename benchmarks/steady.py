@@ -5,6 +5,7 @@ answers take: a request that is due goes on any connection that is free, and non
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -22,9 +23,11 @@ ANSWER_S = 10.0
 # Asked for so often a second (issue 5).
 RATE = 500
 
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
 
 class Steady(Running):
-    """`async with Steady(address, host, folder) as load:`; `await load.end()` gives how many were sent and how many failed."""
+    """`async with Steady(address, host, folder) as load:`; `await load.end()` gives how many were sent, and how many failed by what was seen."""
 
     def __init__(self, address: str, host: str, folder: Path) -> None:
         command = [sys.executable, "-m", "benchmarks.steady", address, host, str(RATE)]
@@ -37,10 +40,10 @@ class Steady(Running):
     def close(self) -> None:
         self._process.kill()
 
-    async def end(self) -> tuple[int, int]:
+    async def end(self) -> tuple[int, dict[str, int]]:
         await self._process.terminate()
         said = json.loads(self._process.output().splitlines()[-1])
-        return int(said["sent"]), int(said["failed"])
+        return said["sent"], said["failed"]
 
 
 class Client:
@@ -50,23 +53,46 @@ class Client:
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._request = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
-        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self.seen: Counter[str] = Counter()
+        self._free: list[Connection] = []
+        self.sent = 0
+        self.failed: Counter[str] = Counter()
+        """By what was seen: a status, or the name of an error."""
 
     async def ask(self) -> None:
-        self.seen["sent"] += 1
+        self.sent += 1
         try:
             async with asyncio.timeout(ANSWER_S):
-                if not self._free:
-                    self._free.append(await asyncio.open_connection(self._host, self._port))
-                reader, writer = self._free.pop()
-                writer.write(self._request)
-                status, _, _ = await read_answer(reader)
-        except (OSError, EOFError, ValueError, TimeoutError):
-            self.seen["failed"] += 1
+                reader, writer = self._kept() or await self._made()
+                try:
+                    writer.write(self._request)
+                    status, _, _ = await read_answer(reader)
+                except BaseException:
+                    writer.close()
+                    raise
+        except (OSError, EOFError, ValueError, TimeoutError) as error:
+            self.failed[type(error).__name__] += 1
             return
-        self.seen["failed"] += status != 200
+        if status != 200:
+            self.failed[str(status)] += 1
         self._free.append((reader, writer))
+
+    async def close(self) -> None:
+        for _, writer in self._free:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _made(self) -> Connection:
+        return await asyncio.open_connection(self._host, self._port)
+
+    def _kept(self) -> Connection | None:
+        """A free connection; what the other side has closed, as servers do with one that rests, goes (RFC 9112 §9.6)."""
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
 
 async def _run(address: str, host: str, rate: int) -> None:
@@ -77,13 +103,12 @@ async def _run(address: str, host: str, rate: int) -> None:
     began = loop.time()
     async with asyncio.TaskGroup() as group:
         while not is_over.is_set():
-            while client.seen["sent"] < (loop.time() - began) * rate:
+            while client.sent < (loop.time() - began) * rate:
                 group.create_task(client.ask())
                 await asyncio.sleep(0)
             await asyncio.sleep(1 / rate)
-    sys.stdout.write(
-        json.dumps({"sent": client.seen["sent"], "failed": client.seen["failed"]}) + "\n"
-    )
+    await client.close()
+    sys.stdout.write(json.dumps({"sent": client.sent, "failed": client.failed}) + "\n")
 
 
 if __name__ == "__main__":

@@ -160,8 +160,9 @@ async def _under_load(
         sent, failed = await load.end()
     bench.tell(
         f"  change {size.routes:,} routes, {size.nodes} node(s): {sent:,} requests over {bench.rounds * size.puts} changes"
+        f", failed: {failed or 'none'}"
     )
-    return [*_figures(size, times), _figure(size, "requests failed", float(failed))]
+    return [*_figures(size, times), _figure(size, "requests failed", float(sum(failed.values())))]
 
 
 async def _held(node: MeshNode, size: Size) -> list[Figure]:

@@ -55,6 +55,7 @@ def state_alone(values: Mapping[str, bytes], intentions: tuple[Intentions, ...] 
     entries = tuple(KvEntry(key, value, INDEX) for key, value in sorted(values.items()))
     policies = decide_policies(entries, Policies())
     targets = {*_routed(entries), *_tested(policies), *policies.services, *policies.upstreams}
+    targets |= {name for one in policies.upstreams.values() for name in one.meaning.destinations}
     targets |= {one.destination for one in intentions}
     instances = _instances(name for name in targets if service_of(name) not in _NOBODY)
     services = tuple(sorted({one.service for one in instances}))

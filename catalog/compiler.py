@@ -26,6 +26,7 @@ from .policed import (
     Sending,
     asked_port,
     calls,
+    own_destinations,
     policed,
     policy_findings,
     tested_services,
@@ -151,7 +152,13 @@ def compile_snapshot(
     catalog = memo.once("catalog", "", (state.services,), lambda: catalog_names(state.services))
     listed = memo.once("listed", "", (catalog,), lambda: frozenset(catalog))
     tested = memo.once("tested", "", (policies.tests,), lambda: tested_services(policies.tests))
-    wanted = forms.wanted | tested if tested else forms.wanted
+    called = memo.once(
+        "own destinations",
+        "",
+        (policies.upstreams, own),
+        lambda: own_destinations(policies.upstreams, own),
+    )
+    wanted = forms.wanted | tested | called if tested or called else forms.wanted
     named, named_problems = memo.once(
         "named",
         "",
@@ -171,7 +178,9 @@ def compile_snapshot(
     )
     seen = memo.once("seen", "", (clusters,), lambda: _seen(clusters))
     ruled = memo.once("whose", "", (own, seen), lambda: tuple(sorted(own | seen.clear_services)))
-    found_listeners, listener_problems = listeners(facts, _with_ports(local, policies))
+    found_listeners, listener_problems = listeners(
+        facts, _with_ports(local, policies), policies.upstreams
+    )
     table = memo.table
     table.replace("clusters", seen.rendered)
     table.replace("intentions", _intentions(state, memo, ruled))

@@ -1,22 +1,35 @@
-"""The sockets the proxy listens on: the edge, the mesh port, and one outbound port for each service of this node."""
+"""The sockets the proxy listens on: the edge, the mesh port, the outbound ports of each service of this node.
+
+Opens none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .addresses import port_of, socket_address
 from .keys import UPSTREAMS
 from .model import Problem
 from .node import NodeFacts
+from .policies.read import Written
+from .policies.upstreams import Upstreams
 from .resource import Resource
 from .services import META_PORT, LocalService
 
 EDGE = "edge"
 MESH = "mesh"
+NO_UPSTREAMS: Mapping[str, Written[Upstreams]] = {}
+
+
+def own_port_name(service: str, destination: str) -> str:
+    """The name of a listener that means one destination; no service has a colon in its name."""
+    return f"{service}:{destination}"
 
 
 def listeners(
-    facts: NodeFacts, services: tuple[LocalService, ...]
+    facts: NodeFacts,
+    services: tuple[LocalService, ...],
+    upstreams: Mapping[str, Written[Upstreams]] = NO_UPSTREAMS,
 ) -> tuple[Mapping[str, Resource], tuple[Problem, ...]]:
     """All listeners by name.
 
@@ -35,21 +48,57 @@ def listeners(
     for service in services:
         for own_port in service.ports:
             taken.setdefault(own_port, f"the service {service.name} itself")
-    for service in _by_claim(services):
+    calling = [service for service in services if service.name not in (EDGE, MESH)]
+    for service in services:
         if service.name in (EDGE, MESH):
             sentence = "its name is that of a listener of the mesh: it gets no outbound port"
             problems.append(_problem(service, sentence))
-            continue
+    # Asked ports first: an assigned one can move, an asked one is written somewhere.
+    _add_calls(
+        [one for one in calling if one.outbound_port is not None], facts, taken, found, problems
+    )
+    for service in calling:
+        if written := upstreams.get(service.name):
+            _add_destinations(service, written, facts, taken, found, problems)
+    _add_calls([one for one in calling if one.outbound_port is None], facts, taken, found, problems)
+    return found, tuple(problems)
+
+
+def _add_calls(
+    services: Iterable[LocalService],
+    facts: NodeFacts,
+    taken: dict[int, str],
+    found: dict[str, Resource],
+    problems: list[Problem],
+) -> None:
+    for service in services:
         if port := _free_port(service, facts, taken, problems):
             taken[port] = f"the service {service.name}'s calls"
             if address := socket_address(facts.outbound_host, port):
                 found[service.name] = _outbound(service, address, facts)
-    return found, tuple(problems)
 
 
-def _by_claim(services: tuple[LocalService, ...]) -> list[LocalService]:
-    """Those that ask for a port first: an assigned one can move, an asked one is written somewhere."""
-    return sorted(services, key=lambda one: (one.outbound_port is None, one.name))
+def _add_destinations(
+    service: LocalService,
+    written: Written[Upstreams],
+    facts: NodeFacts,
+    taken: dict[int, str],
+    found: dict[str, Resource],
+    problems: list[Problem],
+) -> None:
+    """The ports that mean one destination each. One that is taken costs itself alone, and the key says so."""
+    for destination, port in sorted(written.meaning.destinations.items()):
+        if port in taken:
+            sentence = (
+                f"{service.name} can not call {destination} at port {port} of {facts.node}: "
+                f"{taken[port]} has it"
+            )
+            problems.append(Problem(written.key, written.index, "warning", sentence))
+            continue
+        taken[port] = f"the service {service.name}'s calls to {destination}"
+        if address := socket_address(facts.outbound_host, port):
+            name = own_port_name(service.name, destination)
+            found[name] = {**_outbound(service, address, facts), "destination": destination}
 
 
 def _free_port(

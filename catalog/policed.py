@@ -16,6 +16,7 @@ from .policies.policies import Policies
 from .policies.read import Written
 from .policies.service import ServicePolicy
 from .policies.settings import MeshSettings
+from .policies.upstreams import Upstreams
 from .resource import Rendered, render
 from .suggestions import did_you_mean, nearest
 from .text import quote
@@ -51,6 +52,7 @@ class Sending:
 
 
 Instances = Mapping[str, tuple[Instance, ...]]
+AllUpstreams = Mapping[str, Written[Upstreams]]
 
 
 def policed(
@@ -119,6 +121,12 @@ def asked_port(service: str, policies: Policies) -> int | None:
     return written.meaning.port if written else None
 
 
+def own_destinations(upstreams: AllUpstreams, services: Iterable[str]) -> frozenset[str]:
+    """Whom these services call by ports of their own."""
+    written = (upstreams.get(service) for service in services)
+    return frozenset(name for one in written if one for name in one.meaning.destinations)
+
+
 def tested_services(tests: Mapping[str, Written[RouteTest]]) -> frozenset[str]:
     """The services that tests expect or call: each node has to know them, so that all judge alike."""
     lines = [one for test in tests.values() for one in test.meaning.expectations]
@@ -140,12 +148,29 @@ def policy_findings(
     if not is_known:
         return ()
     there = frozenset(catalog)
-    return tuple(
+    unknown = [
         _unknown(name, one, catalog)
         for of_kind in (policies.services, policies.upstreams)
         for name, one in of_kind.items()
         if name not in there
+    ]
+    unknown += [
+        _uncallable(name, one, catalog)
+        for one in policies.upstreams.values()
+        for name in one.meaning.destinations
+        if name not in there
+    ]
+    return tuple(unknown)
+
+
+def _uncallable(service: str, written: Written[Upstreams], catalog: tuple[str, ...]) -> Problem:
+    near = nearest(service, catalog)
+    port = written.meaning.destinations[service]
+    sentence = (
+        f"no service is called {quote(service)}: calls to port {port} get 503 no_such_service"
     )
+    sentence += did_you_mean(near)
+    return Problem(written.key, written.index, "warning", sentence, suggestion=near)
 
 
 def _unknown(service: str, written: Written[object], catalog: tuple[str, ...]) -> Problem:

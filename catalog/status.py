@@ -64,7 +64,7 @@ class NodeStatus:
 
     `generation` counts its snapshots, `index` is the highest ModifyIndex it had in force (never lowered), `digest`
     says which keys those are (`keys_digest`). `services` are those it serves. `problem_count` may be more than there
-    are `problems`. `outbound` is service and `ip:port` of its outbound listener, `certificates` service and end of its
+    are `problems`. `outbound` is service (`web`, or `web:stock` for calls to that one) and `ip:port` of its outbound listener, `certificates` service and end of its
     certificate (Unix seconds), `clear` what it reaches without encryption: service, instance id, address, node.
     `draining` are endpoints that get no new request from it.
     `admin` is the `ip:port` of its admin API, empty for a node that does not say. `session` and `public_key` are set

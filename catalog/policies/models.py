@@ -73,12 +73,20 @@ class SettingsFields(SentOnFields):
     limits: LimitFields | None = None
 
 
+Port = Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 65_535})]
+
+
 class UpstreamsFields(Fields):
     """Where a service's own calls go, on its machines."""
 
-    model_config = ConfigDict(title="meshnode upstreams")
+    model_config = ConfigDict(title="meshnode upstreams", json_schema_extra={"minProperties": 1})
 
-    port: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 65_535})]
+    port: Port = 0
+    """Of calls that name whom they are for, as http://cart.mesh/; left out: one is given."""
+    destinations: Annotated[
+        dict[str, Port] | None, Field(json_schema_extra={"maxProperties": 64})
+    ] = None
+    """Ports that mean one service each, whatever host a call names: service and port."""
 
 
 class DrainFields(Fields):

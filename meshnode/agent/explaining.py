@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from ..errors import ProxyRefused, ProxyUnreachable, UsageError
-from ..explain import Known, explained
+from ..explain import Known, explained, on_own_ports
 from ..proxy import ControlClient
 from .delivery import Delivery
 from .knowledge import Knowledge
@@ -25,15 +25,17 @@ async def explain(
     side: Side | None,
 ) -> dict[str, Any]:
     """Raises UsageError for requests that are none, ProxyError where the proxy can't say."""
+    known = known_of(knowledge, delivery, side)
+    requests = on_own_ports(document["requests"], known.listeners)
     try:
-        answer = await client.explain(orjson.dumps(document))
+        answer = await client.explain(orjson.dumps({**document, "requests": requests}))
     except ProxyRefused as error:
         if error.status in WRONG_BODY:
             where = f"{error.path}: " if error.path else ""
             raise UsageError(f"{where}{error.sentence}") from error
         raise
     try:
-        return explained(document["requests"], answer, known_of(knowledge, delivery, side))
+        return explained(requests, answer, known)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         cause = "what answers POST /v1/explain there is no meshnode-proxy of ours"
         raise ProxyUnreachable(client.path, cause) from error

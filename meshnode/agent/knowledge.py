@@ -155,14 +155,11 @@ class Knowledge:
     def _assign_ports(self) -> None:
         self._policies = decide_policies(self._state.keys.entries, self._policies)
         local = self._state.local_services
-        asked = {
-            name: str(written.meaning.port) for name, written in self._policies.upstreams.items()
-        }
+        written = self._policies.upstreams
+        asked = {name: str(one.meaning.port) for name, one in written.items() if one.meaning.port}
         named = {one.service: one.meta_value(PORT_META) or asked.get(one.service) for one in local}
         self.named_ports = frozenset(service for service, port in named.items() if port)
-        self.ports = self.ports.with_services(
-            named.keys() - self.named_ports,
-            frozenset(
-                int(port) for port in named.values() if port and port.isascii() and port.isdigit()
-            ),
-        )
+        taken = {int(port) for port in named.values() if port and port.isascii() and port.isdigit()}
+        for name in named.keys() & written.keys():
+            taken.update(written[name].meaning.destinations.values())
+        self.ports = self.ports.with_services(named.keys() - self.named_ports, frozenset(taken))

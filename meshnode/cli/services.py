@@ -23,8 +23,8 @@ HIDDEN = frozenset({"consul", NODE_SERVICE, EDGE_SERVICE})
 class Service:
     """A service as the mesh sees it.
 
-    `outbound` is node → `ip:port` of its outbound listener there, `draining` are the node and id of instances that get
-    no new request.
+    `outbound` is node → `ip:port` of its outbound listener there, `destinations` are whom it calls by a port of its own,
+    the node and that `ip:port`; `draining` are the node and id of instances that get no new request.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Service:
     mesh_nodes: tuple[str, ...]
     clear: tuple[Instance, ...]
     outbound: tuple[tuple[str, str], ...]
+    destinations: tuple[tuple[str, str, str], ...] = ()
     draining: frozenset[tuple[str, str]] = frozenset()
 
     @property
@@ -86,6 +87,14 @@ async def _read(
         outbound=tuple(
             sorted((node, ports[name]) for node, ports in outbound.items() if name in ports)
         ),
+        destinations=tuple(
+            sorted(
+                (listener.removeprefix(f"{name}:"), node, address)
+                for node, ports in outbound.items()
+                for listener, address in ports.items()
+                if listener.startswith(f"{name}:")
+            )
+        ),
         draining=frozenset(
             (one.node, one.id) for one in instances if (name, one.node, one.id) in draining
         ),
@@ -102,7 +111,12 @@ def _row(service: Service) -> tuple[str, ...]:
     reached += [
         f"in clear at {one.host}:{one.port} ({one.node} has no node)" for one in service.clear
     ]
-    calls = ", ".join(f"{address} on {node}" for node, address in service.outbound)
+    calls = ", ".join(
+        [
+            *(f"{address} on {node}" for node, address in service.outbound),
+            *(f"{name} at {address} on {node}" for name, node, address in service.destinations),
+        ]
+    )
     return service.name, healthy, "; ".join(reached) or "nowhere", calls or "-"
 
 
@@ -121,4 +135,8 @@ def _document(service: Service) -> dict[str, Any]:
             for one in service.instances
         ],
         "outbound": dict(service.outbound),
+        "destinations": [
+            {"service": name, "node": node, "address": address}
+            for name, node, address in service.destinations
+        ],
     }

@@ -255,9 +255,10 @@ def _certificate_lines(mesh: Mesh) -> list[str]:
 
 def _outbound_lines(mesh: Mesh) -> list[str]:
     return [
-        f"outbound       {service} on {status.node} calls others at {address}"
+        f"outbound       {service} on {status.node} calls {destination or 'others'} at {address}"
         for status in mesh.nodes.statuses.counted
-        for service, address in status.outbound
+        for listener, address in status.outbound
+        for service, _, destination in (listener.partition(":"),)
     ]
 
 

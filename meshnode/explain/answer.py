@@ -18,6 +18,8 @@ from catalog import (
 
 from .instances import Since, views
 
+MESH = "mesh"
+"""The listener that other nodes call by."""
 REFUSED_MAX = 5
 """Refused keys named with one answer; `meshnode status` has all."""
 
@@ -53,12 +55,13 @@ def explained(
 
 def _answer(question: Mapping[str, Any], answer: Mapping[str, Any], known: Known) -> dict[str, Any]:
     name = str(question.get("listener", "edge"))
-    if name == "outbound" and question.get("source") in known.listeners:
-        name = str(question["source"])
+    # What is asked by its kind is that kind's, whatever a service is called.
+    own = {"outbound": str(question.get("source")), "inbound": MESH}.get(name, name)
+    name = own if own in known.listeners else name
     return {
         **answer,
         **decided(question, answer, known),
-        "listener": {"name": name, "address": known.listeners.get(name)},
+        "listener": {"name": name, "address": known.listeners.get(own)},
         "refused": _refused(answer, known),
         "instances": _instances(answer, known),
     }

@@ -81,7 +81,7 @@ OTHERS: dict[str, Garbage] = {
     "settings-limit": Garbage("settings", b"limits: {head_bytes: 1}", "head_bytes"),
     "settings-machine": Garbage("settings", b"edge_address: 0.0.0.0:80", "settings file"),
     "upstreams-port": Garbage("upstreams/shop", b"port: http", "port"),
-    "upstreams-later": Garbage("upstreams/shop", b"15432: stock", "not in this version"),
+    "upstreams-later": Garbage("upstreams/shop", b"15432: stock", "destinations"),
     "drain-words": Garbage("drain/x", b"please drain shop-1", "on"),
     "drain-empty": Garbage("drain/x", b"", "empty"),
     "test-arrow": Garbage("tests/x", b"GET shop.test/ cart", "arrow"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.integration.agents import until_status
 from tests.support import ConsulCluster, EchoServer, wait_until
 from tests.support.mesh import MeshNode, get
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.consul
 
@@ -69,6 +71,66 @@ async def test_a_service_s_policy_reaches_routes_and_calls(tmp_path: Path) -> No
         await wait_until(lambda: _is(431, node, headers), 60, what="a head of 4 KiB is refused")
 
 
+async def test_a_port_of_a_destination_reaches_it_whatever_host_is_named(tmp_path: Path) -> None:
+    """As a program calls that knows an address and a port alone: routes, intentions and the proof of callers hold."""
+    async with (
+        ConsulCluster(tmp_path / "consul", nodes=2) as consul,
+        EchoServer("web-1", tmp_path) as web,
+        EchoServer("stock-1", tmp_path, address=consul["node-2"].address) as stock,
+        MeshNode(consul, "node-1", tmp_path) as node,
+        MeshNode(consul, "node-2", tmp_path),
+    ):
+        for at, (name, server) in enumerate((("web", web), ("stock", stock)), start=1):
+            mine = {"Name": name, "ID": f"{name}-1", "Port": server.port, "Address": server.address}
+            await consul.register(mine, node=f"node-{at}")
+        port = free_port(node.address)
+        told = await node.cli("kv", "put", "mesh/upstreams/web", f"destinations: {{stock: {port}}}")
+        assert "accepted by 2 of 2 nodes" in told.stdout
+        address = await node.outbound("web:stock")
+        assert address.endswith(f":{port}")
+
+        async def called(path: str = "/", host: str = "anything.example") -> tuple[int, str]:
+            status, headers, _ = await get(f"http://{address}{path}", host=host)
+            return status, headers.get("mesh-reason", "")
+
+        async def until(wanted: tuple[int, str], path: str = "/") -> None:
+            async def is_so() -> bool:
+                return await called(path) == wanted
+
+            await wait_until(is_so, 60, what=f"a call to {path} gets {wanted}")
+
+        await until((200, ""))
+        status, _, body = await get(f"http://{address}/x", host="127.0.0.1")
+        sent = {name.lower(): value for name, value in json.loads(body)["headers"]}
+        assert (status, sent["host"]) == (200, "stock.mesh")
+
+        await consul.put("mesh/routes/gone", "stock.mesh/gone -> answer 410 gone")
+        await until((410, ""), "/gone")
+        await node.cli("intentions", "deny", "web", "stock")
+        await until((403, "intention_denied"))
+        await node.cli("intentions", "allow", "web", "stock")
+        await until((200, ""))
+
+        shown = (await node.cli("services")).stdout
+        assert f"stock at {address} on node-1" in shown
+        explained = await node.cli("explain", "--as", "web", f"http://{address}/")
+        assert "(web:stock)" in explained.stdout
+        assert "stock.mesh" in explained.stdout
+
+        # The edge's, the mesh's and a service's own port are taken, and so is what another program has.
+        clash = f"destinations: {{stock: {port}, web: {web.port}}}"
+        told = await node.cli("kv", "put", "mesh/upstreams/web", clash)
+        assert "web can not call web at port" in told.stdout
+        assert (await called())[0] == 200
+        with socket.create_server((node.address, 0)) as other:
+            clash = f"destinations: {{stock: {other.getsockname()[1]}}}"
+            await consul.put("mesh/upstreams/web", clash)
+            await until_status(
+                node,
+                lambda now: any(one["key"] == "listener web:stock" for one in now["problems"]),
+            )
+
+
 EVERYTHING = {
     "mesh/settings": """
 timeout: 60m
@@ -88,7 +150,7 @@ limits: {head_bytes: 65536, headers: 256, head_timeout: 60m, idle_timeout: 1ms, 
  "timeout": "10s", "timeout_head": "5s", "timeout_idle": "5s", "retries": 0,
  "request_headers": {"set": {"x-b": "shop"}}, "response_headers": {"set": {"x-b": "shop"}}}
 """,
-    "mesh/upstreams/shop": "{port: 15999}",
+    "mesh/upstreams/shop": "{port: 15999, destinations: {shop: 15998}}",
     "mesh/drain/other": "instance: nobody\nnode: node-9\nservice: shop\nfor: 60m",
 }
 
@@ -114,6 +176,7 @@ async def test_a_proxy_takes_every_field_there_is(tmp_path: Path) -> None:
         assert [value for name, value in sent if name.lower() == "x-b"] == ["shop"]
         assert [value for name, value in sent if name.lower() == "x-c"] == ["c", "d"]
         assert (await node.outbound("shop")).endswith(":15999")
+        assert (await node.outbound("shop:shop")).endswith(":15998")
         status = await until_status(node, lambda now: now["is_ready"])
         # Nobody is there to be drained.
         assert [one["key"] for one in status["problems"]] == ["mesh/drain/other"]

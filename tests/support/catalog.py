@@ -192,6 +192,7 @@ def golden_states() -> tuple[State, State]:
             ),
             "routes/cart-rpc": "grpc shop.v1.Cart/Get when cookie.group^=b- -> cart timeout_head=500ms retries=2",
             "routes/gone": '*=/old when header.user-agent~=(?i).*bot.* -> answer 410 "Nothing is here, ""really""."',
+            "upstreams/web": "destinations: {cart: 15006}",
         },
         instance("web", meta={"mesh-user": "deploy", "mesh-outbound-port": "15005"}),
         instance("cart", "node-1"),
@@ -212,6 +213,7 @@ def golden_states() -> tuple[State, State]:
                 "routes/shop": "shop.example/cart -> cart timeout=2s strip=/cart",
                 "routes/front": "shop.example/ -> web",
                 "routes/any": "* -> nowhere",
+                "upstreams/web": "destinations: {cart: 15006}",
             },
             1001,
         )

@@ -107,6 +107,7 @@ fn decide_requests(shape: Shape, routes: usize, requests: usize) {
         .apply(document.as_bytes())
         .expect("the document is right");
     let caller = Caller {
+        host: None,
         kind: ListenerKind::Edge,
         source: Arc::from("edge"),
         destination: None,

@@ -36,7 +36,7 @@ pub struct Origin<'a> {
 /// What was decided about a request.
 #[derive(Debug)]
 pub struct Decided<'h> {
-    /// The host in its normal form.
+    /// The host in its normal form; where the port means one destination, that one's.
     pub host: Host<'h>,
     /// The path in its normal form; as it was sent where it has none.
     pub path: Cow<'h, str>,
@@ -97,7 +97,7 @@ impl<'h> Decided<'h> {
 /// Decides about a request, and writes its head for the upstream behind `out`, all but the end, if it goes to one.
 pub fn decide<'h>(
     snapshot: &Snapshot,
-    origin: &Origin<'_>,
+    origin: &Origin<'h>,
     head: &RequestHead<'h>,
     trace: &TraceContext,
     balancer: &mut Balancer,
@@ -105,7 +105,10 @@ pub fn decide<'h>(
 ) -> Decided<'h> {
     let settings = &snapshot.settings;
     let (sent_path, query) = split_query(head.path_and_query);
-    let host = Host::of(head.host);
+    let host = match &origin.caller.host {
+        Some(host) => Host::meant(host),
+        None => Host::of(head.host),
+    };
     let normal = normal_path(sent_path, settings.has_strict_paths);
     let path = normal.as_deref().unwrap_or(sent_path);
     let asked = asked(snapshot, origin, head, &host, path, query);

@@ -163,6 +163,15 @@ impl<'t> Host<'t> {
         }
     }
 
+    /// The host that a port stands for, whatever host its requests name.
+    pub const fn meant(name: &'t str) -> Self {
+        Self {
+            name: Cow::Borrowed(name),
+            port: None,
+            is_as_sent: false,
+        }
+    }
+
     /// Name and port, to be sent on; `sent` is what the host was made of.
     pub fn authority(&self, sent: &'t str) -> Cow<'t, str> {
         match self.port {

@@ -11,7 +11,7 @@ use crate::error::{Error, Reason};
 use crate::normal;
 use crate::router::{Action, Asked, Changes, Route, is_mesh_host};
 use crate::snapshot::{
-    Cluster, Endpoint, ListenerKind, LocalInstance, LocalService, Snapshot, Via,
+    Cluster, Endpoint, ListenerConfig, ListenerKind, LocalInstance, LocalService, Snapshot, Via,
 };
 
 /// Behind a service's name where it is called through the mesh.
@@ -26,6 +26,16 @@ pub struct Caller {
     pub source: Arc<str>,
     /// Inbound: the service whose certificate it asked for.
     pub destination: Option<Arc<str>>,
+    /// Outbound, on a port that means one destination: the host of every request there, whatever it says itself.
+    pub host: Option<Arc<str>>,
+}
+
+impl Caller {
+    /// The host under which a destination of its own port is called.
+    pub fn host_of(listener: &ListenerConfig) -> Option<Arc<str>> {
+        let destination = listener.destination.as_ref()?;
+        Some(Arc::from(format!("{destination}{MESH_SUFFIX}")))
+    }
 }
 
 /// Where a request goes.
@@ -284,7 +294,8 @@ fn inbound(snapshot: &Snapshot, caller: &Caller, host: &str, instance: Option<&[
     let destination = caller.destination.clone().unwrap_or_default();
     if host
         .strip_suffix(MESH_SUFFIX)
-        .is_some_and(|service| *service != *destination)
+        // Hosts have no case (RFC 9110 §4.2.3); services have.
+        .is_some_and(|service| !service.eq_ignore_ascii_case(&destination))
     {
         let detail = format!("the connection is for \"{destination}\", the request for {host}");
         return Plan {

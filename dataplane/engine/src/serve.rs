@@ -149,6 +149,7 @@ impl Connection {
             kind: listener.kind,
             source,
             destination,
+            host: Caller::host_of(&listener),
         };
         Some(Self {
             worker,

@@ -7,13 +7,21 @@ from typing import Any
 
 from catalog import Instance, NodeFacts
 from catalog.listeners import listeners
+from catalog.policies.read import Written
+from catalog.policies.upstreams import Upstreams
 from catalog.services import local_services
 from tests.support.catalog import FACTS, instance
 
 
-def made(facts: NodeFacts, *instances: Instance) -> tuple[dict[str, Any], list[str]]:
+def made(
+    facts: NodeFacts, *instances: Instance, **destinations: dict[str, int]
+) -> tuple[dict[str, Any], list[str]]:
     services, _ = local_services(instances, facts.address, facts.uid_of)
-    found, problems = listeners(facts, services)
+    upstreams = {
+        name: Written(f"mesh/upstreams/{name}", 7, Upstreams(None, ports))
+        for name, ports in destinations.items()
+    }
+    found, problems = listeners(facts, services, upstreams)
     return dict(found), [f"{problem.key}: {problem.message}" for problem in problems]
 
 
@@ -84,6 +92,35 @@ def test_no_port_is_taken_twice() -> None:
         "service shop: the outbound port 15003 is taken: the service shop itself has it",
         "service stuff: its meta mesh-outbound-port or mesh/upstreams/stuff asks for 15001, which the service stock's calls has",
         "service web: the outbound port 15001 is taken: the service stock's calls has it",
+    ]
+
+
+def test_a_port_of_a_destination_that_is_taken_costs_itself_alone() -> None:
+    facts = replace(FACTS, outbound_ports={"cart": 15002, "web": 15001})
+    destinations = {"cart": 8080, "stock": 9000, "legacy": 15001, "api": 16000, "free": 15009}
+    found, problems = made(
+        facts,
+        instance("cart"),
+        instance("stock", meta=port(16000)),
+        instance("web"),
+        web=destinations,
+        cart={"web": 15009},
+    )
+    ports = {name: one["address"].rpartition(":")[2] for name, one in found.items()}
+    assert ports == {
+        "edge": "8080",
+        "mesh": "7443",
+        "cart": "15002",
+        "cart:web": "15009",
+        "stock": "16000",
+        "web:legacy": "15001",
+    }
+    assert problems == [
+        "mesh/upstreams/web: web can not call api at port 16000 of node-1: the service stock's calls has it",
+        "mesh/upstreams/web: web can not call cart at port 8080 of node-1: the listener edge has it",
+        "mesh/upstreams/web: web can not call free at port 15009 of node-1: the service cart's calls to web has it",
+        "mesh/upstreams/web: web can not call stock at port 9000 of node-1: the service cart itself has it",
+        "service web: the outbound port 15001 is taken: the service web's calls to legacy has it",
     ]
 
 

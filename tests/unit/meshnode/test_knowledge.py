@@ -30,6 +30,19 @@ def test_a_port_that_upstreams_name_is_given_to_nobody_else() -> None:
     assert "web" in known.named_ports
 
 
+def test_a_port_of_a_destination_is_given_to_nobody() -> None:
+    known = knowledge(15_001, 15_002)
+    known.apply(LocalServicesUpdate((instance("web"),)))
+    known.compile()
+    taken = known.ports.assigned["web"]
+    known.apply(kv({"upstreams/web": f"destinations: {{cart: {taken}}}"}))
+    known.compile()
+    assert known.compiled is not None
+    listeners = known.compiled.resources["listeners"]
+    assert listeners["web:cart"]["address"] == f"127.0.0.1:{taken}"
+    assert listeners["web"]["address"] == f"127.0.0.1:{30_003 - taken}"
+
+
 def test_what_changes_nothing_is_not_compiled() -> None:
     """An answer with a newer index, and a check of a service that nobody here knows."""
     known = knowledge(15_001, 15_002)

@@ -14,10 +14,14 @@ pub(super) fn caller(snapshot: &Snapshot, request: &RequestDocument) -> Result<C
         ListenerKind::Outbound,
         ListenerKind::Inbound,
     ];
-    let named = snapshot.listeners.get(wanted);
-    let kind = named
-        .map(|listener| listener.kind)
-        .or_else(|| kinds.into_iter().find(|kind| kind.as_str() == wanted))
+    // A kind first: a service may be called `outbound`, and so is its listener then.
+    let kind_asked = kinds.into_iter().find(|kind| kind.as_str() == wanted);
+    let named = match kind_asked {
+        Some(_) => None,
+        None => snapshot.listeners.get(wanted),
+    };
+    let kind = kind_asked
+        .or_else(|| named.map(|listener| listener.kind))
         .ok_or_else(|| format!("there is no listener {wanted:?}, and it is no kind of one"))?;
     let source = request.source.as_deref();
     let listener = named.or_else(|| {
@@ -25,9 +29,11 @@ pub(super) fn caller(snapshot: &Snapshot, request: &RequestDocument) -> Result<C
             let is_its = kind != ListenerKind::Outbound
                 || source.is_none()
                 || source == listener.service.as_deref();
-            listener.kind == kind && is_its
+            // A port that means one destination is asked by its name.
+            listener.kind == kind && is_its && listener.destination.is_none()
         };
-        snapshot.listeners.values().find(fits)
+        let of_its_name = snapshot.listeners.get(wanted).filter(fits);
+        of_its_name.or_else(|| snapshot.listeners.values().find(fits))
     });
     let own = listener.and_then(|listener| match kind {
         ListenerKind::Edge => listener.identity.clone(),
@@ -57,6 +63,7 @@ pub(super) fn caller(snapshot: &Snapshot, request: &RequestDocument) -> Result<C
             kind,
             source,
             destination,
+            host: listener.and_then(|listener| Caller::host_of(listener)),
         }),
     }
 }

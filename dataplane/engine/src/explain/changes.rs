@@ -3,10 +3,16 @@
 use super::rows::{ChangeRow, Sent};
 use crate::decide::Decided;
 use crate::http1::RequestHead;
+use crate::plan::Caller;
 use crate::router::HeaderEdits;
 
 /// The request as `out`, its head for the upstream, has it, and how it came to be so.
-pub(super) fn sent(head: &RequestHead<'_>, decided: &Decided<'_>, out: &[u8]) -> Sent {
+pub(super) fn sent(
+    caller: &Caller,
+    head: &RequestHead<'_>,
+    decided: &Decided<'_>,
+    out: &[u8],
+) -> Sent {
     let text = String::from_utf8_lossy(out);
     let mut lines = text.split("\r\n").filter(|line| !line.is_empty());
     let line = lines.next().unwrap_or_default().to_owned();
@@ -22,6 +28,7 @@ pub(super) fn sent(head: &RequestHead<'_>, decided: &Decided<'_>, out: &[u8]) ->
     on_path(&mut changes, head, decided, target);
     on_host(
         &mut changes,
+        caller,
         head,
         decided,
         host.map_or("", |(_, host)| host),
@@ -62,9 +69,19 @@ fn on_path(changes: &mut Vec<ChangeRow>, head: &RequestHead<'_>, decided: &Decid
     );
 }
 
-fn on_host(changes: &mut Vec<ChangeRow>, head: &RequestHead<'_>, decided: &Decided<'_>, to: &str) {
+fn on_host(
+    changes: &mut Vec<ChangeRow>,
+    caller: &Caller,
+    head: &RequestHead<'_>,
+    decided: &Decided<'_>,
+    to: &str,
+) {
     let normal = decided.host.authority(head.host);
-    push(changes, "host", head.host, &normal, "normal form");
+    let by = caller
+        .host
+        .as_ref()
+        .map_or("normal form", |_| "destination");
+    push(changes, "host", head.host, &normal, by);
     push(changes, "host", &normal, to, "rewrite_host");
 }
 

@@ -86,7 +86,7 @@ fn explain_head(
     let request = chosen.as_ref().map(|chosen| {
         let instance = matches!(chosen, Destination::Mesh(..)).then(|| &**chosen.id());
         rewrite::end_request(&mut out, instance);
-        changes::sent(head, &decided, &out)
+        changes::sent(origin.caller, head, &decided, &out)
     });
     let plan = &decided.plan;
     let cluster = reach::cluster(snapshot, origin.caller, &decided);

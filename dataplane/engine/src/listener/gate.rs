@@ -182,6 +182,7 @@ mod tests {
             address,
             identity: None,
             service: None,
+            destination: None,
             proof: Proof::User,
             owners: Vec::new(),
             uids: Vec::new(),

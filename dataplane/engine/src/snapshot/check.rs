@@ -29,6 +29,22 @@ pub(super) fn text(path: impl Into<String>, text: &str, bytes_max: usize) -> Res
     Err(Refusal::at(path, sentence))
 }
 
+/// The name of a service that stands in a host: `<service>.mesh`.
+pub(super) fn service(path: &str, name: &str) -> Result<(), Refusal> {
+    text(path, name, limits::SERVICE_BYTES)?;
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
+    match name.chars().find(|&letter| !is_letter(letter)) {
+        None => Ok(()),
+        Some(other) => Err(Refusal::at(
+            path,
+            format!(
+                "`{name}` has `{}` in it, which no service's name has",
+                other.escape_default()
+            ),
+        )),
+    }
+}
+
 /// A field that has to repeat the name of its resource.
 pub(super) fn same_name(field: &str, value: &str, name: &str) -> Result<(), Refusal> {
     if value == name {

@@ -170,6 +170,8 @@ pub(super) struct ListenerDocument {
     #[serde(default)]
     pub service: Option<Arc<str>>,
     #[serde(default)]
+    pub destination: Option<Arc<str>>,
+    #[serde(default)]
     pub proof: Option<super::Proof>,
     #[serde(default)]
     pub owners: Vec<SocketAddr>,

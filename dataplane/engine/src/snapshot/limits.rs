@@ -15,6 +15,9 @@ pub const KEY_BYTES: usize = 1024;
 /// Bytes of a host: what DNS allows.
 pub const HOST_BYTES: usize = 253;
 
+/// Bytes of a service's name that stands in a host, with `.mesh` behind it.
+pub const SERVICE_BYTES: usize = HOST_BYTES - 5;
+
 /// Bytes of a route's path. The depth of the path tree, which is walked by recursion, is bounded by it.
 pub const PATH_BYTES: usize = 2048;
 

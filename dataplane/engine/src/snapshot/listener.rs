@@ -22,6 +22,8 @@ pub struct ListenerConfig {
     pub identity: Option<Arc<str>>,
     /// Outbound: the service whose port it is.
     pub service: Option<Arc<str>>,
+    /// Outbound: the one service that calls by this port go to, whatever host they name.
+    pub destination: Option<Arc<str>>,
     /// Outbound: how a caller shows that it is that service.
     pub proof: Proof,
     /// Outbound: the service's registered sockets; who owns one is the service.
@@ -80,6 +82,9 @@ impl ListenerConfig {
                     return Err(Refusal::at("service", sentence));
                 };
                 check::name("service", service)?;
+                if let Some(destination) = &document.destination {
+                    check::service("destination", destination)?;
+                }
             }
             ListenerKind::Edge | ListenerKind::Inbound => only_outbound(&document)?,
         }
@@ -91,6 +96,7 @@ impl ListenerConfig {
             address: document.address,
             identity: document.identity,
             service: document.service,
+            destination: document.destination,
             proof: document.proof.unwrap_or_default(),
             owners: document.owners,
             uids: document.uids,
@@ -102,6 +108,7 @@ impl ListenerConfig {
 fn only_outbound(document: &ListenerDocument) -> Result<(), Refusal> {
     let misplaced = [
         ("service", document.service.is_some()),
+        ("destination", document.destination.is_some()),
         ("proof", document.proof.is_some()),
         ("owners", !document.owners.is_empty()),
         ("uids", !document.uids.is_empty()),

@@ -113,6 +113,76 @@ fn a_call_reaches_the_very_instance_that_was_chosen() {
 }
 
 #[test]
+fn a_port_that_means_one_destination_reaches_it_whatever_host_is_named() {
+    run(async {
+        let authority = Authority::new();
+        let mut origin = Origin::start(Does::Answer(ONE)).await;
+        let there = inbound(&authority, &[origin.address], json!([])).await;
+        let own = json!({"proof": "port", "destination": "cart"});
+        let here = outbound(Some(&authority), there.address, own).await;
+        for named in [
+            "GET /x HTTP/1.1\r\nHost: 127.0.0.1:15006\r\n\r\n",
+            "GET /x HTTP/1.1\r\nHost: stock.mesh\r\n\r\n",
+            "GET /x HTTP/1.1\r\nHost: SHOP.test\r\n\r\n",
+            "GET http://other.example:81/x HTTP/1.1\r\nHost: other.example:81\r\n\r\n",
+            "GET /x HTTP/1.0\r\n\r\n",
+        ] {
+            assert_eq!(body(&here.send(named).await), "one", "{named}");
+            let seen = origin.request().await;
+            assert!(seen.starts_with("GET /x HTTP/1.1\r\n"), "{seen}");
+            assert_eq!(header(&seen, "host"), Some("cart.mesh"), "{seen}");
+        }
+        let tunnel = here
+            .send("CONNECT cart.mesh:80 HTTP/1.1\r\nHost: cart.mesh:80\r\n\r\n")
+            .await;
+        assert_eq!(header(&tunnel, "mesh-reason"), Some("connect_unsupported"));
+    });
+}
+
+#[test]
+fn a_service_in_capitals_is_reached_by_a_port_of_its_own() {
+    run(async {
+        let origin = Origin::start(Does::Answer(ONE)).await;
+        let here = Proxy::with(&[], |resources| {
+            let own = json!({"kind": "outbound", "identity": "web", "service": "web", "proof": "port", "destination": "Cart"});
+            listen(resources, own);
+            resources["clusters"]["Cart"] = json!({"service": "Cart", "exists": true, "instances": 1,
+                "endpoints": [{"id": "cart-1", "node": "old-box", "address": origin.address.to_string(),
+                               "weight": 1, "via": "clear"}]});
+        })
+        .await;
+        assert_eq!(body(&here.send(CALL).await), "one");
+    });
+}
+
+#[test]
+fn routes_under_mesh_hold_at_a_port_that_means_one_destination() {
+    run(async {
+        let mut origin = Origin::start(Does::Answer(ONE)).await;
+        let here = Proxy::with(&[origin.address], |resources| {
+            let own = json!({"kind": "outbound", "identity": "web", "service": "web", "proof": "port", "destination": "cart"});
+            listen(resources, own);
+            resources["routes"]["cart"] = json!({"key": "mesh/routes/cart", "index": 9, "hosts": ["cart.mesh"],
+                "path": {"prefix": "/x"}, "action": {"split": [{"cluster": "shop", "weight": 1}]}, "strip_prefix": "/x"});
+        })
+        .await;
+        let named = "GET /x/7 HTTP/1.1\r\nHost: shop.test\r\n\r\n";
+        assert_eq!(body(&here.send(named).await), "one");
+        let seen = origin.request().await;
+        assert!(seen.starts_with("GET /7 HTTP/1.1\r\n"), "{seen}");
+        assert_eq!(header(&seen, "host"), Some("cart.mesh"));
+        let absent = here
+            .send("GET /y HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+            .await;
+        assert_eq!(
+            header(&absent, "mesh-reason"),
+            Some("no_such_service"),
+            "what no route takes is the destination's, and nobody has it here"
+        );
+    });
+}
+
+#[test]
 fn the_destination_refuses_by_its_intentions_and_says_which() {
     run(async {
         let authority = Authority::new();

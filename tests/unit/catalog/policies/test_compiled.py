@@ -181,6 +181,35 @@ def test_upstreams_give_a_port_and_the_registration_is_nearer() -> None:
     assert made.resources["listeners"]["web"]["address"] == "127.0.0.1:15010"
 
 
+def test_a_destination_has_a_port_of_its_own_beside_the_service_s() -> None:
+    made = compiled({"upstreams/web": "destinations: {cart: 15006}"}, WEB)
+    listeners = made.resources["listeners"]
+    assert listeners["web:cart"] == {
+        **listeners["web"],
+        "address": "127.0.0.1:15006",
+        "destination": "cart",
+    }
+    assert "destination" not in listeners["web"]
+    assert "cart" in made.named_services
+
+
+def test_only_where_the_service_runs_it_has_ports() -> None:
+    made = compiled({"upstreams/cart": "destinations: {web: 15006}"}, WEB, CART)
+    assert sorted(made.resources["listeners"]) == ["edge", "mesh", "web"]
+
+
+def test_a_destination_nobody_has_is_told_at_its_key() -> None:
+    made = compiled({"upstreams/web": "destinations: {carr: 15006}"}, WEB, CART)
+    assert [(one.key, one.severity, one.message) for one in made.problems] == [
+        (
+            "mesh/upstreams/web",
+            "warning",
+            'no service is called "carr": calls to port 15006 get 503 no_such_service; did you mean "cart"?',
+        )
+    ]
+    assert "web:carr" in made.resources["listeners"]
+
+
 def test_a_policy_of_a_service_nobody_has_is_told() -> None:
     made = compiled({**ROUTE, "services/carr": "timeout: 2s"})
     assert [(one.key, one.severity, one.message) for one in made.problems] == [

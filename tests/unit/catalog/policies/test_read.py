@@ -76,10 +76,22 @@ def test_a_drain_is_a_line_or_a_document(value: str, meaning: Drain) -> None:
     assert found.meaning == meaning
 
 
-def test_upstreams_say_a_port() -> None:
-    found = read("upstreams/web", "port: 15005")
+@pytest.mark.parametrize(
+    ("value", "meaning"),
+    [
+        ("port: 15005", Upstreams(15_005)),
+        ("destinations: {stock: 15006}", Upstreams(None, {"stock": 15_006})),
+        (
+            "port: 15005\ndestinations:\n  stock: 15006\n  cart: 15007\n",
+            Upstreams(15_005, {"stock": 15_006, "cart": 15_007}),
+        ),
+        ("destinations: {}", Upstreams()),
+    ],
+)
+def test_upstreams_say_a_port_and_ports_of_destinations(value: str, meaning: Upstreams) -> None:
+    found = read("upstreams/web", value)
     assert isinstance(found, Written)
-    assert found.meaning == Upstreams(15_005)
+    assert found.meaning == meaning
 
 
 LATER = "is not in this version yet, so the key is refused"
@@ -115,11 +127,26 @@ LATER = "is not in this version yet, so the key is refused"
             '"10.0.0.1/8" is no network; did you mean "10.0.0.0/8"?', "10.0.0.0/8"),
         ("settings", "strict_paths: yes", (1, 15), 'the field "strict_paths" is true or false', None),
         ("settings", "request_id: true", (1, 1), f'the field "request_id" {LATER}', None),
-        ("upstreams/web", "15432: stock", (1, 1), f"a port that means one service (15432: …) {LATER}", None),
+        ("upstreams/web", "15432: stock", (1, 1),
+            "a port that means one service is written destinations: {SERVICE: 15432}", None),
         ("upstreams/web", "ports: {15432: stock}", (1, 1),
-            f'the field "ports" (calls go to "port", and the host <service>.mesh says where) {LATER}', None),
+            'no field is called "ports" here: a port that means one service stands in destinations: {stock: 15006}', None),
+        ("upstreams/web", "destinations: {15432: stock}", (1, 16),
+            "a destination is a service and its port, as in destinations: {stock: 15006}", None),
+        ("upstreams/web", "destinations: [stock]", (1, 15),
+            'the field "destinations" is a mapping, as in destinations: {stock: 15006}', None),
+        ("upstreams/web", "destinations: {stock: 0}", (1, 23), 'the field "stock" is a number from 1 to 65,535', None),
+        ("upstreams/web", "destinations: {stock: 15006, cart: 15006}", (1, 36), 'the port 15006 means "stock" already', None),
+        ("upstreams/web", "destinations: {edge: 15006}", (1, 16),
+            '"edge" is no service to lead to: the mesh uses it itself', None),
+        ("upstreams/web", "destinations: {'cart[tag=v2]': 15006}", (1, 17),
+            '"cart[tag=v2]" is no service\'s name: letters, digits, _ . and - make one', None),
+        ("upstreams/web", "port: 15006\ndestinations: {stock: 15006}", (2, 1),
+            'the port 15006 is the one for all calls: it can not mean "stock" alone', None),
+        ("upstreams/web", "destinations: {" + ", ".join(f"s{n}: {n + 1}" for n in range(65)) + "}", (1, 1),
+            "a service has at most 64 destinations", None),
         ("upstreams/web", "port: 70000", (1, 7), 'the field "port" is a number from 1 to 65,535', None),
-        ("upstreams/web", "{}", (1, 1), 'the field "port" is missing', None),
+        ("upstreams/web", "{}", (1, 1), 'one of the fields "port" and "destinations" is needed', None),
         ("drain/x", "cart-1 at node-2", (1, 8), '"at" has no place here: a drain is written as cart-1 on node-2 for 5m', None),
         ("drain/x", "cart-1 on", (1, 8), 'behind "on" its value is missing', None),
         ("drain/x", "cart-1 for 5m for 6m", (1, 15), '"for" stands here twice', None),

@@ -65,10 +65,26 @@ OF_SETTINGS = some(
 DRAINS = st.fixed_dictionaries(
     {"instance": NAMES}, optional={"node": NAMES, "service": NAMED, "for": TIMES}
 )
+
+
+def is_clear(destinations: dict[str, int]) -> bool:
+    return len(set(destinations.values())) == len(destinations)
+
+
 KINDS = {
     "service": st.tuples(SENT_ON, OF_SERVICES).map(lambda two: two[0] | two[1]),
     "settings": st.tuples(SENT_ON, OF_SETTINGS).map(lambda two: two[0] | two[1]),
-    "upstreams": st.fixed_dictionaries({"port": st.integers(1, 65_535)}),
+    "upstreams": st.one_of(
+        st.fixed_dictionaries({"port": st.integers(1, 65_535)}),
+        st.fixed_dictionaries(
+            {
+                "destinations": st.dictionaries(NAMED, st.integers(2, 65_535), max_size=3).filter(
+                    is_clear
+                )
+            },
+            optional={"port": st.just(1)},
+        ),
+    ),
     "drain": DRAINS,
 }
 
@@ -123,6 +139,11 @@ def test_a_damaged_document_is_never_taken_by_a_node_alone(kind: str, data: st.D
         ("upstreams", {}),
         ("upstreams", {"port": 0}),
         ("upstreams", {"port": "15005"}),
+        ("upstreams", {"destinations": {"stock": "15006"}}),
+        ("upstreams", {"destinations": {"stock": 0}}),
+        ("upstreams", {"destinations": None}),
+        ("upstreams", {"destinations": ["stock"]}),
+        ("upstreams", {"destinations": {f"s{at}": at + 1 for at in range(65)}}),
         ("drain", {"node": "node-2"}),
         ("drain", {"instance": True}),
         ("drain", {"instance": None}),

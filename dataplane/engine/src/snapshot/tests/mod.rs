@@ -52,6 +52,9 @@ fn the_full_document_is_compiled_field_by_field() {
     );
     assert_eq!((web.owners.len(), &web.uids[..]), (1, &[1000][..]));
     assert_eq!(snapshot.listeners["mesh"].identity, None);
+    assert_eq!(web.destination, None);
+    let to_cart = &snapshot.listeners["web:cart"];
+    assert_eq!(to_cart.destination.as_deref(), Some("cart"));
 
     let shop = snapshot
         .router

@@ -180,6 +180,7 @@ fn missing_fields_are_refused_but_those_that_may_be_left_out() {
         "/listeners/web/proof",
         "/listeners/web/owners",
         "/listeners/web/uids",
+        "/listeners/web:cart/destination",
         "/routes/shop/timeout_ms",
         "/routes/shop/strip_prefix",
         "/routes/beta/priority",
@@ -296,6 +297,16 @@ fn what_is_too_much_is_refused() {
         "routes.shop.action.split",
         "65 entries, over 64",
     );
+    for (name, sentence) in [
+        ("a b", "has ` ` in it"),
+        ("", "may not be empty"),
+        ("cart\r\nx: y", "control character"),
+        (&*"x".repeat(249), "over 248"),
+    ] {
+        let at = "/listeners/web:cart/destination";
+        let path = "listeners.web:cart.destination";
+        check(at, name.into(), path, sentence);
+    }
     let uids = json!(vec![1; 257]);
     check(
         "/listeners/web/uids",
@@ -336,7 +347,7 @@ fn a_cluster_that_a_route_needs_cannot_go() {
 #[test]
 fn listeners_may_have_the_same_address_where_the_system_chooses_the_port() {
     let mut document: Value = serde_json::from_slice(FULL).unwrap();
-    for name in ["edge", "mesh", "web"] {
+    for name in ["edge", "mesh", "web", "web:cart"] {
         document["resources"]["listeners"][name]["address"] = "127.0.0.1:0".into();
     }
     assert!(golden().apply(document.to_string().as_bytes()).is_ok());

@@ -128,6 +128,74 @@ fn an_inbound_call_is_explained_by_who_calls_whom() {
 }
 
 #[test]
+fn a_call_to_a_port_of_its_own_is_explained_by_the_listener_s_name() {
+    run(async {
+        let origin = echo("cart").await;
+        let proxy = Proxy::with(&[], |resources| {
+            let own = json!({"kind": "outbound", "address": "127.0.0.1:15006", "identity": "web", "service": "web",
+                "destination": "cart"});
+            resources["listeners"]["web:cart"] = own;
+            resources["listeners"]["web"] = json!({"kind": "outbound", "address": "127.0.0.1:15001", "identity": "web",
+                "service": "web"});
+            resources["clusters"]["cart"] = json!({"service": "cart", "exists": true, "instances": 1, "endpoints": [
+                {"id": "cart-1", "node": "old-box", "address": origin.to_string(), "weight": 1, "via": "clear"}]});
+        })
+        .await;
+        let request = json!({"host": "127.0.0.1:15006", "path": "/", "listener": "web:cart"});
+        let by_kind = json!({"host": "127.0.0.1:15006", "path": "/", "listener": "outbound", "source": "web"});
+        let explained = ask(&proxy, &json!({"requests": [request, by_kind]})).unwrap();
+        let (answer, other) = (&explained["answers"][0], &explained["answers"][1]);
+        assert_eq!(
+            (
+                &answer["cluster"],
+                &answer["normal"]["host"],
+                &answer["answer"]
+            ),
+            (&json!("cart"), &json!("cart.mesh"), &Value::Null)
+        );
+        assert_eq!(
+            answer["request"]["changes"],
+            json!([{"what": "host", "from": "127.0.0.1:15006", "to": "cart.mesh", "by": "destination"}])
+        );
+        assert_eq!(other["answer"]["reason"], "not_mesh_host");
+    });
+}
+
+#[test]
+fn a_service_called_as_a_kind_of_listener_disturbs_nobody() {
+    run(async {
+        let proxy = Proxy::with(&[], |resources| {
+            for name in ["inbound", "outbound", "web"] {
+                resources["listeners"][name] = json!({"kind": "outbound", "address": "127.0.0.1:0", "identity": name,
+                    "service": name});
+            }
+            resources["services"] = json!({"Cart": {"service": "Cart", "instances": [
+                {"id": "cart-1", "addresses": ["127.0.0.1:9"], "healthy": true}]}});
+        })
+        .await;
+        let by = |listener: &str, source: &str| json!({"listener": listener, "source": source, "host": "cart.mesh", "path": "/"});
+        let mut inbound = by("inbound", "web");
+        // Hosts have no case, so the other side may have lost it.
+        inbound["destination"] = "Cart".into();
+        let requests = json!([
+            by("outbound", "web"),
+            by("outbound", "outbound"),
+            by("outbound", "inbound"),
+            inbound
+        ]);
+        let explained = ask(&proxy, &json!({"requests": requests})).unwrap();
+        let reasons: Vec<_> = explained["answers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|answer| answer["answer"]["reason"].as_str())
+            .collect();
+        let nobody = Some("no_such_service");
+        assert_eq!(reasons, [nobody, nobody, nobody, None]);
+    });
+}
+
+#[test]
 fn a_wrong_question_is_told_so() {
     run(async {
         let proxy = Proxy::edge(&[]).await;

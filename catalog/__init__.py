@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     )
     from .history_log import History, Past, history_of
     from .history_writer import HistoryWriter, Pen, Surroundings
+    from .http_answer import HttpAnswer, HttpBroken
+    from .http_client import HttpClient, HttpConnection, request_bytes
     from .intentions import deciding_rule
     from .keys import CONFIRM, key_problem, keys_digest, route_name
     from .language.rule import Redirect, Rule, Split
@@ -112,6 +114,10 @@ __all__ = [
     "Form",
     "History",
     "HistoryWriter",
+    "HttpAnswer",
+    "HttpBroken",
+    "HttpClient",
+    "HttpConnection",
     "Instance",
     "InstancesUpdate",
     "IntentionSource",
@@ -194,6 +200,7 @@ __all__ = [
     "policies_to_json",
     "policy_line",
     "remember",
+    "request_bytes",
     "rolling_back",
     "route_name",
     "save_snapshot",
@@ -328,6 +335,11 @@ _FILES = {
     "decide_policies": "policies.policies",
     "load_policies": "policies.saved",
     "policies_to_json": "policies.saved",
+    "HttpAnswer": "http_answer",
+    "HttpBroken": "http_answer",
+    "HttpClient": "http_client",
+    "HttpConnection": "http_client",
+    "request_bytes": "http_client",
 }
 
 if not TYPE_CHECKING:

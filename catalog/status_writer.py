@@ -15,6 +15,8 @@ from .status import STATUS_PREFIX, NodeStatus, Sign, signed
 
 SPACING_S = 1.0
 """The least time between two writes; each wakes every node of the mesh."""
+SETTLE_S = 0.02
+"""So long after a change the others have it too, and what wakes them takes no processor from it."""
 
 
 class StatusWriter:
@@ -60,9 +62,10 @@ class StatusWriter:
             self._wanted.set()
 
     async def run(self) -> None:
-        """Until cancelled. The first change of a quiet second is written at once."""
+        """Until cancelled. The first change of a quiet second is written as soon as the others have it too."""
         while True:
             await self._wanted.wait()
+            await asyncio.sleep(SETTLE_S)
             is_written = await persist(
                 self._write,
                 failed=self._trouble.failed,

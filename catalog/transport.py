@@ -6,19 +6,21 @@ answers is not used: it drops the headers.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
-import aiohttp
 import orjson
 from yarl import URL
 
 from .errors import NOBODY, ConsulAnswerError, ConsulDenied, ConsulUnreachable
+from .http_answer import HttpBroken
+from .http_client import HttpClient, HttpConnection, request_bytes
 from .rights import missing_right
 
 # 10,000 keys are 2.4 MB. Beyond this a node would spend seconds a change: better a sentence than a node out of memory.
@@ -30,7 +32,10 @@ ERROR_TEXT_CHARACTERS = 300
 ACCEPTED = frozenset({200, 404, 409})
 NOT_CONSUL = "without the header X-Consul-Index, so it is not Consul who answers: is this the address of its HTTP API?"
 # On every answer of Consul's, errors included.
-OWN_HEADERS = ("X-Consul", "x-consul")
+OWN_HEADERS = "x-consul"
+
+# Asked again where a kept connection turns out to be closed: doing it twice leaves what doing it once does.
+REPEATED = frozenset({"GET", "PUT", "DELETE"})
 
 Parameters = Sequence[tuple[str, str | int]]
 
@@ -76,7 +81,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: 200, 404 or 409, with its headers and its body unread."""
+    """One answer: 200, 404 or 409, with its headers (names in lower case) and its body unread."""
 
     status: int
     headers: Mapping[str, str]
@@ -85,30 +90,30 @@ class Answer:
     @property
     def index(self) -> int:
         """X-Consul-Index; 0 where there is none or it is no number."""
-        text = self.headers.get("X-Consul-Index", "")
+        text = self.headers.get("x-consul-index", "")
         return int(text) if text.isascii() and text.isdigit() else 0
 
     @property
     def is_filtered(self) -> bool:
         """True if ACLs took something out of the answer. Consul never says so to the anonymous token."""
-        return self.headers.get("X-Consul-Results-Filtered-By-ACLs") == "true"
+        return self.headers.get("x-consul-results-filtered-by-acls") == "true"
 
     @property
     def has_leader(self) -> bool:
         """False when the server that answered knows no leader: what it says may be old."""
-        return self.headers.get("X-Consul-KnownLeader", "true") == "true"
+        return self.headers.get("x-consul-knownleader", "true") == "true"
 
     @property
     def default_policy(self) -> str | None:
         """The ACL default policy, `allow` or `deny`; None where Consul does not say."""
-        return self.headers.get("X-Consul-Default-ACL-Policy")
+        return self.headers.get("x-consul-default-acl-policy")
 
     def of_consul(self) -> Self:
         """The same answer to a read. Raises ConsulAnswerError for one without X-Consul-Index, which Consul never forgets.
 
         A 404 of something in between (a balancer, another program at the address) would else be an empty mesh.
         """
-        if "X-Consul-Index" not in self.headers:
+        if "x-consul-index" not in self.headers:
             raise ConsulAnswerError(self.status, NOT_CONSUL)
         return self
 
@@ -138,16 +143,12 @@ class Transport:
         self.address = address
         self.default_policy: str | None = None
         """The ACL default policy that stood in the last answer."""
-        self._headers = {
-            "Accept-Encoding": "identity"
-        }  # packing costs both sides more than loopback does
-        if token:
-            self._headers["X-Consul-Token"] = token
+        self._fields = _fields(address, token)
         self._timeout_s = timeout_s
-        self._connections = connections
         self._cost = cost
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        self._connections = connections
+        self._http: HttpClient | None = None
 
     async def request(
         self,
@@ -174,9 +175,9 @@ class Transport:
         return answer
 
     async def close(self) -> None:
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
+        if self._http is not None:
+            http, self._http = self._http, None
+            http.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -205,47 +206,49 @@ class Transport:
     async def _exchange(
         self, method: str, path: str, params: Parameters, body: bytes | None
     ) -> Answer:
-        limit_s = self._timeout_s + _blocking_seconds(params)  # the wait in the pool included
-        timeout = aiohttp.ClientTimeout(total=limit_s, sock_connect=self._timeout_s)
-        url = URL(self.address.url + quote(path, safe="/:") + _query(params), encoded=True)
+        limit_s = self._timeout_s + _blocking_seconds(params)  # the wait for a connection included
+        target = quote(path, safe="/:") + _query(params)
+        request = request_bytes(method, target, self._fields, body)
         try:
-            async with self._open_session().request(
-                method, url, data=body, timeout=timeout, allow_redirects=False
-            ) as response:
-                return Answer(response.status, response.headers, await self._read(response))
+            async with asyncio.timeout(limit_s):
+                answer = await self._open().exchange(request, may_repeat=method in REPEATED)
         except TimeoutError as error:
             raise ConsulUnreachable(self.address.text, f"nothing within {limit_s:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (HttpBroken, OSError) as error:
             raise ConsulUnreachable(self.address.text, _cause(error)) from error
+        self._cost.received_bytes += len(answer.body)
+        return Answer(answer.status, answer.headers, answer.body)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        parts: list[bytes] = []
-        length = 0
-        async for part in response.content.iter_any():
-            length += len(part)
-            if length > MAX_ANSWER_BYTES:
-                raise ConsulAnswerError(response.status, f"more than {MAX_ANSWER_BYTES} bytes")
-            parts.append(part)
-        self._cost.received_bytes += length
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    def _open(self) -> HttpClient:
+        """Made at the first call: connections belong to the loop that runs."""
+        if self._http is None:
+            self._http = HttpClient(self._dial, most=self._connections, limit=MAX_ANSWER_BYTES)
+        return self._http
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        """Made at the first call: an aiohttp session belongs to the loop that runs."""
-        if self._session is None:
-            trace = aiohttp.TraceConfig()
-            trace.on_connection_create_end.append(self._count_connection)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._connections, keepalive_timeout=120.0, ssl=self._tls or True
-                ),
-                headers=self._headers,
-                trace_configs=[trace],
-                auto_decompress=False,
-            )
-        return self._session
-
-    async def _count_connection(self, *_: object) -> None:
+    async def _dial(self, make: Callable[[], HttpConnection]) -> HttpConnection:
+        """A connection within the time for a call, however long its answer may take. Raises OSError."""
+        url = URL(self.address.url)
+        host, port = url.host or "", url.port or 0  # Address has seen to both
+        tls = (self._tls or True) if url.scheme == "https" else None
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._timeout_s):
+            _, connection = await loop.create_connection(make, host, port, ssl=tls)
         self._cost.connections += 1
+        return connection
+
+
+def _fields(address: Address, token: str | None) -> bytes:
+    """The header lines of every request. ValueError for a token that would be more than one."""
+    url = URL(address.url)
+    # Packing costs both sides more than loopback does.
+    fields = f"Host: {url.authority}\r\nAccept-Encoding: identity\r\n"
+    if token:
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError(
+                "the token of Consul holds what no token has: is a line end in its file?"
+            )
+        fields += f"X-Consul-Token: {token}\r\n"
+    return fields.encode("ascii")
 
 
 def _blocking_seconds(params: Parameters) -> float:
@@ -279,17 +282,16 @@ def _refuse(answer: Answer, accepted: Collection[int]) -> None:
     raise ConsulAnswerError(answer.status, text or "no words")
 
 
-def _cause(error: BaseException) -> str:
-    inner = getattr(error, "os_error", error)
-    if isinstance(inner, socket.gaierror):
+def _cause(error: Exception) -> str:
+    if isinstance(error, HttpBroken):
+        return str(error)
+    if isinstance(error, socket.gaierror):
         return "no such host is known"
-    if isinstance(inner, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {inner.verify_message}"
-    if isinstance(inner, ssl.SSLError):
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
         # Its errno is a number of OpenSSL's, not the system's.
-        return f"no TLS is spoken there, or another one than ours: {inner.reason}"
-    if isinstance(inner, OSError) and inner.errno:
-        return os.strerror(inner.errno).lower()
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
-        return "connection closed"
+        return f"no TLS is spoken there, or another one than ours: {error.reason}"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__

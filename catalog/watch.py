@@ -23,6 +23,10 @@ DOUBTED_S = 60.0
 DOUBTED_WAIT_S = 1
 """Meanwhile a question stays open no longer: one with an index Consul never reached is deaf to every change."""
 
+BREATH_S = 0.01
+"""After a wake whoever was told goes first, on this node and on those that share its processors: to make the next
+question, and for Consul to take it, costs as much as to bring the change into force."""
+
 
 class Watch(Generic[U]):
     """`turn()` is one question and its answer; whoever calls it repeats it and waits after a CatalogError."""
@@ -77,9 +81,8 @@ class Watch(Generic[U]):
             raise
         self.answered.set()
         self._on_answer()
-        # Whoever was told goes first: to make and send the next question takes as long as to compile a small table.
-        await asyncio.sleep(0)
         if question.index:
+            await asyncio.sleep(BREATH_S)
             await self._after_wake(question, answer, asked_at)
 
     async def _ask(self) -> tuple[Question, Answer]:

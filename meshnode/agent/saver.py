@@ -16,6 +16,8 @@ PAUSE_SHARE = 20
 counts, and saving takes a twentieth of one processor however large the table is."""
 PAUSE_MAX_S = 2.0
 """Where agent, proxy and power go at once and Consul is away after that, no later changes than these are lost."""
+SETTLE_S = 0.05
+"""A change is in force on every node before one of them takes the processor to save it."""
 RETRY_S = 10.0
 """Between two tries to save the same: a disk gets room by somebody's doing, and nobody tells us."""
 
@@ -56,6 +58,7 @@ class Saver:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause_s()):
                     await self._is_offered.wait()
+                    await asyncio.sleep(SETTLE_S)
 
     def _pause_s(self) -> float | None:
         now = asyncio.get_running_loop().time()

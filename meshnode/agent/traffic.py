@@ -14,6 +14,8 @@ from ..errors import MeshnodeError
 
 SAMPLE_S = 15.0
 """Often enough for a minute's share; the proxy's counters of 10,000 routes are megabytes."""
+SETTLE_S = 0.05
+"""A change is in force before its sample is taken: the proxy would write its counters in front of the table."""
 SPACING_S = 0.5
 """Between two samples, however many changes ask for one."""
 MOST_SAMPLES = 512
@@ -74,7 +76,7 @@ class Traffic:
             except TimeoutError:
                 continue
             self._marked.clear()
-            await asyncio.sleep(max(0.0, self._spaced_until - self._clock()))
+            await asyncio.sleep(max(SETTLE_S, self._spaced_until - self._clock()))
 
     async def _sample(self) -> None:
         try:

@@ -9,13 +9,10 @@ import asyncio
 import os
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-import aiohttp
-
-if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
+from catalog import HttpConnection
 
 ROOT = 0
 # struct ucred: pid, uid, gid.
@@ -34,26 +31,15 @@ class Peer:
         return self.uid in (os.geteuid(), ROOT)
 
 
-class StrangerError(aiohttp.ClientConnectionError):
-    """The socket is another user's."""
-
-
-class TrustedUnixConnector(aiohttp.UnixConnector):
-    """aiohttp's connector for Unix sockets, with SO_PEERCRED looked at before anything is written."""
-
-    async def _create_connection(self, *arguments: Any, **named: Any) -> ResponseHandler:
-        # The one place where aiohttp has the new socket before the request; tests/unit/meshnode/test_connector.py
-        # fails should a version of it go another way.
-        protocol = await super()._create_connection(*arguments, **named)
-        connected = (
-            None if protocol.transport is None else protocol.transport.get_extra_info("socket")
-        )
-        peer = None if connected is None else peer_of(connected)
-        if peer is None or not peer.is_trusted:
-            protocol.close()
-            who = "nobody the kernel knows" if peer is None else f"user {peer.uid}"
-            raise StrangerError(f"it belongs to {who}, not to user {os.geteuid()}")
-        return protocol
+async def trusted_connection(path: str, make: Callable[[], HttpConnection]) -> HttpConnection:
+    """A connection to the socket at `path`, looked at before anything is written. Raises OSError; PermissionError for a stranger's."""
+    loop = asyncio.get_running_loop()
+    transport, connection = await loop.create_unix_connection(make, path)
+    peer = peer_of(transport.get_extra_info("socket"))
+    if not peer.is_trusted:
+        transport.abort()
+        raise PermissionError(f"it belongs to user {peer.uid}, not to user {os.geteuid()}")
+    return connection
 
 
 def peer_of(connected: socket.socket) -> Peer:

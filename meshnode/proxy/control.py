@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
-import aiohttp
 import orjson
 
+from catalog import HttpAnswer, HttpBroken, HttpClient, request_bytes
+
 from ..errors import BaseNotInForce, ProxyRefused, ProxyUnreachable
-from .connector import TrustedUnixConnector
+from .connector import trusted_connection
 from .documents import InForce, Listener, ProxyVersion, SpanBatch
 
 T = TypeVar("T")
@@ -21,9 +23,14 @@ T = TypeVar("T")
 CALL_TIMEOUT_S = 10.0
 # An ExportTraceServiceRequest is bounded by the proxy's batches; this bounds what a broken one can make us hold.
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+# A change never waits behind a person's questions: the proxy takes 64 connections in all.
+CONNECTIONS = 16
 OK = 200
 NO_CONTENT = 204
 CONFLICT = 409
+FIELDS = b"Host: proxy\r\nContent-Type: application/json\r\n"
+# Asked again where a kept connection turns out to be closed: doing it twice leaves what doing it once does.
+REPEATED = frozenset({"GET", "PUT", "DELETE"})
 
 
 class ControlClient:
@@ -32,11 +39,13 @@ class ControlClient:
     def __init__(self, socket_path: Path, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self.path = socket_path
         self._timeout_s = timeout_s
-        self._session: aiohttp.ClientSession | None = None
+        self._http: HttpClient | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            "http://proxy", connector=TrustedUnixConnector(str(self.path))
+        self._http = HttpClient(
+            lambda make: trusted_connection(str(self.path), make),
+            most=CONNECTIONS,
+            limit=ANSWER_LIMIT_BYTES,
         )
         return self
 
@@ -49,9 +58,9 @@ class ControlClient:
         await self.close()
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._http is not None:
+            self._http.close()
+            self._http = None
 
     async def version(self) -> ProxyVersion:
         return await self._parsed("GET", "/v1/version", ProxyVersion.from_json)
@@ -66,10 +75,10 @@ class ControlClient:
 
     async def put_identity(self, name: str, document: dict[str, Any]) -> None:
         """`document` holds a private key: it goes nowhere else, and no error repeats it."""
-        await self._call("PUT", f"/v1/identities/{name}", orjson.dumps(document))
+        await self._call("PUT", f"/v1/identities/{quote(name, safe='')}", orjson.dumps(document))
 
     async def delete_identity(self, name: str) -> None:
-        await self._call("DELETE", f"/v1/identities/{name}")
+        await self._call("DELETE", f"/v1/identities/{quote(name, safe='')}")
 
     async def stats(self) -> dict[str, Any]:
         """The counters since the proxy's start, as docs/boundary.md has them."""
@@ -85,7 +94,7 @@ class ControlClient:
         answer = await self._call("GET", f"/v1/spans?wait_ms={wait_ms}", extra_s=wait_ms / 1000)
         if answer.status == NO_CONTENT:
             return None
-        return SpanBatch(answer.body, answer.spans)
+        return SpanBatch(answer.body, _whole(answer.headers.get("spans", "")))
 
     async def explain(self, document: bytes) -> dict[str, Any]:
         """What the proxy would do with requests; nothing is sent, and nothing comes into force."""
@@ -107,34 +116,22 @@ class ControlClient:
 
     async def _call(
         self, method: str, path: str, body: bytes | None = None, *, extra_s: float = 0.0
-    ) -> _Answer:
-        if self._session is None:
+    ) -> HttpAnswer:
+        if self._http is None:
             raise ProxyUnreachable(self.path, "the client is closed")
-        timeout = aiohttp.ClientTimeout(total=self._timeout_s + extra_s)
-        headers = {} if body is None else {"content-type": "application/json"}
         try:
-            async with self._session.request(
-                method, path, data=body, headers=headers, timeout=timeout
-            ) as response:
-                if (response.content_length or 0) > ANSWER_LIMIT_BYTES:
-                    raise ProxyUnreachable(self.path, "its answer is too long")
-                spans = response.headers.get("spans", "")
-                answer = _Answer(response.status, await response.read(), _whole(spans))
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(self._timeout_s + extra_s):
+                answer = await self._http.exchange(
+                    request_bytes(method, path, FIELDS, body), may_repeat=method in REPEATED
+                )
+        except (HttpBroken, OSError, TimeoutError) as error:
             raise ProxyUnreachable(self.path, _cause(error)) from error
         if answer.status not in (OK, NO_CONTENT):
             raise _refusal(answer)
         return answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes
-    spans: int
-
-
-def _refusal(answer: _Answer) -> ProxyRefused:
+def _refusal(answer: HttpAnswer) -> ProxyRefused:
     try:
         document = orjson.loads(answer.body)
         sentence, path = str(document["error"]), document.get("path")
@@ -149,7 +146,7 @@ def _whole(header: str) -> int:
     return int(header) if header.isascii() and header.isdigit() else 0
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -225,6 +225,9 @@ async def test_a_lost_intention_is_only_believed_if_it_may_be_read() -> None:
     path = "/v1/config/service-intentions"
     async with FakeConsul() as fake:
         fake.set(path, [intention("db"), intention("web")])
+        # So that nobody else asks for a right, as for that of a node where nothing runs.
+        service = {"ID": "web", "Service": "web", "Port": 1, "Address": ""}
+        fake.set("/v1/catalog/node/node-1", {"Node": NODE, "Services": {"web": service}})
         async with watching(fake, token="t") as told:
             fake.script("/v1/internal/acl/authorize", Scripted(body=b'[{"Allow": false}]'))
             fake.set(path, [intention("web")])

@@ -20,8 +20,13 @@ from .routes import Route, parse_route, to_resource
 
 _FIELDS = {resource: document for document, resource in TIMES.items()}
 """A resource's name of a time, and the document's."""
-_IDLE = {"idle_timeout_ms": 60_000, "body_idle_timeout_ms": 30_000}
-"""What the proxy takes before the answer and in it, where nothing says otherwise (docs/boundary.md)."""
+_IDLE = {
+    "idle_timeout_ms": 60_000,
+    "body_idle_timeout_ms": 30_000,
+    "tunnel_idle_timeout_ms": 3_600_000,
+}
+"""What the proxy takes before the answer, in it and behind an upgrade, where nothing says otherwise
+(docs/boundary.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ def _idle(policies: Policies) -> tuple[str, Origin]:
     """Without a time of its own, a route has the limits of the node."""
     written = policies.settings
     limits = (written.meaning if written else MeshSettings()).limits
-    before, within = (time_text(limits.get(name, usual)) for name, usual in _IDLE.items())
+    before, within, behind = (time_text(limits.get(name, usual)) for name, usual in _IDLE.items())
     is_written = written is not None and any(name in limits for name in _IDLE)
     origin = Origin(written.key, written.index) if written and is_written else BUILT_IN
-    return f"{before} before the answer, {within} in it", origin
+    return f"{before} before the answer, {within} in it, {behind} in a tunnel", origin

@@ -53,6 +53,7 @@ class LimitFields(Fields):
     head_timeout: Time | None = None
     idle_timeout: Time | None = None
     body_idle_timeout: Time | None = None
+    tunnel_idle_timeout: Time | None = None
     connect_timeout: Time | None = None
     connections: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 1_000_000})] = 0
     pool_idle_per_endpoint: Annotated[

@@ -59,6 +59,7 @@ _LIMITS: dict[str, tuple[str, Read]] = {
     "head_timeout": ("head_timeout_ms", time_ms),
     "idle_timeout": ("idle_timeout_ms", time_ms),
     "body_idle_timeout": ("body_idle_timeout_ms", time_ms),
+    "tunnel_idle_timeout": ("tunnel_idle_timeout_ms", time_ms),
     "connect_timeout": ("connect_timeout_ms", time_ms),
     "connections": ("connections", number(1, 1_000_000)),
     "pool_idle_per_endpoint": ("pool_idle_per_endpoint", number(0, 10_000)),

@@ -143,6 +143,7 @@ response_headers: {remove: [server], set: {x-b: b}, add: {x-c: [c, d]}}
 trusted_clients: [10.0.0.0/8, 192.168.1.7, "::1", "fd00::/8"]
 strict_paths: true
 limits: {head_bytes: 65536, headers: 256, head_timeout: 60m, idle_timeout: 1ms, body_idle_timeout: 60m,
+         tunnel_idle_timeout: 60m,
          connect_timeout: 60m, connections: 1000000, pool_idle_per_endpoint: 0, pool_idle_timeout: 1ms}
 """,
     "mesh/services/shop": """

@@ -33,6 +33,11 @@ impl ReadBuffer {
         self.end - self.start
     }
 
+    /// Whether it has no storage yet.
+    pub fn is_bare(&self) -> bool {
+        self.data.is_empty()
+    }
+
     /// Takes `count` bytes off the front.
     pub fn consume(&mut self, count: usize) {
         self.start += count.min(self.len());

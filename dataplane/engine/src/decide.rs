@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::balancer::Balancer;
 use crate::error::{Error, Reason};
-use crate::http1::{Known, RequestHead, Target as Form};
+use crate::http1::{BodyLength, Known, RequestHead, Target as Form};
 use crate::normal::{self, Host, Unclear};
 use crate::plan::{self, Caller, Plan, Target};
 use crate::rewrite::{self, Client, Forwarding};
@@ -204,9 +204,10 @@ fn refusal(
         let detail = "an https target came in clear: it was meant for another server";
         return Some(Error::downstream(Reason::Misdirected, detail));
     }
-    if head.upgrade {
-        let detail = "another protocol was asked for by Upgrade, which this version does not speak";
-        return Some(Error::downstream(Reason::UpgradeUnsupported, detail));
+    if head.upgrade && !matches!(head.body, BodyLength::None | BodyLength::Length(0)) {
+        let detail =
+            "a body stands beside Upgrade: where it ends, two programs may see in two places";
+        return Some(Error::downstream(Reason::UpgradeWithBody, detail));
     }
     if let Some(unclear) = unclear {
         let reason = match unclear {

@@ -51,8 +51,8 @@ reasons! {
     UriTooLong = "uri_too_long", 414;
     /// The request passed this node already.
     LoopDetected = "loop_detected", 508;
-    /// `Upgrade` is not supported yet.
-    UpgradeUnsupported = "upgrade_unsupported", 501;
+    /// The request has a body and asks for another protocol.
+    UpgradeWithBody = "upgrade_with_body", 400;
     /// `CONNECT` is not taken.
     ConnectUnsupported = "connect_unsupported", 501;
     /// An HTTP version this proxy does not speak.

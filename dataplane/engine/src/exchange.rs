@@ -11,7 +11,7 @@ use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::http1::{
     BadMessage, BodyDecoder, BodyEncoder, BodyLength, BodySink, HeadLimits, HeaderStore, Parsed,
-    ResponseHead, Version, parse_response,
+    ResponseHead, Version, parse_response, upgrade,
 };
 use crate::side::Side;
 use crate::tls;
@@ -167,6 +167,8 @@ pub struct Exchange<'a> {
     response: Option<Flow>,
     /// The upstream takes no more of the request; its answer may still come.
     is_refused: bool,
+    /// The protocols that were asked for by `Upgrade`.
+    upgrade: Option<&'a [u8]>,
     interim_answers: u32,
     /// When the first byte of the answer came, while its head is not whole.
     head_began: Option<Instant>,
@@ -193,9 +195,17 @@ impl<'a> Exchange<'a> {
             request,
             response: None,
             is_refused: false,
+            upgrade: None,
             interim_answers: 0,
             head_began: None,
         }
+    }
+
+    /// The same exchange, where one of these protocols may follow on it.
+    #[must_use]
+    pub fn with_upgrade(mut self, upgrade: Option<&'a [u8]>) -> Self {
+        self.upgrade = upgrade;
+        self
     }
 
     /// Bytes moved so far in either direction: a wait in which it does not grow is idle.
@@ -335,7 +345,8 @@ impl<'a> Exchange<'a> {
                 return Ok(None);
             };
             let head_bytes = head.head_bytes;
-            if head.status >= 200 {
+            let is_agreed = |asked| upgrade::is_agreed(&head, asked);
+            if head.status >= 200 || (self.upgrade).is_some_and(is_agreed) {
                 let may_repeat = self.request.is_whole() && !self.has_told();
                 let Some(begun) = write_head(&head, self.down.output.tail(), may_repeat) else {
                     return Err(not_taken(head.status));

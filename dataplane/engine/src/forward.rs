@@ -13,11 +13,17 @@ use crate::plan::{self, Caller, Destination};
 use crate::request::{self, Request};
 use crate::rewrite::{self, Returning};
 use crate::side::Side;
+use crate::span::TunnelRecord;
 use crate::stats::UpstreamPlace;
+use crate::tls::Standing;
 use crate::tries::{Cause, Failure, Tries};
+use crate::tunnel::{self, Ended, Terms};
 use crate::turn;
 use crate::upstream::{self, Upstream};
 use crate::worker::Worker;
+
+/// The status behind which another protocol begins; taken only where it was asked for.
+const SWITCHING: u16 = 101;
 
 /// What became of a request.
 #[derive(Debug, Default)]
@@ -38,6 +44,8 @@ pub struct Outcome {
     pub has_begun: bool,
     /// When the answer had gone through, if it did.
     pub ended: Option<Instant>,
+    /// The tunnel it became, if it did.
+    pub tunnel: Option<TunnelRecord>,
 }
 
 /// What becomes of a client's connection behind an answer.
@@ -61,6 +69,8 @@ pub struct Down<'a> {
     pub side: &'a mut Side,
     /// What ends the waits.
     pub alarm: &'a mut Alarm,
+    /// Inbound: what the caller's name rests on.
+    pub standing: Option<&'a mut Standing>,
     /// Whether it may go on afterwards.
     pub keeps_client: bool,
 }
@@ -101,8 +111,8 @@ pub async fn forward(
                     tries: &mut tries,
                     destination: &destination,
                 };
-                match exchange(worker, request, way, &mut down, upstream).await {
-                    Ok(done) => return outcome.succeed(&done),
+                match exchange(worker, caller, request, way, &mut down, upstream).await {
+                    Ok(done) => return outcome.succeed(done),
                     Err(failed) => (failed, Some(destination).filter(|_| is_reused)),
                 }
             }
@@ -137,7 +147,8 @@ pub async fn forward(
 }
 
 impl Outcome {
-    fn succeed(self, done: &Done) -> Self {
+    fn succeed(self, done: Done) -> Self {
+        let (tunnel, error) = done.tunnel.map(|ended| (ended.record, ended.error)).unzip();
         Self {
             status: done.begun.status,
             ending: match (done.is_request_complete, done.begun.keeps_client) {
@@ -146,8 +157,9 @@ impl Outcome {
                 (true, true) => Ending::GoOn,
             },
             remote_reason: done.remote_reason,
-            error: None,
+            error: error.flatten(),
             ended: Some(done.ended),
+            tunnel,
             ..self
         }
     }
@@ -176,7 +188,8 @@ async fn connect(
     outcome: &mut Outcome,
     now: Instant,
 ) -> Result<(Destination, Upstream), Error> {
-    let may_reuse = tries.again.is_none();
+    // A tunnel takes its connection with it, and is asked for once: not over one that may have died.
+    let may_reuse = tries.again.is_none() && request.upgrade.is_none();
     let destination = if let Some(destination) = tries.again.take() {
         destination
     } else {
@@ -229,6 +242,7 @@ struct Done {
     is_request_complete: bool,
     remote_reason: Option<Reason>,
     ended: Instant,
+    tunnel: Option<Ended>,
 }
 
 /// A response that did not.
@@ -249,10 +263,31 @@ impl Failed {
             cause: None,
         }
     }
+
+    /// Behind the answer's head.
+    fn late(error: Error, begun: Begun) -> Self {
+        Self {
+            begun: Some(begun),
+            ..Self::early(error)
+        }
+    }
+
+    /// Before the answer's head was whole: `is_refused`, it was not good enough; `has_told`, something came of it.
+    fn in_head(error: Error, is_refused: bool, has_told: bool) -> Self {
+        Self {
+            cause: match (is_refused, has_told) {
+                (true, _) => Some(Cause::Status),
+                (false, true) => Some(Cause::Other),
+                (false, false) => None,
+            },
+            ..Self::early(error)
+        }
+    }
 }
 
 async fn exchange(
     worker: &Worker,
+    caller: &Caller,
     request: &Request,
     way: Way<'_>,
     down: &mut Down<'_>,
@@ -270,6 +305,9 @@ async fn exchange(
     let route = request.plan.route.as_deref();
     let idle_timeout = route.and_then(|route| route.idle_timeout);
     let (deadline, head_deadline) = (way.tries.deadline, way.tries.head_deadline());
+    // What came behind a wish for another protocol may have been meant for that.
+    let keeps_client =
+        down.keeps_client && (request.upgrade.is_none() || down.side.input.is_empty());
     let mut exchange = Exchange::new(
         down.side,
         &mut upstream.side,
@@ -278,7 +316,8 @@ async fn exchange(
         &request.method,
         request.version,
         way.body,
-    );
+    )
+    .with_upgrade(request.upgrade.as_deref());
     let mut remote_reason = None;
     let mut is_refused = false;
     let mut write_head = |head: &ResponseHead<'_>, out: &mut Vec<u8>, may_repeat: bool| {
@@ -292,7 +331,7 @@ async fn exchange(
             request,
             head,
             out,
-            down.keeps_client,
+            keeps_client,
             is_from_mesh,
         ))
     };
@@ -308,14 +347,25 @@ async fn exchange(
         exchange.poll_head(cx, &mut write_head)
     })
     .await;
-    let begun = begun.map_err(|error| Failed {
-        cause: match (is_refused, exchange.has_told()) {
-            (true, _) => Some(Cause::Status),
-            (false, true) => Some(Cause::Other),
-            (false, false) => None,
-        },
-        ..Failed::early(error)
-    })?;
+    let begun = begun.map_err(|error| Failed::in_head(error, is_refused, exchange.has_told()))?;
+    if begun.status == SWITCHING {
+        // In a box: hardly any request becomes one.
+        let tunnel = Box::pin(lasting(
+            worker,
+            caller,
+            request,
+            way.destination,
+            down,
+            upstream,
+        ));
+        return Ok(Done {
+            begun,
+            is_request_complete: true,
+            remote_reason,
+            tunnel: Some(tunnel.await),
+            ended: clock::now(),
+        });
+    }
     let patience = Patience {
         since: None,
         idle: idle_timeout.unwrap_or(limits.body_idle_timeout),
@@ -326,14 +376,11 @@ async fn exchange(
         exchange.poll_body(cx)
     })
     .await
-    .map_err(|error| Failed {
-        error,
-        begun: Some(begun),
-        cause: None,
-    })?;
+    .map_err(|error| Failed::late(error, begun))?;
     let is_whole = exchange.is_request_complete();
     let ended = clock::now();
-    if begun.keeps_upstream && is_whole && begun.body != BodyLength::UntilClose {
+    let is_kept = begun.keeps_upstream && is_whole && request.upgrade.is_none();
+    if is_kept && begun.body != BodyLength::UntilClose {
         keep(worker, request, way.destination, upstream, ended);
     }
     Ok(Done {
@@ -341,7 +388,31 @@ async fn exchange(
         is_request_complete: is_whole,
         remote_reason,
         ended,
+        tunnel: None,
     })
+}
+
+/// What a request became whose origin agreed to another protocol.
+async fn lasting(
+    worker: &Worker,
+    caller: &Caller,
+    request: &Request,
+    destination: &Destination,
+    down: &mut Down<'_>,
+    mut upstream: Upstream,
+) -> Ended {
+    let route = request.plan.route.as_deref();
+    let idle_timeout = route.and_then(|route| route.idle_timeout);
+    let limits = &request.snapshot.settings.limits;
+    let terms = Terms {
+        caller,
+        service: &request.plan.destination,
+        destination,
+        snapshot: Arc::clone(&request.snapshot),
+        standing: down.standing.as_deref_mut(),
+        idle: idle_timeout.unwrap_or(limits.tunnel_idle_timeout),
+    };
+    tunnel::run(worker, down.alarm, down.side, &mut upstream.side, terms).await
 }
 
 /// Why another node of the mesh answered itself, if it did.
@@ -365,6 +436,17 @@ fn begin(
     keeps_client: bool,
     is_from_mesh: bool,
 ) -> Begun {
+    if head.status == SWITCHING {
+        let edits = request.changes().map(|changes| &changes.response);
+        rewrite::switching_head(out, head, edits);
+        return Begun {
+            status: head.status,
+            keeps_client: false,
+            keeps_upstream: false,
+            body: BodyLength::None,
+            framing: BodyLength::None,
+        };
+    }
     let framing = rewrite::framing(head.body, request.version);
     let keeps_client = keeps_client && framing != BodyLength::UntilClose && !worker.is_draining();
     worker.with_date(|date| {

@@ -41,6 +41,7 @@ pub mod request;
 pub mod explain;
 pub mod upstream;
 pub mod exchange;
+pub mod tunnel;
 pub mod patience;
 pub mod tries;
 pub mod forward;

@@ -381,8 +381,7 @@ pub fn choose(
             if let Via::Mesh(address) = endpoint.via {
                 return Ok(Destination::Mesh(Arc::clone(endpoint), address));
             }
-            // No other node of the mesh stands before these: what the intentions say is decided here.
-            if endpoint.via == Via::Local || snapshot.authorizer.covers(&cluster.service) {
+            if is_decided_here(snapshot, &cluster.service, endpoint) {
                 let decision = snapshot.authorizer.decide(&caller.source, &cluster.service);
                 let error = denial(&decision, &caller.source, &cluster.service);
                 plan.intention = decision.intention;
@@ -401,6 +400,31 @@ pub fn choose(
         }
         Target::Answered | Target::LastHop | Target::Refused(_) => Err(none_left(plan)),
     }
+}
+
+/// Why what goes on between `source` and a far end of `service` may go on no longer, where this node has a say: as it
+/// had by [`plan`] or [`choose`] when it began.
+pub fn objection(
+    snapshot: &Snapshot,
+    source: &str,
+    service: &str,
+    destination: &Destination,
+) -> Option<Error> {
+    let decides = match destination {
+        Destination::Here(_) => true,
+        Destination::Clear(endpoint) => is_decided_here(snapshot, service, endpoint),
+        Destination::Mesh(..) => false,
+    };
+    if !decides {
+        return None;
+    }
+    let decision = snapshot.authorizer.decide(source, service);
+    denial(&decision, source, service)
+}
+
+/// Whether no other node of the mesh stands before an endpoint reached in clear: what the intentions say is decided here.
+fn is_decided_here(snapshot: &Snapshot, service: &str, endpoint: &Endpoint) -> bool {
+    endpoint.via == Via::Local || snapshot.authorizer.covers(service)
 }
 
 /// An endpoint reached in clear; for one of this node, at the addresses inbound calls use too.

@@ -101,5 +101,6 @@ fn span(
         destination,
         endpoint,
         intention: request.plan.intention.take(),
+        tunnel: outcome.tunnel,
     }
 }

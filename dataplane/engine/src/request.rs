@@ -9,7 +9,7 @@ use crate::clock::{self, Instant};
 use crate::decide::{Origin, decide};
 use crate::error::Error;
 use crate::http1::{
-    BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Version, parse_request,
+    BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Version, parse_request, upgrade,
 };
 use crate::plan::{Plan, Target};
 use crate::router::{Action, Changes, Hint};
@@ -35,6 +35,8 @@ pub struct Request {
     pub keeps_client: bool,
     /// How its body ends.
     pub body: BodyLength,
+    /// The protocols it asks for by `Upgrade`, as a list.
+    pub upgrade: Option<Vec<u8>>,
     /// What an answer of the mesh's own is written as.
     pub form: Form,
     /// The routes that nearly took it, where none did and the client may know.
@@ -63,12 +65,13 @@ impl Request {
         self.plan.changes()
     }
 
-    /// Whether a repetition does no harm (RFC 9110 §9.2.2).
+    /// Whether a repetition does no harm (RFC 9110 §9.2.2). One that asks for another protocol may have begun it.
     pub fn is_idempotent(&self) -> bool {
-        matches!(
-            &*self.method,
-            "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
-        )
+        self.upgrade.is_none()
+            && matches!(
+                &*self.method,
+                "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
+            )
     }
 
     /// Writes the mesh's own answer (an error, a redirect, or as the last recipient) and gives its status.
@@ -179,6 +182,7 @@ fn understand(
         version: head.version,
         keeps_client: head.keep_alive,
         body: head.body,
+        upgrade: head.upgrade.then(|| upgrade::list(&head.headers)),
         form: head
             .headers
             .find(Known::Accept)

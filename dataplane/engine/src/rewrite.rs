@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use crate::http1::{BodyLength, Header, Known, RequestHead, ResponseHead, Version, syntax, write};
+use crate::http1::{
+    BodyLength, Header, Known, RequestHead, ResponseHead, Version, syntax, upgrade, write,
+};
 use crate::router::HeaderEdits;
 use crate::trace::TraceContext;
 
@@ -68,7 +70,10 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
         is_sent && !drops(forwarding.edits, header)
     });
     edited(out, forwarding.edits);
-    if head.version == Version::Http11 && takes_trailers(head) {
+    if head.upgrade {
+        write::header(out, b"Connection", b"Upgrade");
+        write::header(out, b"Upgrade", &upgrade::list(&head.headers));
+    } else if head.version == Version::Http11 && takes_trailers(head) {
         write::te_trailers(out);
     }
     if let Some(client) = forwarding.client {
@@ -231,6 +236,21 @@ pub fn response_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, returning: &Ret
         BodyLength::None | BodyLength::UntilClose => {}
     }
     connection(out, returning.client, returning.keeps_client);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the head of an answer behind which another protocol begins (RFC 9110 §15.2.2).
+pub fn switching_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, edits: Option<&HeaderEdits>) {
+    write::status_line(out, head.status, head.reason);
+    head.headers.write(out, |header| {
+        let is_ours = matches!(header.known(), Known::MeshHeader | Known::ContentLength);
+        !is_ours && !head.hop_by_hop.removes(header) && !drops(edits, header)
+    });
+    edited(out, edits);
+    write::header(out, b"Connection", b"Upgrade");
+    if let Some(protocol) = upgrade::only(&head.headers) {
+        write::header(out, b"Upgrade", protocol);
+    }
     out.extend_from_slice(b"\r\n");
 }
 

@@ -249,6 +249,7 @@ impl Connection {
             let down = Down {
                 side: &mut self.side,
                 alarm: &mut self.alarm,
+                standing: self.standing.as_mut(),
                 keeps_client,
             };
             forward::forward(&worker, caller, &mut request, down).await
@@ -333,9 +334,9 @@ impl Connection {
                     | Reason::ClientClosed
                     | Reason::RequestTimeout
                     | Reason::ConnectUnsupported
-                    | Reason::UpgradeUnsupported
+                    | Reason::UpgradeWithBody
             )
-        });
+        }) || (request.upgrade.is_some() && !self.side.input.is_empty());
         let keeps_client = keeps_client && is_body_over && !is_lost && self.refusal.is_none();
         let out = self.side.output.tail();
         outcome.status = self.worker.with_date(|date| {

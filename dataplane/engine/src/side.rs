@@ -105,6 +105,27 @@ impl Side {
         Poll::Ready(Ok(()))
     }
 
+    /// Writes all that is to go, and behind it what another side has read.
+    pub fn poll_pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: &mut ReadBuffer,
+    ) -> Poll<io::Result<()>> {
+        if !self.output.is_empty() {
+            ready!(self.poll_drain(cx))?;
+        }
+        while !read.is_empty() {
+            let count = ready!(self.stream.poll_write(cx, read.filled()))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            read.consume(count);
+            self.sent += count as u64;
+            self.is_unflushed = self.stream.is_tls();
+        }
+        self.poll_drain(cx)
+    }
+
     /// Says that no more will be written.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream.poll_shutdown(cx)

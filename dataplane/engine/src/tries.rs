@@ -170,9 +170,9 @@ impl Tries {
             Cause::Status => true,
             Cause::Other => false,
         };
-        // Without a connection nothing was asked, whatever it was.
-        let is_harmless =
-            cause == Cause::Connect || policy.non_idempotent || request.is_idempotent();
+        // Without a connection nothing was asked, whatever it was. Another protocol is asked for once.
+        let may_repeat = policy.non_idempotent && request.upgrade.is_none();
+        let is_harmless = cause == Cause::Connect || may_repeat || request.is_idempotent();
         if !is_named || !is_harmless || self.retried >= policy.attempts {
             return false;
         }

@@ -44,6 +44,8 @@ pub struct Worker {
     pub random: RefCell<Random>,
     /// The connections that wait for their next request.
     pub idle: RefCell<IdleConnections>,
+    /// The tunnels, which look again at what they rest on when that changed.
+    pub tunnels: RefCell<IdleConnections>,
     /// Room to read heads in: of requests and of answers, one at a time.
     pub headers: RefCell<HeaderStore>,
     snapshot: RefCell<Cache<SnapshotCell, Arc<Snapshot>>>,
@@ -83,6 +85,7 @@ impl Worker {
             date: RefCell::new(date()),
             since_epoch: Cell::new(since_epoch()),
             idle: RefCell::default(),
+            tunnels: RefCell::default(),
             is_draining: Cell::new(false),
             hinted: Cell::new(0),
             seen: RefCell::new((shared.snapshot.load_full(), 0)),
@@ -93,6 +96,11 @@ impl Worker {
     /// The snapshot in force, of which one request takes one.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(self.snapshot.borrow_mut().load())
+    }
+
+    /// Whether this is the snapshot in force.
+    pub fn is_in_force(&self, snapshot: &Arc<Snapshot>) -> bool {
+        Arc::ptr_eq(self.snapshot.borrow_mut().load(), snapshot)
     }
 
     /// The limits in force.
@@ -147,16 +155,18 @@ impl Worker {
     }
 
     /// Does what is due now and then: closes pooled connections that idled too long, forgets what is configured no
-    /// more, lets idle connections see that identities changed, hands spans over, reads the clock for `Date`.
+    /// more, lets idle connections and tunnels see what changed, hands spans over, reads the clock for `Date`.
     pub fn tick(&self) {
         let snapshot = self.snapshot();
         let identities = self.shared.identities.version();
         let mut seen = self.seen.borrow_mut();
         if !Arc::ptr_eq(&seen.0, &snapshot) {
             self.balancer.borrow_mut().retain(&snapshot);
+            self.tunnels.borrow_mut().wake();
         }
         if seen.1 != identities {
             self.idle.borrow_mut().wake();
+            self.tunnels.borrow_mut().wake();
         }
         let idle_timeout = snapshot.settings.limits.pool_idle_timeout;
         self.stats.borrow_mut().forget(&snapshot, clock::now());

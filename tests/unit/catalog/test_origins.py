@@ -24,7 +24,12 @@ def test_each_field_names_the_nearest_that_says_it() -> None:
         ("service", "cart", "mesh/routes/a", 100),
         ("timeout", "2s", "mesh/services/cart", 101),
         ("timeout_head", "500ms", "mesh/settings", 102),
-        ("timeout_idle", "90s before the answer, 30s in it", "mesh/settings", 102),
+        (
+            "timeout_idle",
+            "90s before the answer, 30s in it, 3600s in a tunnel",
+            "mesh/settings",
+            102,
+        ),
         ("retries", 2, "mesh/routes/a", 100),
         ("request_headers.x-a", [["set", "b"]], "mesh/services/cart", 101),
     ]
@@ -34,7 +39,7 @@ def test_what_nobody_says_is_built_in() -> None:
     assert origins(routes__a="a/ -> cart")[3:] == [
         ("timeout", None, "", 0),
         ("timeout_head", None, "", 0),
-        ("timeout_idle", "60s before the answer, 30s in it", "", 0),
+        ("timeout_idle", "60s before the answer, 30s in it, 3600s in a tunnel", "", 0),
         ("retries", "up to 3 tries, where none can do a thing twice", "", 0),
     ]
 

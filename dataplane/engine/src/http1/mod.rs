@@ -34,6 +34,7 @@ pub mod scan;
 pub mod syntax;
 mod target;
 mod trailers;
+pub mod upgrade;
 mod watch;
 pub mod write;
 

@@ -4,7 +4,7 @@ use super::framing::{self, BodyLength, Version};
 use super::lines::{self, RequestLine};
 use super::{
     BadMessage, HeadLimits, HeaderStore, Headers, HopByHop, Known, Parsed, Target, host, scan,
-    syntax,
+    syntax, upgrade,
 };
 
 /// The head of a request that keeps every rule.
@@ -31,8 +31,7 @@ pub struct RequestHead<'b> {
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends its body.
     pub expects_continue: bool,
-    /// Whether the client asks for another protocol. `h2c` alone does not count: Java's client asks for it with every
-    /// first request, and who does not speak it just answers (RFC 9110 7.8).
+    /// Whether the client asks for another protocol: those that [`upgrade::protocols`] names.
     pub upgrade: bool,
     /// How many bytes the head has, an empty line before it included; the body begins there.
     pub head_bytes: usize,
@@ -138,8 +137,5 @@ fn expects_continue(headers: &Headers<'_>, version: Version) -> Result<bool, Bad
 fn asks_upgrade(headers: &Headers<'_>, version: Version, hop_by_hop: HopByHop) -> bool {
     version == Version::Http11
         && hop_by_hop.has_upgrade()
-        && headers
-            .find_all(Known::Upgrade)
-            .flat_map(syntax::list)
-            .any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"))
+        && upgrade::protocols(headers).next().is_some()
 }

@@ -51,6 +51,8 @@ pub struct Limits {
     pub request_timeout: Option<Duration>,
     /// Between two pieces of a body.
     pub body_idle_timeout: Duration,
+    /// Without a byte in a tunnel: behind an upgrade.
+    pub tunnel_idle_timeout: Duration,
     /// Connecting to an endpoint, TLS included.
     pub connect_timeout: Duration,
     /// Open downstream connections of the whole process.
@@ -145,6 +147,10 @@ impl Limits {
                 "body_idle_timeout_ms",
                 document.body_idle_timeout_ms,
             )?,
+            tunnel_idle_timeout: check::timeout(
+                "tunnel_idle_timeout_ms",
+                document.tunnel_idle_timeout_ms,
+            )?,
             connect_timeout: check::timeout("connect_timeout_ms", document.connect_timeout_ms)?,
             connections: size("connections", document.connections, 1, 10_000_000)?,
             pool_idle_per_endpoint: size(
@@ -172,6 +178,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_millis(document.idle_timeout_ms),
             request_timeout: None,
             body_idle_timeout: Duration::from_millis(document.body_idle_timeout_ms),
+            tunnel_idle_timeout: Duration::from_millis(document.tunnel_idle_timeout_ms),
             connect_timeout: Duration::from_millis(document.connect_timeout_ms),
             connections: document.connections as usize,
             pool_idle_per_endpoint: document.pool_idle_per_endpoint as usize,

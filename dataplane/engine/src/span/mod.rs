@@ -11,5 +11,5 @@ mod tests;
 
 pub use self::buffer::SpanBuffer;
 pub use self::otlp::encode;
-pub use self::record::{SpanRecord, TEXT_BYTES, Texts, cut};
+pub use self::record::{SpanRecord, TEXT_BYTES, Texts, TunnelEnd, TunnelRecord, cut};
 pub use self::ring::{BATCH_SPANS, RING_SPANS, SpanCounts, SpanRing};

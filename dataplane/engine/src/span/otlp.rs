@@ -151,6 +151,11 @@ fn write_mesh_attributes(message: &mut Writer, span: &SpanRecord, node: &str) {
         span.reason.map(crate::error::Reason::code),
     );
     optional(message, FIELD, "mesh.intention", span.intention.as_deref());
+    if let Some(tunnel) = &span.tunnel {
+        integer(message, FIELD, "mesh.received_bytes", tunnel.received_bytes);
+        integer(message, FIELD, "mesh.sent_bytes", tunnel.sent_bytes);
+        attribute(message, FIELD, "mesh.ended_by", tunnel.end.as_str());
+    }
 }
 
 fn optional(message: &mut Writer, field: u32, key: &str, value: Option<&str>) {

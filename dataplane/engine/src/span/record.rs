@@ -50,6 +50,53 @@ pub struct SpanRecord {
     pub endpoint: Option<Arc<str>>,
     /// The intention that decided.
     pub intention: Option<Arc<str>>,
+    /// The tunnel it became, if it did.
+    pub tunnel: Option<TunnelRecord>,
+}
+
+/// What went through a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TunnelRecord {
+    /// Bytes from the one who opened it.
+    pub received_bytes: u64,
+    /// Bytes to it.
+    pub sent_bytes: u64,
+    /// What ended it.
+    pub end: TunnelEnd,
+}
+
+/// What ended a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TunnelEnd {
+    /// The one who opened it closed first.
+    Client,
+    /// Its far end did.
+    Upstream,
+    /// The one who opened it was lost.
+    ClientReset,
+    /// Its far end was.
+    UpstreamReset,
+    /// Nothing moved for too long.
+    Idle,
+    /// An intention allows it no longer.
+    Intention,
+    /// What proved the caller's name holds no longer.
+    Identity,
+}
+
+impl TunnelEnd {
+    /// As spans have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+            Self::ClientReset => "client_reset",
+            Self::UpstreamReset => "upstream_reset",
+            Self::Idle => "idle",
+            Self::Intention => "intention",
+            Self::Identity => "identity",
+        }
+    }
 }
 
 impl SpanRecord {

@@ -48,6 +48,11 @@ fn edge_span() -> SpanRecord {
         destination: Some(Arc::from("cart")),
         endpoint: Some(Arc::from("cart-1")),
         intention: Some(Arc::from("edge => cart")),
+        tunnel: Some(TunnelRecord {
+            received_bytes: 9,
+            sent_bytes: 3,
+            end: TunnelEnd::Idle,
+        }),
     }
 }
 
@@ -64,6 +69,7 @@ fn bare_span(direction: ListenerKind) -> SpanRecord {
         destination: None,
         endpoint: None,
         intention: None,
+        tunnel: None,
         ..edge_span()
     }
 }
@@ -133,6 +139,9 @@ fn a_span_has_the_attributes_of_the_boundary() {
         ("mesh.endpoint", "cart-1"),
         ("mesh.direction", "edge"),
         ("mesh.intention", "edge => cart"),
+        ("mesh.received_bytes", "int 9"),
+        ("mesh.sent_bytes", "int 3"),
+        ("mesh.ended_by", "idle"),
     ];
     assert_eq!(
         texts(&span.attributes),

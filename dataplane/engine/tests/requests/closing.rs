@@ -1,6 +1,7 @@
 //! How connections end: what was sent is answered, what was answered can be read, what was cut is known to be.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -123,17 +124,33 @@ fn what_follows_a_refused_tunnel_is_no_request() {
     run(async {
         let origin = Origin::start(Does::Answer(OK)).await;
         let proxy = Proxy::edge(&[origin.address]).await;
-        for head in [
-            "CONNECT shop.test:80 HTTP/1.1\r\nHost: shop.test:80\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        // Envoy CVE-2025-64763: what came early behind CONNECT went on.
+        for (head, status) in [
+            (
+                "CONNECT shop.test:80 HTTP/1.1\r\nHost: shop.test:80\r\n\r\n",
+                501,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                400,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: other\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+                404,
+            ),
         ] {
             let mut client = proxy.connect().await;
             client.write(&format!("{head}{GET}")).await;
             let answer = client.answer().await;
-            assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{answer}"
+            );
             assert_eq!(header(&answer, "connection"), Some("close"));
             assert!(client.is_closed().await);
         }
+        assert_eq!(origin.connections.load(Ordering::Relaxed), 0);
     });
 }
 

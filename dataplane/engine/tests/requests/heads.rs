@@ -159,9 +159,10 @@ fn what_goes_nowhere_says_why() {
                 "connect_unsupported",
             ),
             (
-                "GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
-                501,
-                "upgrade_unsupported",
+                "GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                 Content-Length: 1\r\n\r\nx",
+                400,
+                "upgrade_with_body",
             ),
             (
                 "GET / HTTP/1.1\r\nHost: shop.test\r\nExpect: magic\r\n\r\n",

@@ -8,12 +8,16 @@ mod ca;
 mod support;
 
 mod answers;
+mod at_once;
 mod bodies;
 mod closing;
 mod explain;
 mod faults;
 mod heads;
+mod manual;
 mod mesh;
 mod paths;
 mod reasons;
 mod tries;
+mod tunnels;
+mod upgrades;

@@ -34,7 +34,7 @@ fn listen(resources: &mut Value, listener: Value) -> Value {
 }
 
 /// The node where `cart` runs, its instances being these origins.
-async fn inbound(authority: &Authority, origins: &[SocketAddr], rules: Value) -> Proxy {
+pub async fn inbound(authority: &Authority, origins: &[SocketAddr], rules: Value) -> Proxy {
     let proxy = Proxy::with(&[], |resources| {
         listen(resources, json!({"kind": "inbound", "identity": null}));
         let instances: Vec<Value> = origins
@@ -60,7 +60,7 @@ async fn inbound(authority: &Authority, origins: &[SocketAddr], rules: Value) ->
 }
 
 /// The node where `web` runs, which reaches `cart` at this mesh address.
-async fn outbound(authority: Option<&Authority>, mesh: SocketAddr, proof: Value) -> Proxy {
+pub async fn outbound(authority: Option<&Authority>, mesh: SocketAddr, proof: Value) -> Proxy {
     let proxy = Proxy::with(&[], |resources| {
         let mut listener = json!({"kind": "outbound", "identity": "web", "service": "web"});
         listener
@@ -84,7 +84,7 @@ async fn outbound(authority: Option<&Authority>, mesh: SocketAddr, proof: Value)
     proxy
 }
 
-fn by_port() -> Value {
+pub fn by_port() -> Value {
     json!({"proof": "port"})
 }
 

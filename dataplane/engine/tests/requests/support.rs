@@ -157,7 +157,10 @@ fn end_of_message(input: &[u8], is_head_enough: bool, method: &str) -> Option<us
     let head = input.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&input[..head]).to_ascii_lowercase();
     let status = text.strip_prefix("http/1.1 ").map_or("", |rest| &rest[..3]);
-    if is_head_enough || method == "HEAD" || matches!(status, "100" | "103" | "204" | "304") {
+    if is_head_enough
+        || method == "HEAD"
+        || matches!(status, "100" | "101" | "102" | "103" | "204" | "304")
+    {
         return Some(head);
     }
     if text.contains("transfer-encoding: chunked") {
@@ -290,6 +293,19 @@ impl Client {
     pub async fn answer_to(&mut self, method: &str) -> String {
         let bytes = read_message(&mut self.tcp, &mut self.input, false, method).await;
         String::from_utf8(bytes.expect("the proxy closed without an answer")).unwrap()
+    }
+
+    /// Reads exactly these bytes.
+    pub async fn expect(&mut self, bytes: &[u8]) {
+        crate::manual::expect(&mut self.tcp, &mut self.input, bytes).await;
+    }
+
+    /// Reads until this text has come.
+    pub async fn find(&mut self, text: &str) {
+        while !String::from_utf8_lossy(&self.input).contains(text) {
+            let count = self.tcp.read_buf(&mut self.input).await.unwrap();
+            assert!(count > 0, "it ended before {text:?}");
+        }
     }
 
     /// Whether the proxy closes, with nothing more to say.

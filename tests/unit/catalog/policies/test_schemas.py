@@ -46,6 +46,7 @@ LIMITS = some(
     head_timeout=TIMES,
     idle_timeout=TIMES,
     body_idle_timeout=TIMES,
+    tunnel_idle_timeout=TIMES,
     connect_timeout=TIMES,
     pool_idle_timeout=TIMES,
 )

@@ -44,6 +44,7 @@ from .state import State
 from .subsets import chosen
 from .table import Changed
 from .undrained import drain_findings
+from .update import DefaultIntentionUpdate
 
 UNKNOWN_TRUST_DOMAIN = "unknown.invalid"
 """Stands in the settings until the certificates are there; no identity can have it (RFC 2606), no listener is open."""
@@ -106,7 +107,8 @@ class Compiler:
         """`saved` is the last good snapshot of an earlier run, `policies` what it had: they go on where keys are bad now."""
         last_good = LastGood.of(saved) if saved else LastGood()
         self._last_good = replace(last_good, policies=policies or Policies())
-        self._memo = Memo()
+        self._memo: Memo | None = Memo()
+        """None after a fault."""
         self.compiles = 0
         """How often it did."""
 
@@ -127,7 +129,7 @@ class Compiler:
         Those are keys of routes that may not be in force as they stand, and of tests that gate nothing.
         """
         self.compiles += 1
-        memo, self._memo = self._memo, Memo()
+        memo, self._memo = self._memo or Memo(), None
         compiled = compile_snapshot(state, facts, self._last_good, memo, refused)
         # One that a fault of ours left half changed is never used again.
         self._last_good, self._memo = compiled.last_good, memo
@@ -147,7 +149,8 @@ def compile_snapshot(
     policies = decide_policies(state.keys.entries, previous.policies)
     state = _policed(state, policies, memo)
     forms = memo.forms_since(previous.forms).update(state.keys.entries, state.sweeps, refused)
-    local, local_problems = local_services(state.local_services, facts.address, facts.uid_of)
+    of_node = (state.local_services, facts.address, facts.uid_of)
+    local, local_problems = memo.once("local", "", of_node, lambda: local_services(*of_node))
     own = frozenset(service.name for service in local)
     catalog = memo.once("catalog", "", (state.services,), lambda: catalog_names(state.services))
     listed = memo.once("listed", "", (catalog,), lambda: frozenset(catalog))
@@ -178,18 +181,21 @@ def compile_snapshot(
     )
     seen = memo.once("seen", "", (clusters,), lambda: _seen(clusters))
     ruled = memo.once("whose", "", (own, seen), lambda: tuple(sorted(own | seen.clear_services)))
-    found_listeners, listener_problems = listeners(
-        facts, _with_ports(local, policies), policies.upstreams
+    found_listeners, listener_problems = memo.once(
+        "found listeners",
+        "",
+        (facts, local, policies.upstreams),
+        lambda: _listeners(facts, local, policies, memo),
     )
     table = memo.table
     table.replace("clusters", seen.rendered)
     table.replace("intentions", _intentions(state, memo, ruled))
-    table.replace("listeners", _rendered(memo, "listeners", found_listeners))
+    table.replace("listeners", found_listeners)
+    table.replace("services", memo.once("found services", "", (local,), lambda: _of(local, memo)))
+    of_mesh = (state.default_intention, facts, policies.settings)
     table.replace(
-        "services", _rendered(memo, "services", {one.name: one.resource for one in local})
+        "settings", memo.once("found settings", "", of_mesh, lambda: _settings(*of_mesh, memo))
     )
-    settings = _settings(state, facts, policies.settings)
-    table.replace("settings", _rendered(memo, "settings", {"node": settings}))
     _put_routes(forms, Sending.of(policies), memo, clusters if own else {})
     resources, digest, changed = table.given_out()
     problems = (
@@ -197,7 +203,12 @@ def compile_snapshot(
         *(mesh.problems(state.mesh, _nodes_in_use(state)) if state.mesh.forgotten else ()),
         *forms.problems,
         *policies.problems,
-        *policy_findings(policies, catalog, is_known=bool(state.services)),
+        *memo.once(
+            "policy findings",
+            "",
+            (policies, catalog, bool(state.services)),
+            lambda: policy_findings(policies, catalog, is_known=bool(state.services)),
+        ),
         *memo.once(
             "undrained",
             "",
@@ -213,7 +224,12 @@ def compile_snapshot(
         *local_problems,
         *named_problems,
         *listener_problems,
-        *(same_user(local) if facts.callers == "user" else ()),
+        *memo.once(
+            "same user",
+            "",
+            (local, facts.callers),
+            lambda: same_user(local) if facts.callers == "user" else (),
+        ),
         *seen.problems,
         *memo.once(
             "judged",
@@ -244,6 +260,8 @@ def compile_snapshot(
 def _policed(state: State, policies: Policies, memo: Memo) -> State:
     inputs = (state.instances, state.local_services, policies)
     instances, local = memo.once("policed", "", inputs, lambda: policed(*inputs))
+    if instances is state.instances and local is state.local_services:
+        return state
     return replace(state, instances=instances, local_services=local)
 
 
@@ -419,11 +437,27 @@ def _rendered(
     return tuple(memo.render(collection, name, made) for name, made in resources.items())
 
 
-def _settings(state: State, facts: NodeFacts, written: Written[MeshSettings] | None) -> Resource:
+def _listeners(
+    facts: NodeFacts, local: tuple[LocalService, ...], policies: Policies, memo: Memo
+) -> tuple[tuple[Rendered, ...], tuple[Problem, ...]]:
+    found, problems = listeners(facts, _with_ports(local, policies), policies.upstreams)
+    return _rendered(memo, "listeners", found), problems
+
+
+def _of(local: tuple[LocalService, ...], memo: Memo) -> tuple[Rendered, ...]:
+    return _rendered(memo, "services", {one.name: one.resource for one in local})
+
+
+def _settings(
+    default: DefaultIntentionUpdate | None,
+    facts: NodeFacts,
+    written: Written[MeshSettings] | None,
+    memo: Memo,
+) -> tuple[Rendered, ...]:
     """The node's settings: what its machine was told before what the mesh was."""
     of_mesh = written.meaning if written else MeshSettings()
-    followed = state.default_intention.policy if state.default_intention else "deny"
-    return {
+    followed = default.policy if default else "deny"
+    settings: Resource = {
         "node": facts.node,
         "datacenter": facts.datacenter,
         "trust_domain": facts.trust_domain or UNKNOWN_TRUST_DOMAIN,
@@ -433,6 +467,7 @@ def _settings(state: State, facts: NodeFacts, written: Written[MeshSettings] | N
         "limits": dict(sorted({**of_mesh.limits, **facts.limits}.items())),
         **of_mesh.node,
     }
+    return _rendered(memo, "settings", {"node": settings})
 
 
 def _default_problem(state: State, facts: NodeFacts) -> tuple[Problem, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from .keys import CONFIRM, confirmed_index
 from .middle import middle
@@ -19,6 +20,8 @@ HELD_FROM_KEYS = 2
 
 NAMES_SHOWN = 3
 """Of the keys that are held, so many are named in a sentence."""
+
+_key = attrgetter("key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +136,6 @@ def _counts(entry: KvEntry) -> bool:
 def _found(entries: tuple[KvEntry, ...], key: str) -> KvEntry | None:
     at = bisect_left(entries, key, key=_key)
     return entries[at] if at < len(entries) and entries[at].key == key else None
-
-
-def _key(entry: KvEntry) -> str:
-    return entry.key
 
 
 def _held(hold: Hold) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from ..keys import DRAIN, SERVICES, SETTINGS, TESTS, UPSTREAMS, policy_prefix
 from ..model import KvEntry, Problem
@@ -16,6 +17,8 @@ from .settings import MeshSettings
 from .upstreams import Upstreams
 
 Parsed = Written[Meaning] | Problem
+
+_key = attrgetter("key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def decide_policies(entries: tuple[KvEntry, ...], previous: Policies) -> Policie
 def _own(entries: tuple[KvEntry, ...]) -> Iterator[KvEntry]:
     """The entries under a policy's prefix; of thousands of routes none is looked at."""
     for prefix in (DRAIN, SERVICES, SETTINGS, TESTS, UPSTREAMS):
-        at = bisect_left(entries, prefix, key=lambda entry: entry.key)
+        at = bisect_left(entries, prefix, key=_key)
         while at < len(entries) and entries[at].key.startswith(prefix):
             if policy_prefix(entries[at].key) == prefix:
                 yield entries[at]

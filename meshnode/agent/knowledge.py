@@ -112,14 +112,15 @@ class Knowledge:
 
     def learn(self, facts: NodeFacts) -> None:
         """Who this node is, and what it was told by its settings and its certificates."""
-        self._facts = facts
+        if facts != self._facts:
+            self._facts = facts
 
     def compile(self) -> Compiled | None:
         """What follows from all that is known; None before all of it is, and where nothing changed since."""
         if self._facts is None or not self._is_complete:
             return None
         self._assign_ports()
-        facts = replace(self._facts, outbound_ports=self.ports.assigned)
+        facts = self._with_ports(self._facts)
         if self._compiled_from is not None:
             state, last_facts = self._compiled_from
             if last_facts == facts and (
@@ -151,6 +152,13 @@ class Knowledge:
     def compiled_from(self) -> tuple[State, NodeFacts] | None:
         """What the last table was compiled from."""
         return self._compiled_from
+
+    def _with_ports(self, facts: NodeFacts) -> NodeFacts:
+        """The object of the last time where nothing differs: to compare it costs nothing then."""
+        found = replace(facts, outbound_ports=self.ports.assigned)
+        if self._compiled_from is not None and self._compiled_from[1] == found:
+            return self._compiled_from[1]
+        return found
 
     def _assign_ports(self) -> None:
         self._policies = decide_policies(self._state.keys.entries, self._policies)

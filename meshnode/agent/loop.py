@@ -46,6 +46,9 @@ LOOK_MAX_S = 4.0
 RETRY_S = 1.0
 # Looking up 1,000 services takes 0.8 s; one that Consul can't tell about must not hold back the others for longer.
 FIRST_PATIENCE_S = 2.0
+# Before a change is told to anybody, other nodes on these processors bring it into force, too; what happens meanwhile
+# is gathered.
+BREATH_S = 0.01
 COMPILER = "compiler"
 GATE = "route tests"
 
@@ -128,10 +131,13 @@ class AgentLoop:
             compiled = await self._judged(compiled)
             if compiled is not None:
                 self._delivery.want(compiled.digest, compiled.resources, compiled.changed)
-        if await self._delivery.settle() and self._delivery.in_force is not None:
+        is_new = await self._delivery.settle()
+        self._note_reached()
+        if is_new and self._delivery.in_force is not None:
             self._in_force_since = self._clock.unix()
             took_s = self._clock.monotonic() - clock_began
             index = self._knowledge.compiled.index if self._knowledge.compiled else 0
+            await asyncio.sleep(BREATH_S)
             self._on_applied(index, self._delivery.in_force, began, took_s)
         self._tell()
 
@@ -238,13 +244,17 @@ class AgentLoop:
             return min(LOOK_S * (1 << min(self._looks, 8)), LOOK_MAX_S)
         return None
 
-    def _tell(self) -> None:
-        """Everybody who wants to know how this node is: the admin API, and through Consul the others."""
+    def _note_reached(self) -> None:
+        """How far the proxy's table goes, and since when."""
         compiled = self._knowledge.compiled
         if compiled is not None and self._delivery.has_wanted and not self._gate.is_waiting:
             now_ms = int(self._clock.unix() * 1000)
             self._changes = remember(self._changes, compiled.index, now_ms)
             self._reached = compiled.index, compiled.keys_digest
+
+    def _tell(self) -> None:
+        """Everybody who wants to know how this node is: the admin API, and through Consul the others."""
+        compiled = self._knowledge.compiled
         view = view_of(
             port_range=self._port_range,
             knowledge=self._knowledge,

@@ -69,6 +69,8 @@ ASK_TIMEOUT_S = 1.0
 MICROSECONDS = 1_000_000
 # A table with so much more than when it was last put out of the collector's sight is put there again.
 FROZEN_GROWTH = 1.25
+# Of fewer the collector sees nothing of note.
+FROZEN_LEAST = 100
 
 _log = logging.getLogger("meshnode.agent")
 
@@ -88,8 +90,8 @@ class Agent:
         self._telemetry = Telemetry(self._ring)
         self._side: ConsulSide | None = None
         self._ends: dict[str, int] = {}
-        self._frozen = 100
-        """So many routes and clusters the collector need not look at; of fewer it sees nothing of note."""
+        self._frozen = 0
+        """So many routes and clusters the collector need not look at, with all that was there before them."""
         self._saver = Saver(self._saved)
         self._delivery = Delivery(_load(folders))
         first, last = settings.outbound_ports
@@ -253,10 +255,13 @@ class Agent:
         self._telemetry.applied(index, table.generation, began, took_s)
 
     def _freeze(self, table: Snapshot) -> None:
-        """Looking through 10,000 routes for cycles, which they have none of, took 200 ms in the middle of a change."""
+        """Looking through 10,000 routes for cycles, which they have none of, took 200 ms in the middle of a change.
+
+        The first table takes what the start made along: all modules, which never go.
+        """
         size = sum(len(table.resources.get(name, {})) for name in ("routes", "clusters"))
-        if size > self._frozen * FROZEN_GROWTH:
-            self._frozen = size
+        if not self._frozen or size > self._frozen * FROZEN_GROWTH:
+            self._frozen = max(size, FROZEN_LEAST)
             gc.freeze()
 
     def _show(self, view: View) -> None:

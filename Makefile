@@ -42,7 +42,7 @@ define check_machine
 @$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/tools/packages.sh ensurepip=python3-venv
 endef
 
-.PHONY: help setup demo build docs fmt lint test integration fuzz bench check mainjob tutorial tools packages unit fuzz-short clean
+.PHONY: help setup demo build docs fmt lint test integration fuzz bench counts check mainjob tutorial tools packages unit fuzz-short clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,12 @@ else
 	@$(BIN)/python -m benchmarks --only '$(ONLY)' --rounds $(ROUNDS) --seconds $(SECONDS_A_ROUND) $(if $(BEFORE),--before '$(BEFORE)') $(if $(RECORD),--record)
 endif
 
+# Where a change takes more on purpose, or less: RECORD=1 writes what it takes into benchmarks/counts.json.
+counts: setup ## compare the instructions of codec, router and deciding with those recorded (RECORD=1 records)
+	@tests/tools/packages.sh valgrind=valgrind
+	@$(CARGO) build --release --locked --quiet --example http1_bench --example decide_bench
+	@$(BIN)/python -m benchmarks.counts $(if $(RECORD),--record)
+
 .venv/.bench: benchmarks/requirements.txt .venv/.installed
 	@flock .venv $(BIN)/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
@@ -130,7 +136,7 @@ fuzz-short: tools
 
 # That the other shells read its lines as bash does, test_pages.py says.
 test: SHELLS := bash
-test: check fuzz-short mainjob tutorial integration ## everything: check, tools, a minute of fuzzing, mainjob, the tutorial, integration (40 minutes on two cores)
+test: check fuzz-short counts mainjob tutorial integration ## everything: check, tools, a minute of fuzzing, mainjob, the tutorial, integration (40 minutes on two cores)
 
 clean: ## remove what was made here; the tools cache stays
 	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis dataplane/target dataplane/fuzz/target

@@ -4,14 +4,11 @@ Whatever else runs on the machine, they are the same each time. Of two numbers o
 that making the table is left out. What the table costs beyond that are misses of the processor's caches, not seen here.
 """
 
-import re
-
 from benchmarks.bench import Bench, Scenario
 from benchmarks.figures import ONE_ROUTE, OURS, Figure
-from benchmarks.peers.subject import EXAMPLES, require
-from tests.support import ProcessError, run
+from benchmarks.instructions import a_call
 
-PROGRAM = EXAMPLES / "decide_bench"
+PROGRAM = "decide_bench"
 # By the numbers that program gives them.
 SHAPES = ("each on a host of its own", "all on one host", "each on a wildcard")
 ROUTES = 10_000
@@ -31,19 +28,7 @@ async def _run(bench: Bench) -> list[Figure]:
 
 
 async def _a_request(shape: int, routes: int) -> float:
-    fewer, more = [await _instructions(shape, routes, requests) for requests in REQUESTS]
-    return (more - fewer) / (REQUESTS[1] - REQUESTS[0])
-
-
-async def _instructions(shape: int, routes: int, requests: int) -> int:
-    program = require(PROGRAM, "run make bench")
-    arguments = ("flat", str(shape), str(routes), str(requests))
-    options = ("--tool=callgrind", "--callgrind-out-file=/dev/null")
-    finished = await run("valgrind", *options, program, *arguments)
-    found = re.search(r"Collected : (\d+)", finished.stderr)
-    if found is None:
-        raise ProcessError(f"callgrind counted nothing:\n{finished.stderr}")
-    return int(found[1])
+    return await a_call(PROGRAM, ("flat", str(shape), str(routes)), REQUESTS)
 
 
 FLAT = Scenario("flat", f"instructions a request with {ROUTES:,} routes, beside one", _run)

@@ -1,5 +1,5 @@
 //! Prints what reading a head costs, beside httparse alone: `cargo run --release --example http1_bench`. It asserts
-//! nothing.
+//! nothing. With `count CASE CALLS` it reads one thing so many times and says nothing: for callgrind, as `decide_bench flat`.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -38,6 +38,12 @@ Accept-Ranges: bytes\r\n\r\n";
 fn main() {
     let limits = HeadLimits::default();
     let mut store = HeaderStore::new();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, case, calls] = &words[..]
+        && mode == "count"
+    {
+        return count(case, calls.parse().expect("a number"), &limits, &mut store);
+    }
     for (name, head) in [("request of wrk", WRK), ("request of a browser", BROWSER)] {
         let alone = measure(|| {
             let mut slots = [const { MaybeUninit::uninit() }; 100];
@@ -80,19 +86,45 @@ impl BodySink for Count {
     fn trailer(&mut self, _name: &[u8], _value: &[u8]) {}
 }
 
+/// Does what a case does so many times.
+fn count(case: &str, calls: usize, limits: &HeadLimits, store: &mut HeaderStore) {
+    let body = chunked_body();
+    for _ in 0..calls {
+        match case {
+            "wrk" => drop(black_box(parse_request(black_box(WRK), limits, store))),
+            "browser" => drop(black_box(parse_request(black_box(BROWSER), limits, store))),
+            "answer" => drop(black_box(parse_response(
+                black_box(ANSWER),
+                "GET",
+                limits,
+                store,
+            ))),
+            "chunks" => decode(&body, limits),
+            _ => panic!("no case is called {case}"),
+        }
+    }
+}
+
 fn chunks(limits: &HeadLimits) {
+    let body = chunked_body();
+    let cost = measure(|| decode(&body, limits));
+    println!("16 chunks of 1 KiB               {cost:>6.0} ns");
+}
+
+fn chunked_body() -> Vec<u8> {
     let mut body = b"400\r\n".to_vec();
     body.extend([b'x'; 1024]);
     body.extend(b"\r\n");
     let mut body = body.repeat(16);
     body.extend(b"0\r\n\r\n");
-    let cost = measure(|| {
-        let mut count = Count(0);
-        let mut decoder = BodyDecoder::new(BodyLength::Chunked, limits);
-        let _ = black_box(decoder.decode(black_box(&body), &mut count));
-        black_box(count.0);
-    });
-    println!("16 chunks of 1 KiB               {cost:>6.0} ns");
+    body
+}
+
+fn decode(body: &[u8], limits: &HeadLimits) {
+    let mut count = Count(0);
+    let mut decoder = BodyDecoder::new(BodyLength::Chunked, limits);
+    let _ = black_box(decoder.decode(black_box(body), &mut count));
+    black_box(count.0);
 }
 
 fn report(name: &str, bytes: usize, alone: f64, ours: f64) {

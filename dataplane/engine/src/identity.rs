@@ -22,8 +22,11 @@ use tokio::sync::watch;
 use crate::spiffe::SpiffeId;
 use crate::trust::{self, PROVIDER, Purpose, Trust};
 
-/// The protocol spoken inside the mesh's TLS; without it nothing is taken, so that a later protocol is no surprise.
+/// HTTP/1.1 straight inside the mesh's TLS.
 pub(crate) const ALPN: &[u8] = b"http/1.1";
+/// HTTP/1.1 in each of the channels inside it (`mux`). Without one of the two nothing is taken, so that a later protocol
+/// is no surprise.
+pub(crate) const ALPN_MUX: &[u8] = b"yamux";
 /// Certificates in a chain: a leaf, and the steps of a few cross-signed rotations.
 const CHAIN_LENGTH: usize = 8;
 /// Roots at once: two are trusted during a rotation; more only if several overlap.
@@ -309,7 +312,7 @@ fn client_config(trust: &Arc<Trust>, key: &Arc<CertifiedKey>) -> Result<ClientCo
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(trust) as _)
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(key))));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![ALPN_MUX.to_vec(), ALPN.to_vec()];
     // A resumed session would carry a name past the end of its certificate.
     config.resumption = Resumption::disabled();
     Ok(config)
@@ -321,7 +324,7 @@ fn server_config(trust: &Arc<Trust>, key: Arc<CertifiedKey>) -> Result<ServerCon
         .map_err(|error| error.to_string())?
         .with_client_cert_verifier(Arc::clone(trust) as _)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![ALPN_MUX.to_vec(), ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)

@@ -27,6 +27,7 @@ pub mod shared;
 
 pub mod buffers;
 pub mod session;
+pub mod mux;
 pub mod stream;
 pub mod side;
 pub mod pool;

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use tokio::sync::Notify;
 
 use crate::clock::{self, Instant};
+use crate::error::Error;
+use crate::mux::{Channel, Link};
 use crate::side::Side;
 use crate::stats::Recorder;
 
@@ -38,6 +41,10 @@ pub type Owner = (Arc<str>, Arc<str>);
 /// server closes so soon. After longer the system is asked, by a call that a busy thread would make for each request.
 const FRESH: Duration = Duration::from_millis(10);
 
+/// What a request and its answer may have of bytes, as a mean, to go by a channel: beyond it they fill records and
+/// segments by themselves, share nothing with others, and would only stand in their way.
+const BULK: u64 = 64 * 1024;
+
 /// A connection that idles.
 #[derive(Debug)]
 struct Idle {
@@ -63,15 +70,47 @@ impl Idle {
     }
 }
 
-/// The idle connections of one key, last used last. A connection that is out knows its home, and comes back to it
-/// without being looked up again.
+/// What there is of one key.
+#[derive(Debug, Default)]
+struct Place {
+    /// Connections of their own that idle, last used last.
+    idle: Vec<Idle>,
+    /// Channels that do.
+    channels: Vec<Idle>,
+    /// The links they are in, and others may be opened in.
+    links: Vec<Rc<Link>>,
+    /// The one that is being opened.
+    opening: Option<Rc<Opening>>,
+    /// Whether the node there knows no links.
+    has_no_links: bool,
+    /// Bytes of a request and its answer, the mean of the last few.
+    bytes: u64,
+}
+
+/// A link on its way, which more than one request waits for.
+#[derive(Debug, Default)]
+pub struct Opening {
+    /// Told when it is there, or failed.
+    done: Notify,
+    /// Why it failed, if it did.
+    error: RefCell<Option<Error>>,
+}
+
+/// The connections of one key. One that is out knows its home, and comes back to it without being looked up again.
 #[derive(Debug, Clone, Default)]
-pub struct Home(Rc<RefCell<Vec<Idle>>>);
+pub struct Home(Rc<RefCell<Place>>);
 
 impl Home {
     /// Puts a connection back that idles from `now` on; where `most` idle already it is closed instead.
-    pub fn put(&self, side: Box<Side>, owner: Owner, most: usize, now: Instant) {
-        let mut waiting = self.0.borrow_mut();
+    pub fn put(&self, mut side: Box<Side>, owner: Owner, most: usize, now: Instant) {
+        let mut place = self.0.borrow_mut();
+        let (received, sent) = side.take_counts();
+        place.bytes = (7 * place.bytes + received + sent) / 8;
+        let waiting = if side.stream.is_channel() {
+            &mut place.channels
+        } else {
+            &mut place.idle
+        };
         if waiting.len() < most {
             waiting.push(Idle {
                 side,
@@ -81,9 +120,25 @@ impl Home {
         }
     }
 
-    /// A connection that is still quiet. Those that are not are closed.
-    fn take(&self, now: Instant, idle_timeout: Duration) -> Option<Box<Side>> {
-        let mut waiting = self.0.borrow_mut();
+    /// Whether a request should share a link with others: as long as what goes there is small.
+    pub fn is_shared(&self) -> bool {
+        let place = self.0.borrow();
+        !place.has_no_links && place.bytes <= BULK
+    }
+
+    /// Notes that the node there knows no links.
+    pub fn note_no_links(&self) {
+        self.0.borrow_mut().has_no_links = true;
+    }
+
+    /// A connection that is still quiet, or a channel where those are to be `is_shared`. What is not quiet is closed.
+    pub fn take(&self, now: Instant, idle_timeout: Duration, is_shared: bool) -> Option<Box<Side>> {
+        let mut place = self.0.borrow_mut();
+        let waiting = if is_shared {
+            &mut place.channels
+        } else {
+            &mut place.idle
+        };
         while let Some(mut idle) = waiting.pop() {
             if idle.is_usable(now, idle_timeout) {
                 return Some(idle.side);
@@ -92,14 +147,78 @@ impl Home {
         None
     }
 
+    /// A channel in a link that stands already, and whether the other end has said anything in it.
+    pub fn channel(&self, now: Instant) -> Option<(Channel, Rc<Link>)> {
+        let place = self.0.borrow();
+        let mut links = place.links.iter();
+        links.find_map(|link| Some((link.open(now)?, Rc::clone(link))))
+    }
+
+    /// Waits for the link that is being opened, if one is, and says why it failed; else this one opens it, and says so
+    /// by dropping what it is given.
+    pub async fn open_or_wait(&self) -> Result<Option<Opener<'_>>, Error> {
+        let opening = self.0.borrow().opening.clone();
+        let Some(opening) = opening else {
+            let opening = Rc::new(Opening::default());
+            self.0.borrow_mut().opening = Some(Rc::clone(&opening));
+            return Ok(Some(Opener {
+                home: self,
+                opening,
+            }));
+        };
+        opening.done.notified().await;
+        let error = opening.error.borrow().clone();
+        error.map_or(Ok(None), Err)
+    }
+
     /// Closes what idled too long. False: nothing is left, neither here nor out.
     fn sweep(&self, now: Instant, idle_timeout: Duration) -> bool {
-        let mut waiting = self.0.borrow_mut();
-        waiting.retain(|idle| {
+        let mut place = self.0.borrow_mut();
+        let is_kept = |idle: &Idle| {
             let is_in_time = now.duration_since(idle.since) < idle_timeout && idle.is_good(now);
             is_in_time && idle.side.stream.seems_quiet()
-        });
-        !waiting.is_empty() || Rc::strong_count(&self.0) > 1
+        };
+        place.idle.retain(is_kept);
+        place.channels.retain(is_kept);
+        place.links.retain(|link| !link.is_closed());
+        let is_empty = place.idle.is_empty() && place.channels.is_empty() && place.links.is_empty();
+        !is_empty || Rc::strong_count(&self.0) > 1
+    }
+
+    fn clear(&self) {
+        let mut place = self.0.borrow_mut();
+        place.idle.clear();
+        place.channels.clear();
+        for link in place.links.drain(..) {
+            link.leave();
+        }
+    }
+}
+
+/// Whoever opens a link that others wait for.
+#[derive(Debug)]
+pub struct Opener<'h> {
+    home: &'h Home,
+    opening: Rc<Opening>,
+}
+
+impl Opener<'_> {
+    /// The link is there.
+    pub fn done(self, link: Rc<Link>) {
+        self.home.0.borrow_mut().links.push(link);
+    }
+
+    /// It is not; those who wait hear why.
+    pub fn failed(self, error: &Error) {
+        *self.opening.error.borrow_mut() = Some(error.clone());
+    }
+}
+
+impl Drop for Opener<'_> {
+    fn drop(&mut self) {
+        // Also where whoever opened it lost its patience: the next one tries.
+        self.home.0.borrow_mut().opening = None;
+        self.opening.done.notify_waiters();
     }
 }
 
@@ -110,6 +229,11 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// The home of connections of this key, if there is one.
+    pub fn find(&self, key: &PoolKey) -> Option<Home> {
+        self.homes.get(key).cloned()
+    }
+
     /// A connection that is still quiet and its home, if there is one.
     pub fn take(
         &self,
@@ -118,7 +242,7 @@ impl Pool {
         idle_timeout: Duration,
     ) -> Option<(Box<Side>, Home)> {
         let home = self.homes.get(key)?;
-        let side = home.take(now, idle_timeout)?;
+        let side = home.take(now, idle_timeout, false)?;
         Some((side, home.clone()))
     }
 
@@ -136,14 +260,15 @@ impl Pool {
     /// Closes all.
     pub fn clear(&mut self) {
         for home in self.homes.values() {
-            home.0.borrow_mut().clear();
+            home.clear();
         }
     }
 
     /// Counts how many idle, by endpoint.
     pub fn count(&self, stats: &mut Recorder) {
         for home in self.homes.values() {
-            for idle in &*home.0.borrow() {
+            let place = home.0.borrow();
+            for idle in place.idle.iter().chain(&place.channels) {
                 stats.record_idle(&idle.owner.0, &idle.owner.1);
             }
         }
@@ -151,7 +276,16 @@ impl Pool {
 
     /// How many connections idle.
     pub fn len(&self) -> usize {
-        self.homes.values().map(|home| home.0.borrow().len()).sum()
+        let places = self.homes.values().map(|home| home.0.borrow());
+        places
+            .map(|place| place.idle.len() + place.channels.len())
+            .sum()
+    }
+
+    /// How many links stand.
+    pub fn links(&self) -> usize {
+        let places = self.homes.values().map(|home| home.0.borrow());
+        places.map(|place| place.links.len()).sum()
     }
 
     /// Whether none idles.

@@ -18,13 +18,15 @@ use crate::decide::Origin;
 use crate::error::{Error, Reason};
 use crate::forward::{self, Down, Ending, Outcome};
 use crate::http1::{BadMessage, BodyLength, HeadWatch, Version};
+use crate::mux::{self, Link, Manner};
 use crate::plan::Caller;
 use crate::record;
 use crate::request::{self, Request};
+use crate::session::Session;
 use crate::side::Side;
 use crate::snapshot::{ListenerConfig, ListenerKind, Proof};
 use crate::stream::Stream;
-use crate::tls::{self, Standing};
+use crate::tls::{self, MeshPeer, Standing};
 use crate::worker::Worker;
 
 /// How long a connection is read from after its last answer, so that a client that still sends gets to read it: to
@@ -50,13 +52,109 @@ pub async fn serve(
 ) {
     // An answer is one write: waiting to fill a packet would only delay it.
     let _ = tcp.set_nodelay(true);
-    let Some(mut connection) = Connection::establish(worker, tcp, listener, peer).await else {
+    if listener.kind == ListenerKind::Inbound {
+        // In a box: a handshake and a link take some kilobytes, which those in clear need not keep.
+        return Box::pin(serve_node(worker, tcp, listener, peer)).await;
+    }
+    Connection::establish(worker, tcp, listener, peer)
+        .serve()
+        .await;
+}
+
+/// Serves another node's connection, once it has proven whose it is.
+async fn serve_node(
+    worker: Rc<Worker>,
+    tcp: TcpStream,
+    listener: Arc<ListenerConfig>,
+    peer: SocketAddr,
+) {
+    let Some((session, ends)) = Box::pin(accept(&worker, &listener, tcp, peer)).await else {
         return;
     };
-    while connection.wait(None).await == Waited::Request {
-        // In a box, so that an idle connection does not keep the room that a busy one needs.
-        if !Box::pin(connection.requests()).await {
-            return;
+    if session.is_shared() {
+        return serve_link(worker, session, ends, listener, peer).await;
+    }
+    let stream = Stream::tls(session);
+    Connection::inbound(worker, stream, ends, listener, peer)
+        .serve()
+        .await;
+}
+
+/// Takes another node's connection.
+async fn accept(
+    worker: &Worker,
+    listener: &ListenerConfig,
+    tcp: TcpStream,
+    peer: SocketAddr,
+) -> Option<(Session, MeshPeer)> {
+    let head_timeout = worker.limits().head_timeout;
+    let accepted = tls::accept(&worker.shared.identities, tcp, head_timeout).await;
+    worker.note_handshake(accepted.is_ok());
+    match accepted {
+        Ok((tls, ends)) => Some((tls.into(), ends)),
+        Err(error) => {
+            tracing::info!(listener = %listener.name, %peer, %error, "handshake failed");
+            None
+        }
+    }
+}
+
+/// Serves each channel of a link as a connection of its own.
+async fn serve_link(
+    worker: Rc<Worker>,
+    session: Session,
+    mut ends: MeshPeer,
+    listener: Arc<ListenerConfig>,
+    peer: SocketAddr,
+) {
+    let manner = Manner {
+        idle_timeout: worker.limits().idle_timeout,
+    };
+    let link = Link::new(session, false, None);
+    let (looking, template) = (Rc::clone(&worker), ends.clone());
+    let mut place = Place::new(&worker);
+    let is_standing = move |cx: &Context<'_>| {
+        place.note(cx);
+        let holds = (ends.standing).holds(&looking.shared.identities, looking.since_epoch());
+        holds && !looking.is_draining()
+    };
+    let take = |channel| {
+        let (worker, ends) = (Rc::clone(&worker), template.clone());
+        let stream = Stream::Channel(channel);
+        let listener = Arc::clone(&listener);
+        let mut connection = Connection::inbound(worker, stream, ends, listener, peer);
+        // In a task of its own, so that a panic in it costs nothing else.
+        tokio::task::spawn_local(async move { connection.serve().await });
+    };
+    mux::drive(link, manner, is_standing, take).await;
+}
+
+/// Where the waker of a connection is noted, to be told of a drain or of other identities.
+struct Place {
+    worker: Rc<Worker>,
+    place: Option<usize>,
+}
+
+impl Place {
+    fn new(worker: &Rc<Worker>) -> Self {
+        Self {
+            worker: Rc::clone(worker),
+            place: None,
+        }
+    }
+
+    fn note(&mut self, cx: &Context<'_>) {
+        self.worker
+            .idle
+            .borrow_mut()
+            .note(&mut self.place, cx.waker());
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.worker.idle.borrow_mut().remove(place);
         }
     }
 }
@@ -90,80 +188,87 @@ struct Connection {
     /// What ends its waits.
     alarm: Alarm,
     /// Where its waker is noted.
-    place: Option<usize>,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.worker.idle.borrow_mut().remove(place);
-        }
-    }
+    place: Place,
 }
 
 impl Connection {
-    /// Finds out who is calling: by certificate, by the socket's owner, or nobody (the edge).
-    async fn establish(
+    /// One that comes in clear: of a service, known by the socket's owner, or of nobody (the edge).
+    fn establish(
         worker: Rc<Worker>,
         tcp: TcpStream,
         listener: Arc<ListenerConfig>,
         peer: SocketAddr,
-    ) -> Option<Self> {
+    ) -> Self {
         let mut refusal = None;
-        let mut standing = None;
-        let (stream, source, destination) = match listener.kind {
-            ListenerKind::Edge => {
-                let edge = listener
-                    .identity
-                    .clone()
-                    .unwrap_or_else(|| Arc::from("edge"));
-                (Stream::Plain(tcp), edge, None)
-            }
-            ListenerKind::Outbound => {
-                refusal = prove(&listener, &tcp, peer).err();
-                (
-                    Stream::Plain(tcp),
-                    listener.service.clone().unwrap_or_default(),
-                    None,
-                )
-            }
-            ListenerKind::Inbound => {
-                let head_timeout = worker.limits().head_timeout;
-                // In a box: a handshake takes some kilobytes, which the connection need not keep.
-                let handshake = tls::accept(&worker.shared.identities, tcp, head_timeout);
-                let accepted = Box::pin(handshake).await;
-                worker.note_handshake(accepted.is_ok());
-                match accepted {
-                    Ok((tls, ends)) => {
-                        standing = Some(ends.standing);
-                        (Stream::tls(tls), ends.source, Some(ends.destination))
-                    }
-                    Err(error) => {
-                        tracing::info!(listener = %listener.name, %peer, %error, "handshake failed");
-                        return None;
-                    }
-                }
-            }
+        let source = if listener.kind == ListenerKind::Edge {
+            let edge = listener.identity.clone();
+            edge.unwrap_or_else(|| Arc::from("edge"))
+        } else {
+            refusal = prove(&listener, &tcp, peer).err();
+            listener.service.clone().unwrap_or_default()
         };
         let caller = Caller {
             kind: listener.kind,
             source,
-            destination,
+            destination: None,
             host: Caller::host_of(&listener),
         };
-        Some(Self {
+        Self {
+            refusal,
+            ..Self::of(worker, Stream::Plain(tcp), caller, listener, peer)
+        }
+    }
+
+    /// One of another node, which has proven whose it is.
+    fn inbound(
+        worker: Rc<Worker>,
+        stream: Stream,
+        ends: MeshPeer,
+        listener: Arc<ListenerConfig>,
+        peer: SocketAddr,
+    ) -> Self {
+        let caller = Caller {
+            kind: listener.kind,
+            source: ends.source,
+            destination: Some(ends.destination),
+            host: None,
+        };
+        Self {
+            standing: Some(ends.standing),
+            ..Self::of(worker, stream, caller, listener, peer)
+        }
+    }
+
+    fn of(
+        worker: Rc<Worker>,
+        stream: Stream,
+        caller: Caller,
+        listener: Arc<ListenerConfig>,
+        peer: SocketAddr,
+    ) -> Self {
+        Self {
+            place: Place::new(&worker),
             worker,
             listener,
             caller,
-            refusal,
+            refusal: None,
             peer,
             side: Side::new(stream),
-            standing,
+            standing: None,
             is_new: true,
             since: clock::now(),
             alarm: Alarm::default(),
-            place: None,
-        })
+        }
+    }
+
+    /// Serves its requests, one after the other, until none follows.
+    async fn serve(&mut self) {
+        while self.wait(None).await == Waited::Request {
+            // In a box, so that an idle connection does not keep the room that a busy one needs.
+            if !Box::pin(self.requests()).await {
+                return;
+            }
+        }
     }
 
     /// Waits for the first byte of a request, holding no buffer: for no longer than `most`, if that is asked for.
@@ -189,7 +294,7 @@ impl Connection {
             if worker.is_draining() || !is_standing(standing, &worker) {
                 return Poll::Ready(None);
             }
-            worker.idle.borrow_mut().note(place, cx.waker());
+            place.note(cx);
             Poll::Pending
         };
         let readable = match self.alarm.until(deadline, waiting).await {

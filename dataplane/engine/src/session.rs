@@ -7,10 +7,13 @@ use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustix::net::RecvFlags;
 use rustls::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
+
+use crate::identity::ALPN_MUX;
 
 /// A TLS session over its socket.
 #[derive(Debug)]
@@ -39,6 +42,20 @@ impl Session {
     /// The socket below.
     pub const fn tcp(&self) -> &TcpStream {
         &self.tcp
+    }
+
+    /// Whether both ends agreed on channels inside it.
+    pub fn is_shared(&self) -> bool {
+        self.tls.alpn_protocol() == Some(ALPN_MUX)
+    }
+
+    /// Whether the socket has not ended, asked of the system itself: the runtime may not have heard of it.
+    pub fn is_connected(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match rustix::net::recv(&self.tcp, &mut [0], flags) {
+            Ok((count, _)) => count > 0,
+            Err(error) => error == rustix::io::Errno::AGAIN,
+        }
     }
 
     /// Whether something was decrypted and not read yet, be it the other side's farewell: that is in no socket any more.

@@ -1,4 +1,4 @@
-//! One connection's bytes, clear or encrypted, as one type. It may not know what the bytes mean.
+//! One connection's bytes, clear, encrypted or in a link that many share, as one type. It may not know what the bytes mean.
 
 use std::io;
 use std::pin::Pin;
@@ -8,15 +8,18 @@ use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::mux::Channel;
 use crate::session::Session;
 
-/// A socket, or a TLS session over one.
+/// A socket, a TLS session over one, or a channel of a link.
 #[derive(Debug)]
 pub enum Stream {
     /// In clear.
     Plain(TcpStream),
     /// TLS, accepted or opened by us.
     Tls(Box<Session>),
+    /// Inside a connection between two nodes.
+    Channel(Channel),
 }
 
 impl Stream {
@@ -40,6 +43,7 @@ impl Stream {
                 }
             }
             Self::Tls(session) => session.poll_readable(cx),
+            Self::Channel(channel) => channel.poll_readable(cx),
         }
     }
 
@@ -48,21 +52,19 @@ impl Stream {
     ///
     /// The system itself is asked: the runtime may not have heard of what came last.
     pub fn is_quiet(&self) -> bool {
-        is_empty(&peek(self.tcp())) && self.has_nothing_decrypted()
+        match self {
+            Self::Plain(tcp) => is_empty(&peek(tcp)),
+            Self::Tls(session) => is_empty(&peek(session.tcp())) && !session.has_decrypted(),
+            Self::Channel(channel) => channel.is_quiet(),
+        }
     }
 
     /// The same as far as the runtime has heard, which costs no system call.
     pub fn seems_quiet(&self) -> bool {
-        // Not by a poll: to a task that did much already, that says of everything that nothing came.
-        let tcp = self.tcp();
-        is_empty(&tcp.try_io(Interest::READABLE, || peek(tcp))) && self.has_nothing_decrypted()
-    }
-
-    /// Whether nothing was decrypted together with the last message: that is in no socket any more.
-    fn has_nothing_decrypted(&self) -> bool {
         match self {
-            Self::Plain(_) => true,
-            Self::Tls(session) => !session.has_decrypted(),
+            Self::Plain(tcp) => heard_nothing(tcp),
+            Self::Tls(session) => heard_nothing(session.tcp()) && !session.has_decrypted(),
+            Self::Channel(channel) => channel.seems_quiet(),
         }
     }
 
@@ -79,6 +81,7 @@ impl Stream {
                 Poll::Ready(Ok(slot.filled().len()))
             }
             Self::Tls(session) => session.poll_read(cx, buffer),
+            Self::Channel(channel) => channel.poll_read(cx, buffer),
         }
     }
 
@@ -87,13 +90,14 @@ impl Stream {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Self::Tls(session) => session.poll_write(cx, bytes),
+            Self::Channel(channel) => channel.poll_write(cx, bytes),
         }
     }
 
-    /// Sends what stands in the TLS layer.
+    /// Sends what stands in the TLS layer. What a link took it sends by itself.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Channel(_) => Poll::Ready(Ok(())),
             Self::Tls(session) => session.poll_flush(cx),
         }
     }
@@ -103,26 +107,41 @@ impl Stream {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(session) => session.poll_shutdown(cx),
+            Self::Channel(channel) => {
+                channel.finish();
+                Poll::Ready(Ok(()))
+            }
         }
     }
 
     /// Makes the close that follows a reset: for who would take an end for a whole answer.
-    pub fn reset_on_close(&self) {
+    pub fn reset_on_close(&mut self) {
         // Without it the close is an ordinary one: nothing better is left.
-        let _ = self.tcp().set_zero_linger();
+        let _ = match self {
+            Self::Plain(tcp) => tcp.set_zero_linger(),
+            Self::Tls(session) => session.tcp().set_zero_linger(),
+            Self::Channel(channel) => {
+                channel.reset_on_close();
+                Ok(())
+            }
+        };
     }
 
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(session) => session.tcp(),
-        }
-    }
-
-    /// Whether the bytes are encrypted on the wire.
+    /// Whether what was written may stand in the TLS layer, until it is flushed.
     pub const fn is_tls(&self) -> bool {
-        !matches!(self, Self::Plain(_))
+        matches!(self, Self::Tls(_))
     }
+
+    /// Whether it shares its socket with others.
+    pub const fn is_channel(&self) -> bool {
+        matches!(self, Self::Channel(_))
+    }
+}
+
+/// Whether the runtime has heard of nothing on this socket. Not by a poll: to a task that did much already, that says of
+/// everything that nothing came.
+fn heard_nothing(tcp: &TcpStream) -> bool {
+    is_empty(&tcp.try_io(Interest::READABLE, || peek(tcp)))
 }
 
 /// Looks for a byte, or the end, that waits in the socket.

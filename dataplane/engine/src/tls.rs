@@ -1,6 +1,6 @@
 //! Mutual TLS between nodes, both directions of the mesh hop. May not decide who may call whom.
 //!
-//! TLS 1.3 with ALPN `http/1.1`, both sides shown and verified, no resumption: each connection is proven anew.
+//! TLS 1.3 with ALPN `yamux` or `http/1.1`, both sides shown and verified, no resumption: each connection is proven anew.
 
 use std::future::Future;
 use std::io;
@@ -19,12 +19,12 @@ use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server};
 
 use crate::clock;
 use crate::error::{Error, Reason};
-use crate::identity::{ALPN, Identities, Identity};
+use crate::identity::{ALPN, ALPN_MUX, Identities, Identity};
 use crate::spiffe::{self, SpiffeId};
 use crate::trust::{self, Trust};
 
 /// The two ends of an inbound connection, both proven.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MeshPeer {
     /// The calling service, by the certificate it showed.
     pub source: Arc<str>,
@@ -35,12 +35,12 @@ pub struct MeshPeer {
 }
 
 /// What a caller's name rests on. A handshake proves it for the moment; the connection may last for weeks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Standing {
     /// The service that was asked for.
     identity: Arc<str>,
     /// What the caller showed.
-    chain: Vec<CertificateDer<'static>>,
+    chain: Arc<[CertificateDer<'static>]>,
     /// The end of its leaf, in seconds since the epoch.
     not_after_unix_s: u64,
     /// What that service believed when it was verified.
@@ -127,7 +127,7 @@ pub async fn accept(
             destination: Arc::clone(&identity.name),
             standing: Standing {
                 identity: Arc::clone(&identity.name),
-                chain: chain.to_vec(),
+                chain: chain.into(),
                 not_after_unix_s: source.not_after_unix_s,
                 trust: Arc::clone(&identity.trust),
                 version,
@@ -141,15 +141,30 @@ pub async fn accept(
     })
 }
 
-/// Shows `identity` to another node and demands that it is exactly `service`. Beside the stream: how long both
+/// Whom a connection to another node is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The service it has to prove to be.
+    pub service: &'a str,
+    /// And the datacenter.
+    pub datacenter: &'a str,
+    /// Whether it may carry channels, if the other node knows them.
+    pub is_shared: bool,
+}
+
+/// Shows `identity` to another node and demands that it is exactly whom is `asked` for. Beside the stream: how long both
 /// certificates last. A refusal of our own arrives only with the first read (RFC 8446 §4.4.2.4): see [`refusal`].
 pub async fn connect(
     identity: &Identity,
-    service: &str,
-    datacenter: &str,
+    asked: &Asked<'_>,
     tcp: TcpStream,
     timeout: Duration,
 ) -> Result<(client::TlsStream<TcpStream>, Duration), Error> {
+    let Asked {
+        service,
+        datacenter,
+        is_shared,
+    } = *asked;
     let fail = |why: String| {
         let detail = format!("the other node did not prove to be {service:?}: {why}");
         // Nothing of the request was sent, so another endpoint may be tried.
@@ -159,8 +174,15 @@ pub async fn connect(
         .map_err(|error| fail(error.to_string()))?;
     let name = ServerName::try_from(sni).map_err(|error| fail(error.to_string()))?;
     let connector = TlsConnector::from(Arc::clone(&identity.client_config));
+    let protocols = if is_shared {
+        &[ALPN_MUX, ALPN][..]
+    } else {
+        &[ALPN]
+    };
+    let protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let handshake = async {
         let stream = connector
+            .with_alpn(protocols)
             .connect(name, tcp)
             .await
             .map_err(|error| fail(describe(&error)))?;
@@ -221,7 +243,7 @@ struct Proven {
 
 /// Who the verified other side is, and that it speaks our protocol.
 fn proven(state: &CommonState) -> Result<Proven, String> {
-    if state.alpn_protocol() != Some(ALPN) {
+    if !matches!(state.alpn_protocol(), Some(ALPN | ALPN_MUX)) {
         return Err("it does not speak http/1.1 inside TLS (ALPN)".to_owned());
     }
     let leaf: &CertificateDer<'_> = state

@@ -238,7 +238,7 @@ impl<'t> Tunnel<'t> {
     }
 
     /// Lets both sides see that this is no end in order: what they have may be cut.
-    fn reset(&self) {
+    fn reset(&mut self) {
         self.down.stream.reset_on_close();
         self.up.stream.reset_on_close();
     }

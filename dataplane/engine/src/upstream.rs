@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use tokio::time::timeout;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::identity::Identity;
+use crate::mux::{self, Link, Manner};
 use crate::plan::{Caller, Destination};
 use crate::pool::{Home, PoolKey};
+use crate::session::Session;
 use crate::side::Side;
 use crate::snapshot::{Limits, Snapshot};
 use crate::stream::Stream;
@@ -60,10 +63,10 @@ pub fn pooled(
         Destination::Mesh(_, address) => {
             // Before the pool: without a certificate nobody uses a connection that was proven by one.
             let identity = own_identity(worker, caller)?;
-            // The other node, by the same settings, closes what idles for `idle_timeout`: long before that it is used.
-            let idle_timeout = limits.pool_idle_timeout.min(limits.idle_timeout / 2);
+            let idle_timeout = mesh_idle_timeout(limits);
             let key = mesh_key(caller, &identity, service, *address);
-            take(&key, idle_timeout)
+            let home = worker.pool.borrow().find(&key);
+            home.and_then(|home| of_home(home, now, idle_timeout))
         }
     })
 }
@@ -76,24 +79,120 @@ pub async fn open(
     service: &Arc<str>,
     destination: &Destination,
 ) -> Result<Upstream, Error> {
-    let (side, key) = match destination {
+    match destination {
         Destination::Here(_) | Destination::Clear(_) => {
             let limits = &snapshot.settings.limits;
             let (tcp, address) = connect_first(destination.addresses(), limits).await?;
-            (Side::new(Stream::Plain(tcp)), PoolKey::Clear(address))
+            let home = worker.pool.borrow_mut().home(PoolKey::Clear(address));
+            Ok(Upstream::new(Side::new(Stream::Plain(tcp)), home))
         }
         Destination::Mesh(_, address) => {
             let identity = own_identity(worker, caller)?;
             let key = mesh_key(caller, &identity, service, *address);
-            let side = connect_mesh(worker, snapshot, &identity, service, *address).await?;
-            (side, key)
+            let home = worker.pool.borrow_mut().home(key);
+            let node = Node {
+                identity: &identity,
+                service,
+                address: *address,
+            };
+            open_mesh(worker, snapshot, &node, home).await
         }
-    };
-    Ok(Upstream {
+    }
+}
+
+impl Upstream {
+    /// One that was just opened.
+    fn new(side: Side, home: Home) -> Self {
+        Self {
+            side: Box::new(side),
+            home,
+            is_reused: false,
+        }
+    }
+}
+
+/// The other end of the mesh, as one connection of it is to be.
+#[derive(Debug)]
+struct Node<'a> {
+    identity: &'a Identity,
+    service: &'a str,
+    address: SocketAddr,
+}
+
+/// A connection that stands: one that idles, or a new channel in a link.
+fn of_home(home: Home, now: Instant, idle_timeout: Duration) -> Option<Upstream> {
+    let is_shared = home.is_shared();
+    match home.take(now, idle_timeout, is_shared) {
+        Some(side) => Some(Upstream {
+            side,
+            home,
+            is_reused: true,
+        }),
+        None if is_shared => channel(&home, now),
+        None => None,
+    }
+}
+
+/// A new channel in a link that stands.
+fn channel(home: &Home, now: Instant) -> Option<Upstream> {
+    let (channel, link) = home.channel(now)?;
+    let mut side = Side::new(Stream::Channel(channel));
+    side.good_until = link.good_until();
+    Some(Upstream {
         side: Box::new(side),
-        home: worker.pool.borrow_mut().home(key),
-        is_reused: false,
+        home: home.clone(),
+        is_reused: link.has_heard(),
     })
+}
+
+/// Opens a connection to another node: a link for this request and those that wait for one, or one for itself, where
+/// the node knows no links or too much is sent to share.
+async fn open_mesh(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    node: &Node<'_>,
+    home: Home,
+) -> Result<Upstream, Error> {
+    while home.is_shared() {
+        if let Some(upstream) = channel(&home, clock::now()) {
+            return Ok(upstream);
+        }
+        let Some(opener) = home.open_or_wait().await? else {
+            continue;
+        };
+        match connect_mesh(worker, snapshot, node, true).await {
+            Ok((session, good_until)) if session.is_shared() => {
+                let link = Link::new(session, true, good_until);
+                let manner = Manner {
+                    idle_timeout: mesh_idle_timeout(&snapshot.settings.limits),
+                };
+                let driving = mux::drive(Rc::clone(&link), manner, |_| true, drop);
+                tokio::task::spawn_local(driving);
+                opener.done(link);
+            }
+            Ok(own) => {
+                home.note_no_links();
+                return Ok(own_connection(own, home.clone()));
+            }
+            Err(error) => {
+                opener.failed(&error);
+                return Err(error);
+            }
+        }
+    }
+    let own = connect_mesh(worker, snapshot, node, false).await?;
+    Ok(own_connection(own, home))
+}
+
+fn own_connection((session, good_until): (Session, Option<Instant>), home: Home) -> Upstream {
+    let mut side = Side::new(Stream::tls(session));
+    side.good_until = good_until;
+    Upstream::new(side, home)
+}
+
+/// How long what idles towards another node may be used: by the same settings that one closes it after `idle_timeout`.
+fn mesh_idle_timeout(limits: &Limits) -> Duration {
+    limits.pool_idle_timeout.min(limits.idle_timeout / 2)
 }
 
 fn mesh_key(
@@ -171,18 +270,21 @@ fn own_identity(worker: &Worker, caller: &Caller) -> Result<Arc<Identity>, Error
 async fn connect_mesh(
     worker: &Worker,
     snapshot: &Snapshot,
-    identity: &Identity,
-    service: &Arc<str>,
-    address: SocketAddr,
-) -> Result<Side, Error> {
+    node: &Node<'_>,
+    is_shared: bool,
+) -> Result<(Session, Option<Instant>), Error> {
     let limits = &snapshot.settings.limits;
-    let tcp = connect(address, limits).await.map_err(|(error, _)| error)?;
-    let datacenter = &snapshot.settings.datacenter;
-    let tls = tls::connect(identity, service, datacenter, tcp, limits.connect_timeout).await;
+    let connecting = connect(node.address, limits).await;
+    let tcp = connecting.map_err(|(error, _)| error)?;
+    let asked = tls::Asked {
+        service: node.service,
+        datacenter: &snapshot.settings.datacenter,
+        is_shared,
+    };
+    let tls = tls::connect(node.identity, &asked, tcp, limits.connect_timeout).await;
     worker.note_handshake(tls.is_ok());
     // No byte of the request was sent: another endpoint may be tried.
     let (tls, rest) = tls.map_err(Error::retryable)?;
-    let mut side = Side::new(Stream::tls(tls));
-    side.good_until = clock::now().checked_add(rest.saturating_sub(MARGIN));
-    Ok(side)
+    let good_until = clock::now().checked_add(rest.saturating_sub(MARGIN));
+    Ok((tls.into(), good_until))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use meshnode_engine::identity::Identities;
 use meshnode_engine::stream::Stream;
 use meshnode_engine::tls;
-use support::ca::Authority;
+use support::ca::{Authority, asked};
 use tokio::net::{TcpListener, TcpStream};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ async fn pair() -> (Stream, Stream) {
         async { tls::accept(&identities, listener.accept().await.unwrap().0, TIMEOUT).await },
         async {
             let tcp = TcpStream::connect(address).await.unwrap();
-            tls::connect(&web, "cart", "dc1", tcp, TIMEOUT).await
+            tls::connect(&web, &asked("cart"), tcp, TIMEOUT).await
         },
     );
     let (accepted, opened) = (accepted.unwrap().0, opened.unwrap().0);

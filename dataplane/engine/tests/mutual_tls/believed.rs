@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::meeting::{
     TIMEOUT, call_with, client_config, identities_of, listen, meet, meet_by, sni,
 };
-use crate::support::ca::{Authority, TRUST_DOMAIN, set_validity, uri};
+use crate::support::ca::{Authority, TRUST_DOMAIN, asked, set_validity, uri};
 use meshnode_engine::identity::Identities;
 use meshnode_engine::tls::{self};
 use rcgen::KeyPair;
@@ -101,7 +101,7 @@ async fn the_next_handshake_uses_what_was_put() {
             async { tls::accept(&identities, listener.accept().await.unwrap().0, TIMEOUT).await },
             async {
                 let tcp = TcpStream::connect(address).await.unwrap();
-                tls::connect(&web, "cart", "dc1", tcp, TIMEOUT).await
+                tls::connect(&web, &asked("cart"), tcp, TIMEOUT).await
             },
         );
         (accepted.map(|(_, peer)| peer), connected.map(|_| ()))

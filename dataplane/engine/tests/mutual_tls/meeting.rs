@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::ca::{Authority, Leaf, TRUST_DOMAIN};
+use crate::support::ca::{Authority, Leaf, TRUST_DOMAIN, asked};
 use meshnode_engine::error::{Error, Reason, Who};
 use meshnode_engine::identity::Identities;
 use meshnode_engine::tls::{self, MeshPeer};
@@ -53,7 +53,7 @@ pub async fn meet_by(
         async { tls::accept(called, listener.accept().await.unwrap().0, TIMEOUT).await },
         async {
             let tcp = TcpStream::connect(address).await.unwrap();
-            let connected = tls::connect(&identity, destination, "dc1", tcp, TIMEOUT).await;
+            let connected = tls::connect(&identity, &asked(destination), tcp, TIMEOUT).await;
             connected.map(|(tls, _)| tls)
         },
     )
@@ -128,7 +128,7 @@ pub async fn check_server_is_refused(
         },
         async {
             let tcp = TcpStream::connect(address).await.unwrap();
-            tls::connect(&identity, service, "dc1", tcp, TIMEOUT).await
+            tls::connect(&identity, &asked(service), tcp, TIMEOUT).await
         },
     );
     let error = connected.map(|_| ()).expect_err(case);

@@ -6,7 +6,7 @@ use crate::meeting::{
     BelievesAll, TIMEOUT, call_with, check_caller_is_refused, check_server_is_refused,
     client_builder, client_config, identities_of, listen, meet_by, refuse_caller, sni, with_alpn,
 };
-use crate::support::ca::{Authority, TRUST_DOMAIN, self_signed, set_validity, spiffe, uri};
+use crate::support::ca::{Authority, TRUST_DOMAIN, asked, self_signed, set_validity, spiffe, uri};
 use meshnode_engine::error::{Reason, Who};
 use meshnode_engine::identity::Identities;
 use meshnode_engine::tls::{self};
@@ -272,7 +272,7 @@ async fn who_says_nothing_is_dropped_in_time() {
         .unwrap_err();
     assert!(error.detail.contains("was not done after 10s"), "{error}");
     let web = identities.get("cart").unwrap();
-    let error = tls::connect(&web, "x", "dc1", silent, TIMEOUT)
+    let error = tls::connect(&web, &asked("x"), silent, TIMEOUT)
         .await
         .map(|_| ())
         .unwrap_err();

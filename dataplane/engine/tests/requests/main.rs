@@ -6,6 +6,9 @@
 #[expect(dead_code, reason = "forgeries are for the tests of TLS")]
 mod ca;
 mod support;
+#[path = "../support/wait.rs"]
+#[expect(dead_code, reason = "tests on no runtime wait otherwise")]
+mod wait;
 
 mod answers;
 mod at_once;
@@ -14,6 +17,7 @@ mod closing;
 mod explain;
 mod faults;
 mod heads;
+mod links;
 mod manual;
 mod mesh;
 mod paths;

@@ -12,11 +12,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::ca::Authority;
+use crate::ca::{Authority, asked};
 use crate::support::{Does, Origin, PATIENCE, Proxy, body, header, run};
+use crate::wait::until_async;
 
-const CALL: &str = "GET /x HTTP/1.1\r\nHost: cart.mesh\r\n\r\n";
-const ONE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
+pub const CALL: &str = "GET /x HTTP/1.1\r\nHost: cart.mesh\r\n\r\n";
+pub const ONE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
 const TWO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo";
 
 /// The listener of a proxy as `kind`, at the address it has. A handshake on a busy machine is no fault here: it has time.
@@ -310,7 +311,7 @@ fn a_caller_whose_certificate_is_refused_is_told_so() {
 }
 
 /// How many handshakes a proxy did.
-fn handshakes(proxy: &Proxy) -> String {
+pub fn handshakes(proxy: &Proxy) -> String {
     let stats = format!("{:?}", proxy.worker.take_stats());
     let at = stats.find("handshakes: ").unwrap();
     stats[at..].split(',').next().unwrap().to_owned()
@@ -345,7 +346,7 @@ async fn proven(authority: &Authority, there: &Proxy, seconds: i64) -> TlsStream
     });
     let web = identities.put(&authority.document_of("web", leaf)).unwrap();
     let tcp = TcpStream::connect(there.address).await.unwrap();
-    let connected = tls::connect(&web, "cart", "dc1", tcp, PATIENCE).await;
+    let connected = tls::connect(&web, &asked("cart"), tcp, PATIENCE).await;
     let mut tls = connected.unwrap().0;
     tls.write_all(CALL.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -408,17 +409,20 @@ fn a_callers_connection_ends_when_the_identity_it_asked_for_goes_or_distrusts_it
 }
 
 #[test]
-fn a_connection_the_other_node_may_be_closing_is_not_used() {
+fn a_link_nobody_needs_is_left_before_the_other_node_closes_it() {
     run(async {
         let authority = Authority::new();
         let origin = Origin::start(Does::Answer(ONE)).await;
         let there = inbound(&authority, &[origin.address, origin.address], json!([])).await;
         let here = outbound(Some(&authority), there.address, by_port()).await;
-        let idle = Duration::from_millis(400);
-        set_idle_timeout(&there, idle);
-        set_idle_timeout(&here, idle);
+        // There it would stay for 60 s.
+        set_idle_timeout(&here, Duration::from_millis(400));
         assert_eq!(body(&here.send(CALL).await), "one");
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        until_async("the link's end", async || {
+            here.worker.pool.borrow_mut().sweep(Duration::ZERO);
+            here.worker.pool.borrow().links() == 0
+        })
+        .await;
         assert_eq!(body(&here.send(CALL).await), "one");
         assert_eq!(handshakes(&here), "handshakes: 2");
     });

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use meshnode_engine::identity::IdentityDocument;
+use meshnode_engine::tls::Asked;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
@@ -14,6 +15,15 @@ pub const TRUST_DOMAIN: &str = "11111111-2222-3333-4444-555555555555.consul";
 /// The SPIFFE id of a service in `dc1` of the tests' mesh.
 pub fn spiffe(service: &str) -> String {
     format!("spiffe://{TRUST_DOMAIN}/ns/default/dc/dc1/svc/{service}")
+}
+
+/// A connection to this service in `dc1`, which carries no channels.
+pub fn asked(service: &str) -> Asked<'_> {
+    Asked {
+        service,
+        datacenter: "dc1",
+        is_shared: false,
+    }
 }
 
 /// A certificate with its key, in PEM.

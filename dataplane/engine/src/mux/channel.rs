@@ -26,7 +26,7 @@ impl Channel {
         }
     }
 
-    /// Waits until there is something to read. An error where it is the end.
+    /// Waits until there is something to read, be it the end the other side announced.
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.link.state.borrow_mut().poll_readable(self.number, cx)
     }

@@ -208,12 +208,10 @@ impl State {
             })
     }
 
-    /// Waits until there is something to read. An error where it is the end.
+    /// Waits until there is something to read, be it the end the other side announced.
     pub fn poll_readable(&mut self, number: u32, cx: &Context<'_>) -> Poll<io::Result<()>> {
         match self.look(number, cx) {
-            Some(Ok(true)) => Poll::Ready(Ok(())),
-            Some(Ok(false)) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-            Some(Err(error)) => Poll::Ready(Err(error)),
+            Some(looked) => Poll::Ready(looked.map(drop)),
             None => Poll::Pending,
         }
     }

@@ -42,6 +42,31 @@ impl End {
     }
 }
 
+/// A task that waits, or did: its waker is kept for the next time.
+#[derive(Debug, Default)]
+struct Waiter {
+    waker: Option<Waker>,
+    is_asleep: bool,
+}
+
+impl Waiter {
+    fn sleep(&mut self, cx: &Context<'_>) {
+        self.is_asleep = true;
+        match &self.waker {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => self.waker = Some(cx.waker().clone()),
+        }
+    }
+
+    fn wake(&mut self) {
+        if std::mem::take(&mut self.is_asleep)
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
+        }
+    }
+}
+
 /// One channel at this end.
 #[derive(Debug, Default)]
 struct Entry {
@@ -59,10 +84,9 @@ struct Entry {
     is_ended: bool,
     is_reset: bool,
     has_said_end: bool,
-    /// Who waits, and for what.
-    waker: Option<Waker>,
-    wants_input: bool,
-    wants_room: bool,
+    /// Who waits for something to read, and for room to write.
+    reader: Waiter,
+    writer: Waiter,
 }
 
 impl Entry {
@@ -77,26 +101,6 @@ impl Entry {
 
     fn waiting(&self) -> &[u8] {
         &self.input[self.taken..]
-    }
-
-    fn wait(&mut self, cx: &Context<'_>) {
-        match &self.waker {
-            Some(waker) if waker.will_wake(cx.waker()) => {}
-            _ => self.waker = Some(cx.waker().clone()),
-        }
-    }
-
-    fn wake(&mut self, is_input: bool) {
-        let wants = if is_input {
-            &mut self.wants_input
-        } else {
-            &mut self.wants_room
-        };
-        if std::mem::take(wants)
-            && let Some(waker) = &self.waker
-        {
-            waker.wake_by_ref();
-        }
     }
 
     fn take(&mut self, buffer: &mut [u8]) -> usize {
@@ -135,9 +139,8 @@ pub struct State {
     out: WriteBuffer,
     /// Channels that wait for room in it.
     waiting: Vec<u32>,
-    /// Whoever moves the bytes, and whether it waits.
-    driver: Option<Waker>,
-    is_driver_asleep: bool,
+    /// Whoever moves the bytes.
+    driver: Waiter,
     end: Option<End>,
     /// Whether either end has said that it takes no channel more.
     is_leaving: bool,
@@ -156,8 +159,7 @@ impl State {
             coming: None,
             out: WriteBuffer::default(),
             waiting: Vec::new(),
-            driver: None,
-            is_driver_asleep: false,
+            driver: Waiter::default(),
             end: None,
             is_leaving: false,
             has_heard: false,
@@ -261,8 +263,7 @@ impl State {
         if let Some(end) = &self.end {
             return Some(Err(end.error()));
         }
-        entry.wants_input = true;
-        entry.wait(cx);
+        entry.reader.sleep(cx);
         None
     }
 
@@ -285,8 +286,7 @@ impl State {
         let room = BULK_BYTES.saturating_sub(self.out.len());
         let count = bytes.len().min(room).min(entry.may_send as usize);
         if count == 0 && !bytes.is_empty() {
-            entry.wants_room = true;
-            entry.wait(cx);
+            entry.writer.sleep(cx);
             if room == 0 {
                 self.waiting.push(number);
             }
@@ -323,7 +323,7 @@ impl State {
         } else if is_known && !is_abrupt && !entry.has_said_end {
             self.push(Kind::Data, entry.greeting.and(Flags::FIN), number, 0);
         } else {
-            self.wake_driver();
+            self.driver.wake();
         }
     }
 
@@ -344,10 +344,10 @@ impl State {
     pub fn end(&mut self, end: End) {
         self.end.get_or_insert(end);
         for entry in self.channels.values_mut() {
-            entry.wake(true);
-            entry.wake(false);
+            entry.reader.wake();
+            entry.writer.wake();
         }
-        self.wake_driver();
+        self.driver.wake();
     }
 
     /// What is to go.
@@ -361,7 +361,7 @@ impl State {
         if self.out.len() < BULK_BYTES {
             for number in self.waiting.drain(..) {
                 if let Some(entry) = self.channels.get_mut(&number) {
-                    entry.wake(false);
+                    entry.writer.wake();
                 }
             }
         }
@@ -369,11 +369,7 @@ impl State {
 
     /// Notes who is woken where something is to go.
     pub fn sleep(&mut self, cx: &Context<'_>) {
-        self.is_driver_asleep = true;
-        match &self.driver {
-            Some(driver) if driver.will_wake(cx.waker()) => {}
-            _ => self.driver = Some(cx.waker().clone()),
-        }
+        self.driver.sleep(cx);
     }
 
     /// Takes what came, and says how many bytes of it. An error: it is no frame, or one too many.
@@ -420,7 +416,7 @@ impl State {
                     let more = entry.may_send.checked_add(head.length);
                     entry.may_send = more.ok_or(io::ErrorKind::InvalidData)?;
                     if head.length > 0 {
-                        entry.wake(false);
+                        entry.writer.wake();
                     }
                 }
                 self.close(head.channel, head.flags);
@@ -469,7 +465,7 @@ impl State {
         let left = coming.left - bytes.len() as u32;
         if let Some(entry) = self.channels.get_mut(&coming.channel) {
             entry.input.extend_from_slice(bytes);
-            entry.wake(true);
+            entry.reader.wake();
         }
         self.coming = (left > 0).then_some(Coming { left, ..coming });
         if left == 0 {
@@ -484,8 +480,8 @@ impl State {
         {
             entry.is_ended |= is_end;
             entry.is_reset |= is_reset;
-            entry.wake(true);
-            entry.wake(false);
+            entry.reader.wake();
+            entry.writer.wake();
         }
     }
 
@@ -497,14 +493,6 @@ impl State {
             length,
         };
         head.write(self.out.tail());
-        self.wake_driver();
-    }
-
-    fn wake_driver(&mut self) {
-        if std::mem::take(&mut self.is_driver_asleep)
-            && let Some(driver) = &self.driver
-        {
-            driver.wake_by_ref();
-        }
+        self.driver.wake();
     }
 }

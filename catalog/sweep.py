@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 
 from . import parse
 from .backoff import persist
@@ -63,6 +64,8 @@ class Sweep:
         self._pending: set[str] = set()
         self._is_local_pending = True
         self._known: dict[str, InstancesUpdate] = {}
+        self._bodies: dict[str, tuple[bytes, tuple[Instance, ...]]] = {}
+        """Of each service the hash of the body that was read last, and what stood in it."""
         self._local: LocalServicesUpdate | None = None
         self._wanted = asyncio.Event()
         self._complete = asyncio.Event()
@@ -73,6 +76,7 @@ class Sweep:
         new = services - self._named
         for gone in self._named - services:
             self._known.pop(gone, None)
+            self._bodies.pop(gone, None)
         self._named = services
         self._pending = (self._pending & services) | new
         if new:
@@ -195,8 +199,21 @@ class Sweep:
     async def _ask(self, service: str, consistency: Consistency) -> tuple[Answer, InstancesUpdate]:
         question = Question(consistency=consistency)
         answer = await self._client.calls.health_service(service, question)
+        return answer, InstancesUpdate(service, self._instances(service, answer), answer.index)
+
+    def _instances(self, service: str, answer: Answer) -> tuple[Instance, ...]:
+        """What stands in an answer. Where a catalog never rests, of thousands of bodies all but a few are as they were.
+
+        Their hashes are kept and not they: some kilobytes each.
+        """
+        hashed = blake2b(answer.body, digest_size=16).digest()
+        known = self._bodies.get(service)
+        if known is not None and known[0] == hashed:
+            return known[1]
         found: tuple[Instance, ...] = parse.instances(answer.json())
-        return answer, InstancesUpdate(service, found, answer.index)
+        if service in self._named:
+            self._bodies[service] = hashed, found
+        return found
 
 
 def _is_news(last: InstancesUpdate, update: InstancesUpdate) -> bool:

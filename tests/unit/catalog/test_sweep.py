@@ -46,6 +46,25 @@ async def test_an_answer_of_a_server_that_is_behind_is_asked_for_again() -> None
             assert consistent(fake) == 1
 
 
+async def test_what_comes_back_as_it_was_is_told_each_time_and_what_stays_is_not() -> None:
+    """Bodies are told apart by their hashes: only what is as it was is not read again."""
+    async with FakeConsul() as fake:
+        fake.set(WEB, [instance(80)])
+        async with watching(fake) as told:
+            await named(told, "web")
+            for port in (81, 81, 80):
+                fake.set(WEB, [instance(port)])
+                fake.set("/v1/catalog/services", {"consul": []})
+                asked = fake.requests[WEB]
+                await told.until(
+                    lambda asked=asked, port=port: (  # type: ignore[misc]
+                        fake.requests[WEB] > asked and told_of(told)[-1] == [port]
+                    ),
+                    "the sweep",
+                )
+            assert told_of(told) == [[80], [81], [80]]
+
+
 async def test_a_service_that_lost_all_instances_is_asked_for_again() -> None:
     async with FakeConsul() as fake:
         fake.set(WEB, [instance()])

@@ -27,7 +27,7 @@ SECONDS_A_ROUND ?= 3
 BEFORE ?=
 RECORD ?=
 # What is measured beside the proxy: Debian's; PyPI's stand in benchmarks/requirements.txt.
-PEERS := nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux valgrind=valgrind
+PEERS := nginx=nginx-light haproxy=haproxy wrk=wrk h2load=nghttp2-client taskset=util-linux valgrind=valgrind
 
 # Tells in one sentence what is missing. $(call need,program,what to do)
 need = command -v $(1) >/dev/null || { echo "$(1) is missing: $(2)." >&2; exit 1; }

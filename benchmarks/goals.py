@@ -27,13 +27,18 @@ class Goal:
         return f"{self.scenario}: {self.measure} {reached:.3g}{beside} (goal {self.limit:g})"
 
 
-# The first stage; issue 6 has the next.
+# Of requests those of issue 6, of changes those of issue 5. Of what is counted a second of CPU the inverse stands
+# here: 1.3 times as many bytes are 0.77 of the CPU a MiB.
 GOALS: tuple[Goal, ...] = (
-    Goal("plain", "CPU µs a request", 1.0, ("nginx", "HAProxy")),
-    Goal("plain", "CPU µs a request", 0.35, ("Envoy",)),
-    Goal("hop", "CPU µs a request", 0.7, ("nginx",)),
-    Goal("idle", "KiB a plain connection", 4.0),
-    Goal("start", "proxy memory, MiB", 20.0),
+    Goal("plain", "CPU µs a request", 0.9, ("nginx", "HAProxy")),
+    Goal("plain", "CPU µs a request", 0.3, ("Envoy",)),
+    Goal("hop", "CPU µs a request", 0.65, ("nginx",)),
+    Goal("hop", "CPU µs a request", 0.37, ("Envoy h2",)),
+    Goal("paced", "p99, ms", 0.8, ("nginx",)),
+    Goal("bulk", "plain, CPU µs a MiB", 0.77, ("nginx",)),
+    Goal("bulk", "hop, CPU µs a MiB", 0.81, ("nginx",)),
+    Goal("idle", "KiB a plain connection", 2.0),
+    Goal("start", "proxy memory, MiB", 15.0),
     Goal("start", "agent memory, MiB", 90.0),
     Goal("change", "100 routes, p50, ms", 8.0),
     Goal("change", "100 routes, p50, ms", 3.0, (WAKE,)),

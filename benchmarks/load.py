@@ -1,9 +1,10 @@
-"""Load by wrk, on a few kept connections, and what it saw. Measures nothing of the proxy."""
+"""Load by wrk, as much as goes through, or by h2load, so many requests a second; and what it saw. Measures nothing of the proxy."""
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
-from tests.support import run_wrk
+from tests.support import run, run_wrk
 
 _MICROSECONDS = {"us": 1.0, "ms": 1_000.0, "s": 1_000_000.0, "m": 60_000_000.0}
 HOST = "bench.test"
@@ -37,6 +38,53 @@ async def load(address: str, *, connections: int, seconds: int) -> Load:
         p50_us=parse_quantile(result.output, 50),
         p99_us=parse_quantile(result.output, 99),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PacedLoad:
+    """What each request of a paced load took, in µs, sorted."""
+
+    times_us: tuple[int, ...]
+
+    def quantile_us(self, percent: int) -> int:
+        """The smallest time that so many of a hundred do not exceed."""
+        times = self.times_us
+        return times[min(len(times) * percent // 100, len(times) - 1)]
+
+
+async def paced_load(
+    address: str,
+    *,
+    connections: int,
+    rate: int,
+    seconds: int,
+    warm_up_seconds: int,
+    log: Path,
+) -> PacedLoad:
+    """Sends `rate` requests a second over all connections, after warming. Raises LoadError where one failed.
+
+    `log` is where h2load tells of each request.
+    """
+    command = (
+        "h2load", "--h1", "--threads", "1", "--clients", str(connections),
+        "--rps", f"{rate / connections:g}", "--duration", str(seconds),
+        "--warm-up-time", str(warm_up_seconds), "--log-file", log,
+        "--connect-to", address, f"http://{HOST}/",
+    )  # fmt: skip
+    finished = await run(*command, timeout=seconds + warm_up_seconds + 30.0)
+    return parse_paced(_text(log), finished.stdout)
+
+
+def _text(path: Path) -> str:
+    return path.read_text()
+
+
+def parse_paced(log: str, output: str) -> PacedLoad:
+    """h2load's log has a line a request: when it began, its status, what it took. `output` is for the error."""
+    rows = [line.split("\t") for line in log.splitlines()]
+    if not rows or any(row[1] != "200" for row in rows):
+        raise LoadError(f"requests failed\n{output}")
+    return PacedLoad(tuple(sorted(int(row[2]) for row in rows)))
 
 
 def parse_quantile(output: str, percent: int) -> float:

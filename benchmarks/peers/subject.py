@@ -46,23 +46,25 @@ class Subject(Running):
 
     address: str
     processes: tuple[Process, ...]
+    beside: tuple[Process, ...] = ()
+    """What they need and is not measured."""
     started_s: float = field(default=0.0, init=False)
     """From the first command to the first answer."""
 
     async def start(self) -> Self:
         began = time.monotonic()
-        for process in self.processes:
+        for process in (*self.beside, *self.processes):
             process.start()
         try:
             await wait_until(self._answers, READY_SECONDS, what="an answer", interval=POLL_SECONDS)
         except TimeoutError as error:
-            logs = "\n".join(process.tail() for process in self.processes)
+            logs = "\n".join(process.tail() for process in (*self.beside, *self.processes))
             raise ProcessError(f"{self.address} does not answer: {error}\n{logs}") from error
         self.started_s = time.monotonic() - began
         return self
 
     def close(self) -> None:
-        for process in self.processes:
+        for process in (*self.processes, *self.beside):
             process.kill()
 
     def cpu_ns(self) -> int:
@@ -72,7 +74,7 @@ class Subject(Running):
         return memory(self.pids())
 
     def pids(self) -> tuple[int, ...]:
-        """All of it, children included."""
+        """All of it that is measured, children included."""
         return tree(process.pid for process in self.processes)
 
     async def _answers(self) -> bool:

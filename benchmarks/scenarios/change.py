@@ -59,12 +59,24 @@ NS_A_MS = 1_000_000
 MIB = 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Seconds to the first request that takes a new route."""
+
+    whole_s: float
+    """From the moment before the put."""
+    after_put_s: float
+    """From the put's answer; 0 where the route was taken before that."""
+
+
 @dataclass(slots=True)
 class Times:
     """Seconds, by what was timed."""
 
     effects: dict[str, list[float]] = field(default_factory=dict)
     """By node."""
+    after_puts: dict[str, list[float]] = field(default_factory=dict)
+    """By node, from the put's answer on."""
     wakes: list[float] = field(default_factory=list)
     wakes_of_all: list[float] = field(default_factory=list)
 
@@ -177,7 +189,9 @@ async def _measure(cluster: ConsulCluster, nodes: Sequence[MeshNode], puts: int)
     """Each put on one node after the other: to ask all of them at once would take the CPU of what is asked for."""
     times = Times()
     for number, node in enumerate(islice(cycle(nodes), puts)):
-        times.effects.setdefault(node.name, []).append(await _effect(cluster, node))
+        effect = await _effect(cluster, node)
+        times.effects.setdefault(node.name, []).append(effect.whole_s)
+        times.after_puts.setdefault(node.name, []).append(effect.after_put_s)
         await asyncio.sleep(QUIET_S)
         if number % PUTS_A_WAKE == 0:
             times.wakes.append(await _wake(cluster, "probe/one", "probe/one?"))
@@ -185,24 +199,31 @@ async def _measure(cluster: ConsulCluster, nodes: Sequence[MeshNode], puts: int)
     return times
 
 
-async def _effect(cluster: ConsulCluster, node: MeshNode) -> float:
-    """From the put until a request takes the route it makes: a host of its own that nobody knew before."""
+async def _effect(cluster: ConsulCluster, node: MeshNode) -> Effect:
+    """A put, until a request takes the route it makes: a host of its own that nobody knew before."""
     host = f"new-{time.monotonic_ns()}.test"
     reader, writer = await asyncio.open_connection(node.address, node.edge_port)
     request = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
     route = f"{host}/ -> redirect 302 https://{host}/"
     began = time.monotonic()
-    putting = asyncio.create_task(cluster.put("mesh/routes/probe", route))
+    putting = asyncio.create_task(_put(cluster, "mesh/routes/probe", route))
     try:
 
         async def is_taken() -> bool:
             return await _status(reader, writer, request) == b"302"
 
         await wait_until(is_taken, PATIENCE_S, what="the new route", interval=POLL_S)
-        return time.monotonic() - began
+        taken = time.monotonic()
+        return Effect(taken - began, max(0.0, taken - await putting))
     finally:
         writer.close()
         await putting
+
+
+async def _put(cluster: ConsulCluster, key: str, value: str) -> float:
+    """When it was answered, by the monotonic clock."""
+    await cluster.put(key, value)
+    return time.monotonic()
 
 
 async def _status(
@@ -245,6 +266,11 @@ def _figures(size: Size, times: Times) -> list[Figure]:
         _figure(size, p50, max(_quantile(series, 50) for series in effects)),
         _figure(size, p50, _quantile(times.wakes, 50), WAKE),
         _figure(size, p50, _quantile(times.wakes_of_all, 50), WAKE_OF_ALL),
+        _figure(
+            size,
+            "p50 after the put, ms",
+            max(_quantile(series, 50) for series in times.after_puts.values()),
+        ),
         _figure(size, p99, _quantile([one for series in effects for one in series], 99)),
         _figure(size, p99, _quantile(times.wakes, 99), WAKE),
         _figure(size, p99, _quantile(times.wakes_of_all, 99), WAKE_OF_ALL),

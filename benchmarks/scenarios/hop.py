@@ -2,7 +2,7 @@
 
 from benchmarks.bench import Bench, Scenario, Setup
 from benchmarks.figures import OURS, Figure
-from benchmarks.peers import envoy, haproxy, meshnode, nginx, relay
+from benchmarks.peers import consul, envoy, haproxy, meshnode, nginx, relay
 from benchmarks.scenarios import requests
 
 SETUPS: dict[str, Setup] = {
@@ -12,6 +12,7 @@ SETUPS: dict[str, Setup] = {
     "HAProxy": haproxy.hop,
     "Envoy": envoy.hop_http1,
     "Envoy h2": envoy.hop_http2,
+    "Consul": consul.hop,
 }
 
 

@@ -30,10 +30,10 @@ async def measure(bench: Bench, scenario: str, setups: Mapping[str, Setup]) -> l
         origin = await stack.enter_async_context(Origin(bench.site(scenario, "origin", "").folder))
         subjects = await bench.start(stack, scenario, setups, origin.address)
         for subject in subjects.values():
-            await _loaded(bench, subject, WARM_UP_SECONDS)
+            await loaded(bench, subject, WARM_UP_SECONDS)
         for number in range(bench.rounds):
             for name, subject in subjects.items():
-                cpu_us, seen = await _loaded(bench, subject, bench.seconds)
+                cpu_us, seen = await loaded(bench, subject, bench.seconds)
                 bench.tell(
                     f"  {scenario} {number + 1}/{bench.rounds} {name:12} {cpu_us:6.2f} µs CPU a request, "
                     f"{seen.per_second:7.0f}/s, p50 {seen.p50_us / 1000:.2f} ms, p99 {seen.p99_us / 1000:.2f} ms"
@@ -49,16 +49,18 @@ async def measure(bench: Bench, scenario: str, setups: Mapping[str, Setup]) -> l
     ]
 
 
-async def _loaded(bench: Bench, subject: Subject, seconds: int) -> tuple[float, Load]:
+async def loaded(
+    bench: Bench, subject: Subject, seconds: int, connections: int = CONNECTIONS
+) -> tuple[float, Load]:
     """µs of CPU a request, and what wrk saw. A load with a failed request is told and made once more."""
     try:
-        return await _load_once(subject, seconds)
+        return await _load_once(subject, seconds, connections)
     except LoadError as error:
         bench.tell(f"  once more: {error}")
-        return await _load_once(subject, seconds)
+        return await _load_once(subject, seconds, connections)
 
 
-async def _load_once(subject: Subject, seconds: int) -> tuple[float, Load]:
+async def _load_once(subject: Subject, seconds: int, connections: int) -> tuple[float, Load]:
     before = subject.cpu_ns()
-    seen = await load(subject.address, connections=CONNECTIONS, seconds=seconds)
+    seen = await load(subject.address, connections=connections, seconds=seconds)
     return (subject.cpu_ns() - before) / 1000 / seen.requests, seen

@@ -46,7 +46,7 @@ def test_what_was_not_measured_misses_nothing_but_is_named() -> None:
 def test_the_last_line_names_the_misses() -> None:
     table = rows([figure("idle", "KiB a plain connection", "meshnode", 9.0)])
     assert last_line(table, ["idle"], ["idle"]) == (
-        "goals missed: idle: KiB a plain connection 9 (goal 4)"
+        "goals missed: idle: KiB a plain connection 9 (goal 2)"
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.load import LoadError, parse_quantile
+from benchmarks.load import LoadError, parse_paced, parse_quantile
 
 OUTPUT = """\
 Running 3s test @ http://127.0.0.1:20001/
@@ -34,3 +34,15 @@ def test_a_space_behind_a_unit_of_one_letter_is_no_part_of_it() -> None:
 def test_output_without_latencies_is_an_error_that_shows_it() -> None:
     with pytest.raises(LoadError, match="unable to connect"):
         parse_quantile("unable to connect to 127.0.0.1:1", 50)
+
+
+def test_a_paced_load_knows_what_each_request_took() -> None:
+    log = "".join(f"17960{number}\t200\t{number}\n" for number in range(200, 100, -1))
+    seen = parse_paced(log, "")
+    assert (seen.quantile_us(50), seen.quantile_us(99)) == (151, 200)
+
+
+@pytest.mark.parametrize("log", ["", "1\t200\t5\n2\t503\t5\n", "1\t-1\t5\n"])
+def test_a_paced_load_with_a_failed_request_counts_for_nothing(log: str) -> None:
+    with pytest.raises(LoadError, match="requests failed"):
+        parse_paced(log, "")

@@ -9,7 +9,7 @@ import orjson
 
 from .digests import Gathered
 
-COLLECTIONS = ("clusters", "intentions", "listeners", "routes", "services", "settings")
+COLLECTIONS = ("clusters", "intentions", "listeners", "routes", "services", "settings", "tls")
 """All there are, in the order of the canonical JSON."""
 
 Resource = dict[str, Any]

@@ -108,6 +108,7 @@ fn decide_requests(shape: Shape, routes: usize, requests: usize) {
         .expect("the document is right");
     let caller = Caller {
         host: None,
+        secured: None,
         kind: ListenerKind::Edge,
         source: Arc::from("edge"),
         destination: None,

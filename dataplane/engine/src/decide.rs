@@ -3,15 +3,17 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::balancer::Balancer;
+use crate::edge_tls::Secured;
 use crate::error::{Error, Reason};
 use crate::http1::{BodyLength, Known, RequestHead, Target as Form};
 use crate::normal::{self, Host, Unclear};
 use crate::plan::{self, Caller, Plan, Target};
 use crate::rewrite::{self, Client, Forwarding};
 use crate::router::{Asked, Hint, nearest};
-use crate::snapshot::{ListenerKind, Network, Snapshot};
+use crate::snapshot::{ClientRule, ListenerKind, Network, Snapshot};
 use crate::trace::TraceContext;
 
 /// How many of our hops a request may have behind it: more is a loop (RFC 9110 §7.6.3).
@@ -21,6 +23,8 @@ const HINTS: usize = 3;
 /// How many routes are looked at to find those: some 0.1 ms. Where there are more, only those of the request's own host
 /// are: a host alone that is wrong is near to too many. `explain` looks at all.
 const LOOKED_AT: usize = 1_000;
+/// The name of the edge's identity, which no service can have: Consul lets only who may write it be it.
+const EDGE: &str = "edge";
 
 /// What a connection lends to the reading of its requests.
 #[derive(Debug)]
@@ -118,7 +122,9 @@ pub fn decide<'h>(
         .flatten();
     let forwards_left = max_forwards(head);
     let mut is_routed = false;
-    let mut plan = match refusal(origin, head, normal.as_ref().err()) {
+    let refused = refusal(origin, head, normal.as_ref().err())
+        .or_else(|| tls_refusal(snapshot, origin.caller, &host.name));
+    let mut plan = match refused {
         Some(error) => Plan::of(Target::Refused(error)),
         None if forwards_left == Some(0) => Plan::of(Target::LastHop),
         None => {
@@ -126,7 +132,7 @@ pub fn decide<'h>(
             plan::plan(snapshot, origin.caller, &asked, instance, balancer)
         }
     };
-    let location = plan.location(&asked);
+    let location = plan.location(&asked, settings.https_port);
     if let Some(path) = plan.forwarded_path(path) {
         let changes = plan.changes();
         let authority = host.authority(head.host);
@@ -143,6 +149,7 @@ pub fn decide<'h>(
             asked_host: &authority,
             node: &settings.node,
             client: client(snapshot, origin),
+            keeps_client_certificate: is_by_the_edge(origin.caller),
             trace,
             max_forwards: forwards_left.map(|left| left.saturating_sub(1)),
         };
@@ -199,10 +206,16 @@ fn refusal(
         let detail = "CONNECT is not taken: this is no forward proxy";
         return Some(Error::downstream(Reason::ConnectUnsupported, detail));
     }
-    if matches!(head.target, Form::Absolute { scheme, .. } if scheme.eq_ignore_ascii_case("https"))
-    {
-        let detail = "an https target came in clear: it was meant for another server";
-        return Some(Error::downstream(Reason::Misdirected, detail));
+    if let Form::Absolute { scheme, .. } = head.target {
+        let is_https = scheme.eq_ignore_ascii_case("https");
+        let detail = match (is_https, origin.caller.secured.is_some()) {
+            (true, false) => "an https target came in clear: it was meant for another server",
+            (false, true) => "an http target came by TLS: it was meant for another server",
+            _ => "",
+        };
+        if !detail.is_empty() {
+            return Some(Error::downstream(Reason::Misdirected, detail));
+        }
     }
     if head.upgrade && !matches!(head.body, BodyLength::None | BodyLength::Length(0)) {
         let detail =
@@ -223,13 +236,73 @@ fn refusal(
     None
 }
 
+/// Why a host is not for this connection: its TLS was made for another one's settings, or demanded less of the client
+/// than this host does now (RFC 9110 §7.4).
+pub fn tls_refusal(snapshot: &Snapshot, caller: &Caller, host: &str) -> Option<Error> {
+    if caller.kind != ListenerKind::Edge || snapshot.tls.is_empty() {
+        return None;
+    }
+    let of_host = snapshot.tls_of(host).map(|found| &**found);
+    let rule = of_host.and_then(|found| found.clients.as_ref());
+    let Some(secured) = caller.secured.as_deref() else {
+        let is_closed = of_host.is_some_and(|found| found.closed.is_some());
+        let is_demanding = rule.is_some_and(|rule| rule.is_required);
+        return (is_closed || is_demanding).then(|| in_clear(host, is_closed));
+    };
+    let misdirected = |detail: String| Some(Error::downstream(Reason::Misdirected, detail));
+    let sni = secured.sni.as_deref();
+    if sni != Some(host) {
+        let of_sni = sni.and_then(|sni| snapshot.tls_of(sni));
+        if of_sni.map(|found| &found.host) != of_host.map(|found| &found.host) {
+            let sni = sni.unwrap_or("no host");
+            return misdirected(format!(
+                "the TLS connection was made for {sni}, and {host} has settings of its own"
+            ));
+        }
+    }
+    if of_host.is_some_and(|found| found.closed.is_some()) {
+        return misdirected(format!(
+            "the TLS settings of {host} are broken: nobody is let in"
+        ));
+    }
+    if rule.is_some() && !is_same_rule(rule, secured) {
+        return misdirected(format!(
+            "what {host} demands of its clients changed since the TLS connection was made"
+        ));
+    }
+    None
+}
+
+fn is_same_rule(rule: Option<&Arc<ClientRule>>, secured: &Secured) -> bool {
+    match (rule, &secured.rule) {
+        (Some(now), Some(then)) => Arc::ptr_eq(now, then) || now == then,
+        (now, then) => now.is_none() && then.is_none(),
+    }
+}
+
+fn in_clear(host: &str, is_closed: bool) -> Error {
+    let detail = if is_closed {
+        format!("the TLS settings of {host} are broken: nobody is let in")
+    } else {
+        format!("{host} demands a certificate of its clients: come by https")
+    };
+    Error::downstream(Reason::ClientCertificateRequired, detail)
+}
+
+/// Whether a caller is an edge of this mesh, which is believed in what it says of strangers.
+fn is_by_the_edge(caller: &Caller) -> bool {
+    caller.kind == ListenerKind::Inbound && &*caller.source == EDGE
+}
+
 /// What the upstream is told of the client: at the edge alone. Inside the mesh a caller's own words on
 /// whom it serves are passed on, since it is known.
-fn client(snapshot: &Snapshot, origin: &Origin<'_>) -> Option<Client> {
+fn client<'o>(snapshot: &Snapshot, origin: &Origin<'o>) -> Option<Client<'o>> {
+    let secured = origin.caller.secured.as_deref();
     (origin.caller.kind == ListenerKind::Edge).then(|| Client {
         address: origin.address,
         is_trusted: snapshot.settings.is_trusted_proxy(origin.address),
-        is_tls: false,
+        is_tls: origin.caller.secured.is_some(),
+        certificate: secured.and_then(|secured| secured.client.as_ref()),
     })
 }
 

@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::clock;
+use crate::edge_tls::{Certificate, CertificateDocument, TicketKeysDocument};
 use crate::identity::{Identity, IdentityDocument};
 use crate::listener::ListenerStates;
 use crate::reconcile::Listeners;
 use crate::shared::Shared;
 use crate::snapshot::{Refusal, Snapshot};
-use crate::stats::{IdentityState, Outside, Recorder};
+use crate::stats::{CertificateState, IdentityState, Outside, Recorder};
 use crate::threads::Threads;
 
 /// How often it is looked whether the last connection is gone, beside being told: so that a telling that is missed
@@ -73,6 +74,22 @@ impl Engine {
         Ok(identity)
     }
 
+    /// Puts a certificate of the edge in force for the handshakes that begin from now on.
+    pub fn put_certificate(
+        &self,
+        document: &CertificateDocument,
+    ) -> Result<Arc<Certificate>, String> {
+        let certificate = self.shared.edge_tls.put_certificate(document)?;
+        let end = certificate.not_after_unix_s;
+        tracing::info!(host = %certificate.host, not_after_unix_s = end, "certificate in force");
+        Ok(certificate)
+    }
+
+    /// Puts the keys in force that all nodes make session tickets with.
+    pub fn put_ticket_keys(&self, document: &TicketKeysDocument) -> Result<usize, String> {
+        self.shared.edge_tls.put_ticket_keys(document)
+    }
+
     /// The body of `GET /v1/stats`.
     pub async fn stats(&self) -> Vec<u8> {
         let (mut recorder, of_listeners) =
@@ -88,6 +105,7 @@ impl Engine {
     ) -> Vec<u8> {
         let shared = &self.shared;
         let identities = shared.identities.list();
+        let certificates = shared.edge_tls.certificates();
         recorder.to_json(&Outside {
             generation: shared.snapshot.load().generation,
             snapshot_unix_ms: shared.snapshot_unix_ms(),
@@ -99,6 +117,10 @@ impl Engine {
             identities: identities
                 .iter()
                 .map(|identity| state_of(identity))
+                .collect(),
+            certificates: certificates
+                .iter()
+                .map(|certificate| certificate_state(certificate))
                 .collect(),
             listeners: serde_json::to_value(&*self.listener_states()).unwrap_or_default(),
         })
@@ -161,6 +183,14 @@ impl Engine {
         while self.connections() > 0 {
             let _ = timeout(QUIET_CHECK, self.shared.quiet.notified()).await;
         }
+    }
+}
+
+fn certificate_state(certificate: &Certificate) -> CertificateState {
+    CertificateState {
+        host: certificate.host.to_string(),
+        not_after_unix_s: certificate.not_after_unix_s,
+        fingerprint: certificate.fingerprint.to_string(),
     }
 }
 

@@ -99,6 +99,8 @@ reasons! {
     UpstreamBadResponse = "upstream_bad_response", 502;
     /// Another node called for a service that does not run here.
     NotHere = "not_here", 503;
+    /// The host demands a certificate of its clients, and the request came without.
+    ClientCertificateRequired = "client_certificate_required", 403;
     /// The connection's identity and the request's host disagree.
     Misdirected = "misdirected", 421;
 }

@@ -456,6 +456,7 @@ fn begin(
             is_from_mesh,
             framing,
             edits: request.changes().map(|changes| &changes.response),
+            hsts: request.hsts(),
             date,
         };
         rewrite::response_head(out, head, &returning);

@@ -248,7 +248,8 @@ impl Table {
     }
 }
 
-fn certificates(
+/// The certificates in a PEM text; the error is a sentence that quotes nothing of it.
+pub(crate) fn certificates(
     field: &str,
     pem: &str,
     limit: usize,
@@ -297,7 +298,11 @@ fn check_leaf(
     Ok(())
 }
 
-fn certified_key(chain: Vec<CertificateDer<'static>>, pem: &str) -> Result<CertifiedKey, String> {
+/// A chain with its key, if they fit together; nothing of the key stands in the error.
+pub(crate) fn certified_key(
+    chain: Vec<CertificateDer<'static>>,
+    pem: &str,
+) -> Result<CertifiedKey, String> {
     // What the libraries say is left out, lest a part of the key stands in it.
     let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
         .map_err(|_| "private_key_pem holds no key that can be read".to_owned())?;

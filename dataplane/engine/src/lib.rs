@@ -23,6 +23,7 @@ pub mod callers;
 mod trust;
 pub mod identity;
 pub mod tls;
+pub mod edge_tls;
 pub mod shared;
 
 pub mod buffers;

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::slice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::authorizer::Decision;
 use crate::balancer::Balancer;
+use crate::edge_tls::Secured;
 use crate::error::{Error, Reason};
 use crate::normal;
 use crate::router::{Action, Asked, Changes, Route, is_mesh_host};
@@ -28,9 +30,17 @@ pub struct Caller {
     pub destination: Option<Arc<str>>,
     /// Outbound, on a port that means one destination: the host of every request there, whatever it says itself.
     pub host: Option<Arc<str>>,
+    /// At the edge: what its TLS came to; none: it came in clear.
+    pub secured: Option<Arc<Secured>>,
 }
 
 impl Caller {
+    /// Until when a stranger is who its certificate says, where it showed one: since the epoch.
+    pub fn client_end(&self) -> Option<Duration> {
+        let client = self.secured.as_ref()?.client.as_ref()?;
+        Some(Duration::from_secs(client.not_after_unix_s))
+    }
+
     /// The host under which a destination of its own port is called.
     pub fn host_of(listener: &ListenerConfig) -> Option<Arc<str>> {
         let destination = listener.destination.as_ref()?;
@@ -73,7 +83,10 @@ impl Plan {
     }
 
     /// Where the client is sent, if its route sends it elsewhere.
-    pub fn location(&self, asked: &Asked<'_>) -> Option<String> {
+    pub fn location(&self, asked: &Asked<'_>, https_port: Option<u16>) -> Option<String> {
+        if matches!(self.target, Target::ToHttps(_)) {
+            return Some(https_location(asked, https_port));
+        }
         let route = self.route.as_deref()?;
         let Action::Redirect(redirect) = &route.action else {
             return None;
@@ -126,6 +139,8 @@ pub enum Target {
     Local(Arc<LocalService>, Option<usize>),
     /// Its route answers it: with a redirect, or as it says.
     Answered,
+    /// It is sent to the same by https, with this status.
+    ToHttps(u16),
     /// It ends here: its `Max-Forwards` is used up (RFC 9110 §7.6.2).
     LastHop,
     /// It gets this answer.
@@ -170,7 +185,7 @@ pub fn plan(
     balancer: &mut Balancer,
 ) -> Plan {
     match caller.kind {
-        ListenerKind::Edge => edge(snapshot, asked, balancer),
+        ListenerKind::Edge => edge(snapshot, caller, asked, balancer),
         ListenerKind::Outbound => outbound(snapshot, asked, balancer),
         ListenerKind::Inbound => inbound(snapshot, caller, asked.host, instance),
     }
@@ -191,7 +206,7 @@ pub fn mesh_service(host: &str) -> Option<&str> {
         .filter(|service| !service.is_empty())
 }
 
-fn edge(snapshot: &Snapshot, asked: &Asked<'_>, balancer: &mut Balancer) -> Plan {
+fn edge(snapshot: &Snapshot, caller: &Caller, asked: &Asked<'_>, balancer: &mut Balancer) -> Plan {
     let (host, path) = (asked.host, asked.path);
     if is_mesh_host(host) {
         let detail = format!("{host} is called from inside the mesh only; the edge takes routes");
@@ -203,7 +218,54 @@ fn edge(snapshot: &Snapshot, asked: &Asked<'_>, balancer: &mut Balancer) -> Plan
         );
         return refused(None, Error::us(Reason::NoRoute, detail));
     };
+    if caller.secured.is_none() && is_sent_to_https(route, asked) {
+        return Plan {
+            route: Some(Arc::clone(route)),
+            ..Plan::of(to_https(asked))
+        };
+    }
     by_route(snapshot, route, balancer)
+}
+
+/// Whether a request in clear is to come again by https. Never one by which an authority looks whether the host is ours
+/// (RFC 8555 §8.3): that is how a certificate begins.
+fn is_sent_to_https(route: &Route, asked: &Asked<'_>) -> bool {
+    route
+        .https
+        .as_ref()
+        .is_some_and(|https| https.is_redirected)
+        && !asked.path.starts_with("/.well-known/acme-challenge/")
+        && !asked.came_by_https()
+}
+
+/// For methods other than these a client that follows 301 may make a GET of the request (RFC 9110 §15.4.2).
+fn to_https(asked: &Asked<'_>) -> Target {
+    if asked.host.is_empty() {
+        let detail = "the request names no host, and is to come by https";
+        return Target::Refused(Error::downstream(Reason::BadRequest, detail));
+    }
+    Target::ToHttps(match asked.method {
+        "GET" | "HEAD" => 301,
+        _ => 308,
+    })
+}
+
+fn https_location(asked: &Asked<'_>, port: Option<u16>) -> String {
+    let mut location = format!("https://{}", asked.host);
+    if let Some(port) = port {
+        location.push(':');
+        location.push_str(&port.to_string());
+    }
+    location.push_str(if asked.path.starts_with('/') {
+        asked.path
+    } else {
+        "/"
+    });
+    if let Some(query) = asked.query {
+        location.push('?');
+        location.push_str(query);
+    }
+    location
 }
 
 fn by_route(snapshot: &Snapshot, route: &Arc<Route>, balancer: &mut Balancer) -> Plan {
@@ -398,7 +460,9 @@ pub fn choose(
             tried.last = Some(place);
             Ok(Destination::Here(Arc::clone(&service.instances[place])))
         }
-        Target::Answered | Target::LastHop | Target::Refused(_) => Err(none_left(plan)),
+        Target::Answered | Target::ToHttps(_) | Target::LastHop | Target::Refused(_) => {
+            Err(none_left(plan))
+        }
     }
 }
 

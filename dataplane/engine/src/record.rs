@@ -83,7 +83,7 @@ fn span(
             Cow::Owned(method) => Cow::Owned(cut(method).to_owned()),
         },
         texts: request.texts.take().unwrap_or_default(),
-        scheme: if kind == ListenerKind::Inbound {
+        scheme: if kind == ListenerKind::Inbound || request.is_secured {
             "https"
         } else {
             "http"

@@ -43,6 +43,8 @@ pub struct Request {
     pub hints: Vec<Hint>,
     /// Where it is sent, if it is.
     pub location: Option<String>,
+    /// Whether it came to the edge by TLS.
+    pub is_secured: bool,
     /// This hop's place in its trace.
     pub trace: TraceContext,
     /// What a span says of the head; only where one is kept.
@@ -65,6 +67,12 @@ impl Request {
         self.plan.changes()
     }
 
+    /// What its answer says of coming by https alone: over TLS alone, as over clear text anybody could say it.
+    pub fn hsts(&self) -> Option<&str> {
+        let https = self.plan.route.as_deref()?.https.as_deref()?;
+        https.hsts.as_deref().filter(|_| self.is_secured)
+    }
+
     /// Whether a repetition does no harm (RFC 9110 §9.2.2). One that asks for another protocol may have begun it.
     pub fn is_idempotent(&self) -> bool {
         self.upgrade.is_none()
@@ -83,6 +91,11 @@ impl Request {
         if self.method == "TRACE" && matches!(self.plan.target, Target::LastHop) {
             answer::trace_refused(out, asked);
             return 405;
+        }
+        if let Target::ToHttps(status) = self.plan.target {
+            let location = self.location.as_deref().unwrap_or_default();
+            answer::redirect(out, status, location, None, asked);
+            return status;
         }
         let edits = self.changes().map(|changes| &changes.response);
         match self.plan.route.as_deref().map(|route| &route.action) {
@@ -111,6 +124,7 @@ impl Request {
             hints: &self.hints,
             is_head: self.method == "HEAD",
             trace: Some(&self.trace),
+            hsts: self.hsts(),
             date,
         }
     }
@@ -189,6 +203,7 @@ fn understand(
             .map_or(Form::Text, Form::of),
         hints,
         location: decided.location,
+        is_secured: origin.caller.secured.is_some(),
         started: clock::now(),
         started_unix_ns: if texts.is_some() { clock::unix_ns() } else { 0 },
         texts,

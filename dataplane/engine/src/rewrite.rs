@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use crate::edge_tls::ClientCertificate;
 use crate::http1::{
     BodyLength, Header, Known, RequestHead, ResponseHead, Version, syntax, upgrade, write,
 };
@@ -28,7 +29,9 @@ pub struct Forwarding<'a> {
     /// This node's name, for `Via`.
     pub node: &'a str,
     /// Where the request came from, where that is to be told: at the edge.
-    pub client: Option<Client>,
+    pub client: Option<Client<'a>>,
+    /// Whether what the head says of a stranger's certificate is an edge's word.
+    pub keeps_client_certificate: bool,
     /// The trace this hop belongs to.
     pub trace: &'a TraceContext,
     /// What `Max-Forwards` becomes, where it counts (RFC 9110 §7.6.2).
@@ -37,13 +40,15 @@ pub struct Forwarding<'a> {
 
 /// The one who sent a request to the edge.
 #[derive(Debug, Clone, Copy)]
-pub struct Client {
+pub struct Client<'a> {
     /// Its address.
     pub address: IpAddr,
     /// Whether what it says of others is believed.
     pub is_trusted: bool,
     /// Whether it came over TLS.
     pub is_tls: bool,
+    /// The certificate it showed, verified.
+    pub certificate: Option<&'a ClientCertificate>,
 }
 
 /// Writes a request's head for the upstream, all but the end: [`end_request`] follows.
@@ -57,8 +62,10 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
             | Known::ContentLength
             | Known::Traceparent
             | Known::Tracestate
-            | Known::MeshHeader
             | Known::Te => false,
+            Known::MeshHeader => {
+                forwarding.keeps_client_certificate && is_of_client_certificate(header)
+            }
             Known::MaxForwards => forwarding.max_forwards.is_none(),
             Known::Forwarded
             | Known::XForwardedFor
@@ -94,6 +101,13 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
     }
 }
 
+/// Whether a field says who a stranger is by the certificate it showed at the edge.
+fn is_of_client_certificate(header: &Header<'_>) -> bool {
+    [CLIENT_NAME, CLIENT_FINGERPRINT]
+        .iter()
+        .any(|name| header.name().eq_ignore_ascii_case(name))
+}
+
 /// Whether a route takes this field away.
 fn drops(edits: Option<&HeaderEdits>, header: &Header<'_>) -> bool {
     edits.is_some_and(|edits| edits.drops(header.name()))
@@ -121,7 +135,12 @@ pub fn end_request(out: &mut Vec<u8>, instance: Option<&str>) {
 }
 
 /// What the edge says of the one who asked. A stranger's own words on it are gone by now.
-fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client, host: &str) {
+fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client<'_>, host: &str) {
+    if let Some(certificate) = client.certificate {
+        write::header(out, CLIENT_NAME, certificate.name.as_bytes());
+        let fingerprint = certificate.fingerprint.as_bytes();
+        write::header(out, CLIENT_FINGERPRINT, fingerprint);
+    }
     let proto = if client.is_tls { "https" } else { "http" };
     let told = |known| {
         client
@@ -174,6 +193,10 @@ fn via(out: &mut Vec<u8>, version: Version, node: &str) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Who a stranger is by its certificate: nobody else's fields of these names go on.
+const CLIENT_NAME: &[u8] = b"mesh-client-name";
+const CLIENT_FINGERPRINT: &[u8] = b"mesh-client-fingerprint";
+
 /// Behind the node's name in `Via`: tells our hops from others'.
 const VIA_SUFFIX: &[u8] = b".meshnode";
 
@@ -204,6 +227,8 @@ pub struct Returning<'a> {
     pub framing: BodyLength,
     /// Which fields the route changes.
     pub edits: Option<&'a HeaderEdits>,
+    /// What is said of coming by https alone, in place of the upstream's own words.
+    pub hsts: Option<&'a str>,
     /// The time, as `Date` has it, for upstreams that did not say (RFC 9110 §6.6.1).
     pub date: &'a [u8],
 }
@@ -224,9 +249,10 @@ pub fn response_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, returning: &Ret
             }
             _ => !head.hop_by_hop.removes(header),
         };
-        is_sent && !drops(returning.edits, header)
+        is_sent && !drops(returning.edits, header) && !is_overruled(returning.hsts, header)
     });
     edited(out, returning.edits);
+    hsts(out, returning.hsts);
     if !has_date {
         write::header(out, b"Date", returning.date);
     }
@@ -253,6 +279,20 @@ pub fn switching_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, edits: Option<
     }
     out.extend_from_slice(b"\r\n");
 }
+
+/// Says that the host is to be reached by https alone, if so (RFC 6797 §6.1).
+pub fn hsts(out: &mut Vec<u8>, value: Option<&str>) {
+    if let Some(value) = value {
+        write::header(out, HSTS, value.as_bytes());
+    }
+}
+
+/// Of two such fields a client takes the first (RFC 6797 §8.1): only ours is sent.
+fn is_overruled(hsts: Option<&str>, header: &Header<'_>) -> bool {
+    hsts.is_some() && header.name().eq_ignore_ascii_case(HSTS)
+}
+
+const HSTS: &[u8] = b"Strict-Transport-Security";
 
 /// Says whether the connection goes on, where the version's default is otherwise (RFC 9112 §9.3).
 pub fn connection(out: &mut Vec<u8>, client: Version, keeps: bool) {

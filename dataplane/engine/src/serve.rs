@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustls::HandshakeKind;
 use tokio::net::TcpStream;
 
 use crate::alarm::Alarm;
@@ -15,6 +16,7 @@ use crate::buffers::BULK_BYTES;
 use crate::callers::Claim;
 use crate::clock::{self, Instant};
 use crate::decide::Origin;
+use crate::edge_tls::{self, Secured};
 use crate::error::{Error, Reason};
 use crate::forward::{self, Down, Ending, Outcome};
 use crate::http1::{BadMessage, BodyLength, HeadWatch, Version};
@@ -24,7 +26,7 @@ use crate::record;
 use crate::request::{self, Request};
 use crate::session::Session;
 use crate::side::Side;
-use crate::snapshot::{ListenerConfig, ListenerKind, Proof};
+use crate::snapshot::{ListenerConfig, ListenerKind, Proof, TlsPolicy};
 use crate::stream::Stream;
 use crate::tls::{self, MeshPeer, Standing};
 use crate::worker::Worker;
@@ -39,6 +41,9 @@ const LINGER_BYTES: u64 = 1 << 20;
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// The same for one that had requests: what the system has of the next is heard of by then.
 const LAST_LOOK: Duration = Duration::from_millis(10);
+/// Handshakes with strangers at once, on one thread: each holds some 30 KiB for up to `head_timeout`. What comes beyond
+/// is closed and counted, and the thread goes on serving who is in.
+const HANDSHAKES: usize = 1024;
 /// How long a connection keeps the room for its requests after an answer: a busy one, which would have to take it anew
 /// for each, is asked again well within, and few that idle have it at one time.
 const WARM: Duration = Duration::from_millis(100);
@@ -56,7 +61,28 @@ pub async fn serve(
         // In a box: a handshake and a link take some kilobytes, which those in clear need not keep.
         return Box::pin(serve_node(worker, tcp, listener, peer)).await;
     }
+    if let Some(policy) = listener.tls {
+        return Box::pin(serve_secured(worker, tcp, listener, policy, peer)).await;
+    }
     Connection::establish(worker, tcp, listener, peer)
+        .serve()
+        .await;
+}
+
+/// Serves a stranger's connection by TLS, once the handshake is done.
+async fn serve_secured(
+    worker: Rc<Worker>,
+    tcp: TcpStream,
+    listener: Arc<ListenerConfig>,
+    policy: TlsPolicy,
+    peer: SocketAddr,
+) {
+    // In a box: a handshake takes some kilobytes, which the connection need not keep.
+    let secured = Box::pin(secure(&worker, &listener, policy, tcp, peer)).await;
+    let Some((stream, secured)) = secured else {
+        return;
+    };
+    Connection::secured(worker, stream, secured, listener, peer)
         .serve()
         .await;
 }
@@ -201,8 +227,7 @@ impl Connection {
     ) -> Self {
         let mut refusal = None;
         let source = if listener.kind == ListenerKind::Edge {
-            let edge = listener.identity.clone();
-            edge.unwrap_or_else(|| Arc::from("edge"))
+            edge_of(&listener)
         } else {
             refusal = prove(&listener, &tcp, peer).err();
             listener.service.clone().unwrap_or_default()
@@ -212,11 +237,30 @@ impl Connection {
             source,
             destination: None,
             host: Caller::host_of(&listener),
+            secured: None,
         };
         Self {
             refusal,
             ..Self::of(worker, Stream::Plain(tcp), caller, listener, peer)
         }
+    }
+
+    /// One of a stranger, by TLS.
+    fn secured(
+        worker: Rc<Worker>,
+        stream: Stream,
+        secured: Secured,
+        listener: Arc<ListenerConfig>,
+        peer: SocketAddr,
+    ) -> Self {
+        let caller = Caller {
+            kind: listener.kind,
+            source: edge_of(&listener),
+            destination: None,
+            host: None,
+            secured: Some(Arc::new(secured)),
+        };
+        Self::of(worker, stream, caller, listener, peer)
     }
 
     /// One of another node, which has proven whose it is.
@@ -232,6 +276,7 @@ impl Connection {
             source: ends.source,
             destination: Some(ends.destination),
             host: None,
+            secured: None,
         };
         Self {
             standing: Some(ends.standing),
@@ -282,6 +327,9 @@ impl Connection {
         };
         if let Some(standing) = &self.standing {
             patience = patience.min(standing.rest(worker.since_epoch()));
+        }
+        if let Some(end) = self.caller.client_end() {
+            patience = patience.min(end.saturating_sub(worker.since_epoch()));
         }
         let brief = most.filter(|most| *most < patience);
         let deadline = self.since + brief.unwrap_or(patience);
@@ -336,7 +384,9 @@ impl Connection {
 
     /// Serves one request. False: the connection is over.
     async fn request(&mut self) -> bool {
-        if !is_standing(&mut self.standing, &self.worker) {
+        let end = self.caller.client_end();
+        let is_over = end.is_some_and(|end| self.worker.since_epoch() >= end);
+        if is_over || !is_standing(&mut self.standing, &self.worker) {
             return false;
         }
         let mut request = match self.read().await {
@@ -485,6 +535,7 @@ impl Connection {
             let asked = Asked {
                 client: Version::Http11,
                 keeps_client: false,
+                hsts: None,
                 form: Form::Text,
                 hints: &[],
                 is_head: false,
@@ -523,6 +574,60 @@ impl Connection {
                 return;
             }
         }
+    }
+}
+
+/// Whom strangers are taken for.
+fn edge_of(listener: &ListenerConfig) -> Arc<str> {
+    let edge = listener.identity.clone();
+    edge.unwrap_or_else(|| Arc::from("edge"))
+}
+
+/// Takes a stranger's connection by TLS. None: it came to nothing, and is counted by its cause.
+async fn secure(
+    worker: &Rc<Worker>,
+    listener: &ListenerConfig,
+    policy: TlsPolicy,
+    tcp: TcpStream,
+    peer: SocketAddr,
+) -> Option<(Stream, Secured)> {
+    let Some(_handshaking) = Handshaking::begin(worker) else {
+        worker.stats.borrow_mut().record_tls_failure("limit");
+        return None;
+    };
+    let timeout = worker.limits().head_timeout;
+    let edge = Arc::clone(&worker.shared.edge_tls);
+    match edge_tls::accept(&edge, policy, tcp, timeout).await {
+        Ok((tls, secured)) => {
+            let is_resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+            worker.stats.borrow_mut().record_secured(is_resumed);
+            Some((Stream::tls(tls), secured))
+        }
+        Err(failure) => {
+            worker.stats.borrow_mut().record_tls_failure(failure.cause);
+            // At this level: anybody can cause it, as often as they like.
+            tracing::debug!(listener = %listener.name, %peer, %failure, "handshake failed");
+            None
+        }
+    }
+}
+
+/// A handshake under way on this thread; it is none any more when this is dropped.
+struct Handshaking<'w>(&'w Worker);
+
+impl<'w> Handshaking<'w> {
+    fn begin(worker: &'w Worker) -> Option<Self> {
+        let count = worker.handshakes.get();
+        (count < HANDSHAKES).then(|| {
+            worker.handshakes.set(count + 1);
+            Self(worker)
+        })
+    }
+}
+
+impl Drop for Handshaking<'_> {
+    fn drop(&mut self) {
+        self.0.handshakes.set(self.0.handshakes.get() - 1);
     }
 }
 

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{self, Instant};
+use crate::edge_tls::EdgeTls;
 use crate::identity::Identities;
 use crate::snapshot::Snapshot;
 use crate::span::SpanRing;
@@ -19,6 +20,8 @@ pub struct Shared {
     pub snapshot: ArcSwap<Snapshot>,
     /// Who this node may be.
     pub identities: Arc<Identities>,
+    /// TLS with strangers.
+    pub edge_tls: Arc<EdgeTls>,
     /// Spans until the agent fetches them.
     pub spans: Arc<SpanRing>,
     /// Open downstream connections of the process: the measure of `limits.connections`.
@@ -68,6 +71,7 @@ impl Shared {
         Self {
             snapshot: ArcSwap::from_pointee(Snapshot::empty()),
             identities: Arc::default(),
+            edge_tls: Arc::default(),
             spans: Arc::default(),
             connections: AtomicUsize::new(0),
             faults: Faults::default(),
@@ -81,6 +85,8 @@ impl Shared {
 
     /// Puts a snapshot in force: the next request sees it.
     pub fn put_snapshot(&self, snapshot: Arc<Snapshot>) {
+        // Before requests see it: who gets in by what is demanded newly gets through by what was before, too.
+        self.edge_tls.set_hosts(&snapshot.tls);
         self.snapshot.store(snapshot);
         self.snapshot_unix_ms.store(unix_ms(), Ordering::Relaxed);
     }

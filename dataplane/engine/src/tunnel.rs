@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::alarm::Alarm;
 use crate::buffers::BULK_BYTES;
 use crate::clock::{self, Instant};
+use crate::decide::tls_refusal;
 use crate::error::{Error, Reason};
 use crate::plan::{self, Caller, Destination};
 use crate::side::Side;
@@ -116,10 +117,21 @@ impl Terms<'_> {
             let error = Error::downstream(Reason::TlsFailed, detail);
             return Some((TunnelEnd::Identity, error));
         }
+        if (self.caller.client_end()).is_some_and(|end| worker.since_epoch() >= end) {
+            let detail = "the client's certificate ended";
+            let error = Error::downstream(Reason::ClientCertificateRequired, detail);
+            return Some((TunnelEnd::Identity, error));
+        }
         if worker.is_in_force(&self.snapshot) {
             return None;
         }
         self.snapshot = worker.snapshot();
+        let secured = self.caller.secured.as_deref();
+        if let Some(sni) = secured.and_then(|secured| secured.sni.as_deref())
+            && let Some(error) = tls_refusal(&self.snapshot, self.caller, sni)
+        {
+            return Some((TunnelEnd::Identity, error));
+        }
         let source = &self.caller.source;
         plan::objection(&self.snapshot, source, self.service, self.destination)
             .map(|error| (TunnelEnd::Intention, error))
@@ -127,7 +139,11 @@ impl Terms<'_> {
 
     /// When to look again: at what ends first of silence and the caller's certificate.
     fn deadline(&self, worker: &Worker, idle_until: Instant) -> Instant {
-        let rest = (self.standing.as_ref()).map(|standing| standing.rest(worker.since_epoch()));
+        let now = worker.since_epoch();
+        let rest = match &self.standing {
+            Some(standing) => Some(standing.rest(now)),
+            None => self.caller.client_end().map(|end| end.saturating_sub(now)),
+        };
         let proven_until = rest.and_then(|rest| clock::now().checked_add(rest));
         proven_until.map_or(idle_until, |until| until.min(idle_until))
     }

@@ -46,6 +46,8 @@ pub struct Worker {
     pub idle: RefCell<IdleConnections>,
     /// The tunnels, which look again at what they rest on when that changed.
     pub tunnels: RefCell<IdleConnections>,
+    /// Handshakes with strangers under way.
+    pub handshakes: Cell<usize>,
     /// Room to read heads in: of requests and of answers, one at a time.
     pub headers: RefCell<HeaderStore>,
     snapshot: RefCell<Cache<SnapshotCell, Arc<Snapshot>>>,
@@ -86,6 +88,7 @@ impl Worker {
             since_epoch: Cell::new(since_epoch()),
             idle: RefCell::default(),
             tunnels: RefCell::default(),
+            handshakes: Cell::new(0),
             is_draining: Cell::new(false),
             hinted: Cell::new(0),
             seen: RefCell::new((shared.snapshot.load_full(), 0)),

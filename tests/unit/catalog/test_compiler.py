@@ -51,6 +51,7 @@ def test_a_mesh_compiles_into_all_collections() -> None:
         "routes": ["shop"],
         "services": ["web"],
         "settings": ["node"],
+        "tls": [],
     }
     assert made.resources["settings"]["node"] == {
         "node": "node-1",

@@ -25,6 +25,8 @@ pub struct Asked<'a> {
     pub is_head: bool,
     /// The trace, where the request came far enough to have one.
     pub trace: Option<&'a TraceContext>,
+    /// What is said of coming by https alone, if anything.
+    pub hsts: Option<&'a str>,
     /// The time, as `Date` has it.
     pub date: &'a [u8],
 }
@@ -113,12 +115,14 @@ pub fn trace_refused(out: &mut Vec<u8>, asked: &Asked<'_>) {
 
 /// Ends the head of an answer whose status has no body (RFC 9110 §8.6: nor a length).
 fn end_bodiless(out: &mut Vec<u8>, asked: &Asked<'_>) {
+    rewrite::hsts(out, asked.hsts);
     write::header(out, b"Date", asked.date);
     rewrite::connection(out, asked.client, asked.keeps_client);
     out.extend_from_slice(b"\r\n");
 }
 
 fn finish(out: &mut Vec<u8>, asked: &Asked<'_>, body: &[u8]) {
+    rewrite::hsts(out, asked.hsts);
     write::header(out, b"Date", asked.date);
     write::content_length(out, body.len() as u64);
     rewrite::connection(out, asked.client, asked.keeps_client);
@@ -151,6 +155,7 @@ mod tests {
         hints: &[],
         is_head: false,
         trace: None,
+        hsts: None,
         date: b"Mon, 23 Nov 2026 17:00:00 GMT",
     };
 

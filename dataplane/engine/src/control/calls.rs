@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use super::PROTOCOL;
 use super::answer::{self, Answer, digest_value};
+use super::secrets;
 use crate::engine::Engine;
-use crate::identity::IdentityDocument;
 use crate::snapshot::limits::DOCUMENT_BYTES;
 use crate::span;
 
@@ -55,18 +55,39 @@ where
         ("/v1/version" | "/v1/stats" | "/v1/spans", _) => answer::wrong_method(method, "GET"),
         ("/v1/snapshot", _) => answer::wrong_method(method, "GET, PUT"),
         ("/v1/drain" | "/v1/explain", _) => answer::wrong_method(method, "POST"),
-        _ => match (path.strip_prefix("/v1/identities/"), method) {
-            (Some(name), "PUT") => match read(body, SMALL_BYTES).await {
-                Ok(document) => put_identity(engine, name, &document),
-                Err(refusal) => refusal,
-            },
-            (Some(name), "DELETE") => delete_identity(engine, name),
-            (Some(_), _) => answer::wrong_method(method, "DELETE, PUT"),
-            (None, _) => answer::error(
-                StatusCode::NOT_FOUND,
-                &format!("there is no {path}; docs/boundary.md lists the calls"),
-            ),
+        ("/v1/ticket-keys", "PUT") => match read(body, SMALL_BYTES).await {
+            Ok(document) => secrets::put_ticket_keys(engine, &document),
+            Err(refusal) => refusal,
         },
+        ("/v1/ticket-keys", _) => answer::wrong_method(method, "PUT"),
+        _ => named(engine, method, path, body).await,
+    }
+}
+
+/// Calls that name what they are about in their path: all of them about secrets.
+async fn named<B>(engine: &Arc<Engine>, method: &str, path: &str, body: B) -> Answer
+where
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
+{
+    let identity = path.strip_prefix("/v1/identities/");
+    let certificate = path.strip_prefix("/v1/certificates/");
+    if identity.or(certificate).is_none() {
+        let sentence = format!("there is no {path}; docs/boundary.md lists the calls");
+        return answer::error(StatusCode::NOT_FOUND, &sentence);
+    }
+    let document = match method {
+        "PUT" => match read(body, SMALL_BYTES).await {
+            Ok(document) => Some(document),
+            Err(refusal) => return refusal,
+        },
+        "DELETE" => None,
+        _ => return answer::wrong_method(method, "DELETE, PUT"),
+    };
+    match (identity, certificate, document) {
+        (Some(name), _, Some(document)) => secrets::put_identity(engine, name, &document),
+        (Some(name), _, None) => secrets::delete_identity(engine, name),
+        (_, Some(host), Some(document)) => secrets::put_certificate(engine, host, &document),
+        (_, host, _) => secrets::delete_certificate(engine, host.unwrap_or_default()),
     }
 }
 
@@ -152,44 +173,6 @@ async fn explain(engine: &Engine, document: Bytes) -> Answer {
             answer::error(StatusCode::INTERNAL_SERVER_ERROR, sentence)
         }
     }
-}
-
-fn put_identity(engine: &Engine, name: &str, document: &[u8]) -> Answer {
-    let refuse = |sentence: &str| {
-        tracing::warn!(identity = name, "an identity was refused: {sentence}");
-        answer::error(StatusCode::UNPROCESSABLE_ENTITY, sentence)
-    };
-    let document = match serde_json::from_slice::<IdentityDocument>(document) {
-        Ok(document) => document,
-        // Only the place: the library's words quote what stands there, which may be a key.
-        Err(error) => {
-            let (line, column) = (error.line(), error.column());
-            return refuse(&format!(
-                "no identity can be read: line {line}, column {column}"
-            ));
-        }
-    };
-    if document.name != name {
-        return refuse(&format!(
-            "the path says {name:?}, the body {:?}",
-            document.name
-        ));
-    }
-    match engine.put_identity(&document) {
-        Ok(identity) => answer::ok(&json!({
-            "name": identity.name,
-            "not_after_unix_s": identity.not_after_unix_s,
-        })),
-        Err(sentence) => refuse(&sentence),
-    }
-}
-
-fn delete_identity(engine: &Engine, name: &str) -> Answer {
-    // Gone is what was asked for, whether it was there or not.
-    if engine.shared.identities.remove(name) {
-        tracing::info!(identity = name, "identity gone");
-    }
-    answer::ok(&json!({ "name": name }))
 }
 
 async fn spans(engine: &Engine, query: Option<&str>) -> Answer {

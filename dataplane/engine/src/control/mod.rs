@@ -3,6 +3,7 @@
 
 mod answer;
 mod calls;
+mod secrets;
 mod serve;
 mod socket;
 

@@ -2,9 +2,22 @@
 
 use std::sync::Arc;
 
-use super::document::RequestDocument;
+use super::document::{RequestDocument, Scheme};
+use crate::edge_tls::Secured;
+use crate::normal::Host;
 use crate::plan::Caller;
 use crate::snapshot::{ListenerConfig, ListenerKind, Snapshot};
+
+/// TLS as a client makes it that asks for the host it connected to, and shows what that demands.
+fn secured(snapshot: &Snapshot, request: &RequestDocument) -> Secured {
+    let host = Host::of(&request.host).name;
+    let settings = snapshot.tls_of(&host);
+    Secured {
+        rule: settings.and_then(|settings| settings.clients.clone()),
+        sni: Some((*host).into()),
+        client: None,
+    }
+}
 
 /// Who calls, as the listener would have it.
 pub(super) fn caller(snapshot: &Snapshot, request: &RequestDocument) -> Result<Caller, String> {
@@ -59,11 +72,19 @@ pub(super) fn caller(snapshot: &Snapshot, request: &RequestDocument) -> Result<C
         (ListenerKind::Edge | ListenerKind::Outbound, Some(_)) => {
             Err("only an inbound call has a destination; others have hosts".to_owned())
         }
-        _ => Ok(Caller {
-            kind,
-            source,
-            destination,
-            host: listener.and_then(|listener| Caller::host_of(listener)),
-        }),
+        _ => {
+            let is_secured = match named {
+                Some(listener) => listener.tls.is_some(),
+                None => kind == ListenerKind::Edge && request.scheme == Scheme::Https,
+            };
+            let secured = is_secured.then(|| Arc::new(secured(snapshot, request)));
+            Ok(Caller {
+                kind,
+                source,
+                destination,
+                host: listener.and_then(|listener| Caller::host_of(listener)),
+                secured,
+            })
+        }
     }
 }

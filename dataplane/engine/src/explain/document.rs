@@ -39,9 +39,8 @@ pub(super) struct RequestDocument {
     pub client_address: IpAddr,
     #[serde(default = "get")]
     pub method: String,
-    /// Nothing is decided by it.
-    #[serde(default, rename = "scheme")]
-    _scheme: Scheme,
+    #[serde(default)]
+    pub scheme: Scheme,
     pub host: String,
     /// With the query.
     pub path: String,
@@ -50,7 +49,7 @@ pub(super) struct RequestDocument {
 }
 
 /// How the client would call.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Scheme {
     #[default]

@@ -168,6 +168,7 @@ fn own_answer(
             if head.method == "TRACE" { 405 } else { 200 },
             "Max-Forwards is used up: it ends here",
         ),
+        (Target::ToHttps(status), _) => (*status, "the route takes requests by https alone"),
         (Target::Answered, Some(route)) => match &route.action {
             Action::Redirect(redirect) => (redirect.status, "the route redirects"),
             Action::Answer(answer) => (answer.status, "the route answers itself"),

@@ -186,6 +186,7 @@ mod tests {
             proof: Proof::User,
             owners: Vec::new(),
             uids: Vec::new(),
+            tls: None,
         });
         let gate = Gate::new(&shared, &config, address);
         (shared, gate)

@@ -11,7 +11,6 @@ use tokio::time::{sleep_until, timeout};
 
 use super::{ListenerStats, Question};
 use crate::clock::{self, Instant};
-use crate::identity::Identities;
 use crate::listener::{
     Bound, Gate, ListenerState, ListenerStates, Phase, accept_all, bind, bind_group,
 };
@@ -71,6 +70,7 @@ impl Reconciler {
     /// Answers questions and follows changes until nobody can ask any more.
     pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Question>) {
         let mut identities = self.shared.identities.changes();
+        let mut certificates = self.shared.edge_tls.changes();
         let mut is_draining = false;
         loop {
             let retry_at = self.retry_at();
@@ -81,6 +81,7 @@ impl Reconciler {
                 },
                 // The sender lives as long as `self.shared`.
                 _ = identities.changed() => self.reconcile().await,
+                _ = certificates.changed() => self.reconcile().await,
                 () = sleep_until(retry_at.unwrap_or_else(clock::now)), if retry_at.is_some() => {
                     self.reconcile().await;
                 }
@@ -191,7 +192,7 @@ impl Reconciler {
             }
             Some(EntryPhase::Waiting(_)) | None => RETRY_FIRST,
         };
-        if let Some(sentence) = missing(config, &self.shared.identities) {
+        if let Some(sentence) = missing(config, &self.shared) {
             return EntryPhase::Waiting(sentence);
         }
         match self.open(config) {
@@ -272,13 +273,17 @@ fn stays_open(old: &ListenerConfig, new: &ListenerConfig) -> bool {
 }
 
 /// What a listener waits for, if it does.
-fn missing(config: &ListenerConfig, identities: &Identities) -> Option<String> {
+fn missing(config: &ListenerConfig, shared: &Shared) -> Option<String> {
+    let identities = &shared.identities;
     match (&config.identity, config.kind) {
         (Some(name), _) if identities.get(name).is_none() => {
             Some(format!("waits for the identity {name:?}"))
         }
         (None, ListenerKind::Inbound) if identities.is_empty() => {
             Some("waits for the first identity".to_owned())
+        }
+        _ if config.tls.is_some() && !shared.edge_tls.has_certificate() => {
+            Some("waits for the first certificate".to_owned())
         }
         _ => None,
     }

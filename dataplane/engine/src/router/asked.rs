@@ -41,6 +41,15 @@ impl<'r> Asked<'r> {
         }
     }
 
+    /// Whether the client came by https to a proxy before us that is believed.
+    pub fn came_by_https(&self) -> bool {
+        network::any_contains(self.trusted, self.peer)
+            && self
+                .headers
+                .find(Known::XForwardedProto)
+                .is_some_and(|told| told.eq_ignore_ascii_case(b"https"))
+    }
+
     /// The client: the peer, or where that is a trusted proxy, the last in `X-Forwarded-For` that is none.
     pub fn client_address(&self) -> IpAddr {
         let mut client = self.peer;

@@ -28,7 +28,7 @@ pub use self::pattern::Pattern;
 pub use self::precedence::{Precedence, Rank, precedence};
 pub use self::retry::{RetryBudget, RetryOn, RetryPolicy};
 pub use self::route::{
-    Action, FixedAnswer, HostMatch, PathMatch, Redirect, RedirectPath, Route, Unfit,
+    Action, FixedAnswer, HostMatch, Https, PathMatch, Redirect, RedirectPath, Route, Unfit,
     WeightedCluster, is_mesh_host,
 };
 use self::table::Table;

@@ -40,6 +40,17 @@ pub struct Route {
     pub changes: Option<Box<Changes>>,
     /// When a request is sent again; none: only where that cannot do a thing twice.
     pub retries: Option<Box<RetryPolicy>>,
+    /// What holds of https for it, if anything.
+    pub https: Option<Box<Https>>,
+}
+
+/// How a route's clients are brought to TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Https {
+    /// Whether a request in clear is sent to https.
+    pub is_redirected: bool,
+    /// The value of `Strict-Transport-Security` in answers over TLS (RFC 6797), if it is said.
+    pub hsts: Option<Box<str>>,
 }
 
 /// The first thing about a request that keeps a route from taking it.
@@ -269,6 +280,7 @@ impl Route {
             idle_timeout: None,
             changes: None,
             retries: None,
+            https: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::document::{Collections, Envelope, Kind, Removed, SchemaOnly};
 use super::refusal::{self, Refusal};
 use super::{
     Action, Cluster, DestinationRules, ListenerConfig, LocalService, Route, Settings, Snapshot,
-    check, intention, limits, route,
+    TlsHost, check, intention, limits, route,
 };
 
 /// The schema this proxy reads.
@@ -32,6 +32,7 @@ struct Changes<'d> {
     clusters: Change<'d>,
     services: Change<'d>,
     intentions: Change<'d>,
+    tls: Change<'d>,
 }
 
 pub(super) fn apply(base: &Snapshot, document: &[u8]) -> Result<Snapshot, Refusal> {
@@ -53,6 +54,7 @@ pub(super) fn apply(base: &Snapshot, document: &[u8]) -> Result<Snapshot, Refusa
     change_listeners(&mut next, changes.listeners)?;
     change_services(&mut next, changes.services)?;
     change_intentions(&mut next, changes.intentions)?;
+    next.tls.change("tls", changes.tls, TlsHost::compile)?;
     let has_lost_clusters = change_clusters(&mut next, changes.clusters)?;
     change_routes(&mut next, changes.routes, has_lost_clusters)?;
     Ok(next)
@@ -121,6 +123,7 @@ fn replace(resources: Collections<'_>) -> Changes<'_> {
         clusters: Change::Replace(resources.clusters),
         services: Change::Replace(resources.services),
         intentions: Change::Replace(resources.intentions),
+        tls: Change::Replace(resources.tls),
     }
 }
 
@@ -132,6 +135,7 @@ fn amend(set: Collections<'_>, remove: Removed) -> Changes<'_> {
         clusters: Change::Amend(set.clusters, remove.clusters),
         services: Change::Amend(set.services, remove.services),
         intentions: Change::Amend(set.intentions, remove.intentions),
+        tls: Change::Amend(set.tls, remove.tls),
     }
 }
 
@@ -260,6 +264,7 @@ pub(super) fn to_json(snapshot: &Snapshot) -> Vec<u8> {
     push_collection(&mut json, "routes", &held.routes.texts());
     push_collection(&mut json, "services", &snapshot.services.texts());
     push_collection(&mut json, "settings", &held.settings.texts());
+    push_collection(&mut json, "tls", &snapshot.tls.texts());
     // The comma behind the last collection.
     json.pop();
     json.push_str("}}");

@@ -58,6 +58,8 @@ pub(super) struct Collections<'d> {
     pub services: Named<'d>,
     #[serde(borrow)]
     pub intentions: Named<'d>,
+    #[serde(borrow)]
+    pub tls: Named<'d>,
 }
 
 #[derive(Deserialize, Default)]
@@ -69,6 +71,7 @@ pub(super) struct Removed {
     pub clusters: Vec<Arc<str>>,
     pub services: Vec<Arc<str>>,
     pub intentions: Vec<Arc<str>>,
+    pub tls: Vec<Arc<str>>,
 }
 
 /// Resources by name, each still as the text it came as: what is in force already need not be read again.
@@ -116,6 +119,8 @@ pub(super) struct SettingsDocument {
     pub trusted_clients: Option<Vec<String>>,
     #[serde(default)]
     pub strict_paths: bool,
+    #[serde(default)]
+    pub https_port: Option<u16>,
     #[serde(default)]
     pub limits: LimitsDocument,
 }
@@ -179,6 +184,35 @@ pub(super) struct ListenerDocument {
     pub owners: Vec<SocketAddr>,
     #[serde(default)]
     pub uids: Vec<u32>,
+    #[serde(default)]
+    pub tls: Option<ListenerTlsDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListenerTlsDocument {
+    #[serde(default)]
+    pub policy: super::TlsPolicy,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsDocument {
+    pub key: Arc<str>,
+    pub index: u64,
+    #[serde(default)]
+    pub policy: Option<super::TlsPolicy>,
+    #[serde(default)]
+    pub client_certificates: Option<ClientCertificatesDocument>,
+    #[serde(default)]
+    pub closed: Option<Box<str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClientCertificatesDocument {
+    pub mode: super::tls::ClientMode,
+    pub authorities_pem: Box<str>,
 }
 
 #[derive(Deserialize)]

@@ -89,6 +89,12 @@ pub const RETRIES_A_SECOND: u64 = 100_000;
 /// Milliseconds of a timeout: one day; longer ones are no timeouts.
 pub const TIMEOUT_MS: u64 = 86_400_000;
 
+/// Authorities of one host's clients: each is tried in a handshake.
+pub const AUTHORITIES: usize = 64;
+
+/// Seconds browsers are told to come by https alone: two years is what preload lists ask for, ten are for ever.
+pub const HSTS_S: u64 = 315_360_000;
+
 /// Bytes of a digest.
 pub const DIGEST_BYTES: usize = 256;
 

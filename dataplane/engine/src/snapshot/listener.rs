@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::document::ListenerDocument;
 use super::refusal::Refusal;
+use super::tls::TlsPolicy;
 use super::{check, limits};
 
 /// One listener to be opened.
@@ -30,6 +31,8 @@ pub struct ListenerConfig {
     pub owners: Vec<SocketAddr>,
     /// Outbound: user ids that are the service as well.
     pub uids: Vec<u32>,
+    /// Edge: which TLS is spoken; none: clear text.
+    pub tls: Option<TlsPolicy>,
 }
 
 /// Whom a listener serves.
@@ -88,6 +91,11 @@ impl ListenerConfig {
             }
             ListenerKind::Edge | ListenerKind::Inbound => only_outbound(&document)?,
         }
+        if document.tls.is_some() && document.kind != ListenerKind::Edge {
+            let kind = document.kind.as_str();
+            let sentence = format!("only an edge listener has it, and this one is {kind}");
+            return Err(Refusal::at("tls", sentence));
+        }
         check::count("owners", document.owners.len(), limits::OWNERS)?;
         check::count("uids", document.uids.len(), limits::OWNERS)?;
         Ok(Self {
@@ -100,6 +108,7 @@ impl ListenerConfig {
             proof: document.proof.unwrap_or_default(),
             owners: document.owners,
             uids: document.uids,
+            tls: document.tls.map(|tls| tls.policy),
         })
     }
 }

@@ -15,6 +15,7 @@ mod service;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use self::listener::{ListenerConfig, ListenerKind, Proof};
 pub use self::refusal::{Refusal, parse};
 pub use self::service::{LocalInstance, LocalService};
 pub use self::settings::{Limits, Settings};
+pub use self::tls::{ClientRule, TlsHost, TlsPolicy, find_tls};
 pub use crate::authorizer::{Authorizer, Decision, DestinationRules, Rule, RuleAction};
 pub use crate::network::Network;
 pub use crate::router::{Action, Asked, HostMatch, PathMatch, Route, Router, WeightedCluster};
@@ -49,6 +51,8 @@ pub struct Snapshot {
     pub services: Collection<LocalService>,
     /// Who may call whom.
     pub authorizer: Authorizer,
+    /// What TLS at the edge demands, by host.
+    pub tls: Collection<TlsHost>,
     /// The other resources by name, as they came.
     held: Held,
 }
@@ -65,6 +69,7 @@ impl Snapshot {
             clusters: Collection::default(),
             services: Collection::default(),
             authorizer: Authorizer::default(),
+            tls: Collection::default(),
             held: Held::default(),
         }
     }
@@ -83,6 +88,11 @@ impl Snapshot {
     /// The route of that name.
     pub fn route(&self, name: &str) -> Option<&Arc<Route>> {
         self.held.routes.get(name)
+    }
+
+    /// What TLS at the edge demands for a host, if anything is said of it.
+    pub fn tls_of(&self, host: &str) -> Option<&Arc<TlsHost>> {
+        find_tls(&self.tls, host)
     }
 
     /// How many routes there are.

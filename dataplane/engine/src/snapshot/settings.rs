@@ -32,6 +32,8 @@ pub struct Settings {
     pub trusted_clients: Vec<Network>,
     /// Whether `%2F`, `%5C` and `;` in a path are refused.
     pub has_strict_paths: bool,
+    /// The port of the edge's TLS as clients see it, for redirects; none: they name none, which is 443.
+    pub https_port: Option<u16>,
     /// Bounds for connections and requests.
     pub limits: Limits,
 }
@@ -75,6 +77,7 @@ impl Settings {
             trusted_proxies: Vec::new(),
             trusted_clients: Vec::new(),
             has_strict_paths: false,
+            https_port: None,
             limits: Limits::default(),
         }
     }
@@ -109,6 +112,7 @@ impl Settings {
                 None => LOOPBACK.into_iter().filter_map(Network::parse).collect(),
             },
             has_strict_paths: document.strict_paths,
+            https_port: document.https_port.filter(|port| *port != 443),
             limits: Limits::compile(&document.limits).map_err(|fault| fault.under("limits"))?,
             is_allowed_by_default: document.intention_default == DefaultAction::Allow,
             trace_ratio: document.trace_ratio,

@@ -10,4 +10,4 @@ mod tests;
 
 pub use self::histogram::{BUCKET_BOUNDS_US, Histogram};
 pub use self::recorder::{LABEL_SETS, Recorder, RequestLabels, UpstreamPlace};
-pub use self::report::{FaultCounts, IdentityState, Outside};
+pub use self::report::{CertificateState, FaultCounts, IdentityState, Outside};

@@ -179,10 +179,14 @@ impl Counters for UpstreamCounters {
 #[derive(Debug, Clone, Copy)]
 pub struct UpstreamPlace(usize);
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TlsCounters {
     pub handshakes: u64,
     pub handshake_errors: u64,
+    /// With strangers: sessions that went on by a ticket.
+    pub resumed: u64,
+    /// With strangers: those that failed, by cause.
+    pub failures: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -303,6 +307,18 @@ impl Recorder {
         self.tls.handshake_errors += 1;
     }
 
+    /// Counts a finished handshake with a stranger.
+    pub fn record_secured(&mut self, is_resumed: bool) {
+        self.tls.handshakes += 1;
+        self.tls.resumed += u64::from(is_resumed);
+    }
+
+    /// Counts a handshake with a stranger that failed.
+    pub fn record_tls_failure(&mut self, cause: &'static str) {
+        self.tls.handshake_errors += 1;
+        *self.tls.failures.entry(cause).or_default() += 1;
+    }
+
     /// Counts bytes of downstream connections.
     pub fn record_bytes(&mut self, received: u64, sent: u64) {
         self.bytes.received += received;
@@ -338,6 +354,10 @@ impl Recorder {
         }
         self.tls.handshakes += other.tls.handshakes;
         self.tls.handshake_errors += other.tls.handshake_errors;
+        self.tls.resumed += other.tls.resumed;
+        for (cause, theirs) in &other.tls.failures {
+            *self.tls.failures.entry(cause).or_default() += theirs;
+        }
         self.bytes.received += other.bytes.received;
         self.bytes.sent += other.bytes.sent;
     }

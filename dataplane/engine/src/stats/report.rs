@@ -28,6 +28,8 @@ pub struct Outside {
     pub faults: FaultCounts,
     /// The identities that are there.
     pub identities: Vec<IdentityState>,
+    /// The edge's certificates that are there.
+    pub certificates: Vec<CertificateState>,
     /// The listeners' states, as `PUT /v1/snapshot` answers them.
     pub listeners: serde_json::Value,
 }
@@ -41,6 +43,17 @@ pub struct FaultCounts {
     pub accept_errors: u64,
     /// Strangers on the control socket.
     pub control_refused: u64,
+}
+
+/// A certificate of the edge and how long it is good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CertificateState {
+    /// The host it is shown for.
+    pub host: String,
+    /// When it ends.
+    pub not_after_unix_s: u64,
+    /// The SHA-256 of it, in hex.
+    pub fingerprint: String,
 }
 
 /// An identity and how long it is good.
@@ -61,12 +74,13 @@ struct Report<'r> {
     requests: Vec<RequestRow<'r>>,
     connections: Vec<ConnectionRow<'r>>,
     upstreams: Vec<UpstreamRow<'r>>,
-    tls: TlsRow,
+    tls: TlsRow<'r>,
     bytes: ByteRow,
     spans: SpanRow,
     bad_requests: Vec<BadRequestRow<'r>>,
     faults: FaultCounts,
     identities: &'r [IdentityState],
+    certificates: &'r [CertificateState],
     listeners: &'r serde_json::Value,
 }
 
@@ -109,9 +123,17 @@ struct UpstreamRow<'r> {
 }
 
 #[derive(Serialize)]
-struct TlsRow {
+struct TlsRow<'r> {
     handshakes: u64,
     handshake_errors: u64,
+    resumed: u64,
+    failures: Vec<FailureRow<'r>>,
+}
+
+#[derive(Serialize)]
+struct FailureRow<'r> {
+    cause: &'r str,
+    count: u64,
 }
 
 #[derive(Serialize)]
@@ -137,6 +159,7 @@ impl Recorder {
     /// The whole document, its rows sorted.
     pub fn to_json(&self, outside: &Outside) -> Vec<u8> {
         let bad_requests = self.bad_requests.iter();
+        let failures = self.tls.failures.iter();
         let report = Report {
             generation: outside.generation,
             snapshot_unix_ms: outside.snapshot_unix_ms,
@@ -148,6 +171,10 @@ impl Recorder {
             tls: TlsRow {
                 handshakes: self.tls.handshakes,
                 handshake_errors: self.tls.handshake_errors,
+                resumed: self.tls.resumed,
+                failures: failures
+                    .map(|(cause, &count)| FailureRow { cause, count })
+                    .collect(),
             },
             bytes: ByteRow {
                 received: self.bytes.received,
@@ -163,6 +190,7 @@ impl Recorder {
                 .collect(),
             faults: outside.faults,
             identities: &outside.identities,
+            certificates: &outside.certificates,
             listeners: &outside.listeners,
         };
         // Plain rows of numbers and texts cannot fail to serialize; if they do, no counter is worth a panic.

@@ -55,6 +55,7 @@ fn threads() -> [Recorder; 2] {
     one.record_end(ended);
     one.record_idle("cart", "cart-1");
     one.record_handshake();
+    one.record_tls_failure("timeout");
     one.record_bytes(1000, 2000);
     one.record_bad_request("both_length_and_chunked");
 
@@ -66,6 +67,7 @@ fn threads() -> [Recorder; 2] {
     other.record_connect_error("cart", "cart-2");
     other.record_retry("cart", "cart-2");
     other.record_handshake_error();
+    other.record_secured(true);
     other.record_bytes(1, 2);
     other.record_bad_request("both_length_and_chunked");
     other.record_bad_request("bare_lf");
@@ -92,6 +94,11 @@ fn outside() -> Outside {
         identities: vec![IdentityState {
             name: "edge".to_owned(),
             not_after_unix_s: 1_700_003_600,
+        }],
+        certificates: vec![CertificateState {
+            host: "shop.example".to_owned(),
+            not_after_unix_s: 1_700_003_600,
+            fingerprint: "ab".to_owned(),
         }],
         listeners: json!({"edge": {"state": "open", "address": "0.0.0.0:8080", "error": null}}),
     }

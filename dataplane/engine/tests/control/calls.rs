@@ -329,3 +329,89 @@ fn a_body_over_its_limit_is_refused() {
     let answer = node.call("PUT", "/v1/snapshot", &vec![b' '; (64 << 20) + 1]);
     assert_eq!(answer.status, 413);
 }
+
+fn certificate(host: &str) -> Value {
+    let leaf = Authority::new().leaf("shop", |_| {});
+    json!({ "host": host, "certificate_chain_pem": leaf.chain_pem, "private_key_pem": leaf.key_pem })
+}
+
+#[test]
+fn a_listener_with_tls_opens_with_the_first_certificate() {
+    let node = Node::start();
+    let mut listener = edge("127.0.0.1:0");
+    listener["tls"] = json!({ "policy": "modern" });
+    let listeners = with_listeners(&json!({ "websecure": listener }));
+    let answer = node.call("PUT", "/v1/snapshot", &listeners).json();
+    let why = &answer["listeners"]["websecure"]["error"];
+    assert_eq!(*why, "waits for the first certificate");
+    let body = certificate("_default").to_string();
+    let answer = node.call("PUT", "/v1/certificates/_default", body.as_bytes());
+    assert_eq!(answer.status, 200);
+    let told = answer.json();
+    let open = || node.get("/v1/stats")["listeners"]["websecure"]["state"] == "open";
+    until("the listener", open);
+    let stats = node.get("/v1/stats");
+    assert_eq!(stats["certificates"], json!([told]));
+    assert_eq!(told["fingerprint"].as_str().unwrap().len(), 64);
+    let gone = node.call("DELETE", "/v1/certificates/_default", b"");
+    assert_eq!(gone.json(), json!({ "host": "_default" }));
+    assert_eq!(node.get("/v1/stats")["certificates"], json!([]));
+}
+
+#[test]
+fn a_certificate_that_is_none_is_refused_and_nothing_of_it_is_quoted() {
+    let node = Node::start();
+    let good = certificate("*.shop.test");
+    let put = |host: &str, body: &Value| {
+        let path = format!("/v1/certificates/{host}");
+        node.call("PUT", &path, body.to_string().as_bytes())
+    };
+    assert_eq!(put("*.shop.test", &good).status, 200);
+    let other = certificate("*.shop.test");
+    for (field, value, wanted) in [
+        ("host", json!("shop.test"), "the path says"),
+        ("certificate_chain_pem", json!("x"), "holds no certificate"),
+        ("private_key_pem", json!("x"), "no key that can be read"),
+        (
+            "private_key_pem",
+            other["private_key_pem"].clone(),
+            "is not the key of the leaf",
+        ),
+        (
+            "private_key_pem",
+            json!(7),
+            "no certificate can be read: line 1",
+        ),
+        ("more", json!(1), "no certificate can be read: line 1"),
+    ] {
+        let mut bad = good.clone();
+        bad[field] = value;
+        let answer = put("*.shop.test", &bad);
+        assert_eq!(answer.status, 422, "{field}");
+        let sentence = answer.error();
+        assert!(sentence.contains(wanted), "{field}: {sentence}");
+        assert!(!sentence.contains("PRIVATE"), "{sentence}");
+    }
+    assert_eq!(
+        node.get("/v1/stats")["certificates"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn ticket_keys_are_taken_and_wrong_ones_refused_without_a_quote() {
+    let node = Node::start();
+    let put = |secret: &str| {
+        let key = json!({ "secret": secret, "makes_until_unix_s": 1, "takes_until_unix_s": 2 });
+        let body = json!({ "keys": [key] }).to_string();
+        node.call("PUT", "/v1/ticket-keys", body.as_bytes())
+    };
+    assert_eq!(put(&"ab".repeat(32)).json(), json!({ "keys": 1 }));
+    let refused = put("secret words");
+    assert_eq!(refused.status, 422);
+    assert_eq!(refused.error(), "a secret is 32 bytes in hex");
+    assert_eq!(node.call("GET", "/v1/ticket-keys", b"").status, 405);
+}

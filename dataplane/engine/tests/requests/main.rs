@@ -22,6 +22,7 @@ mod manual;
 mod mesh;
 mod paths;
 mod reasons;
+mod tls;
 mod tries;
 mod tunnels;
 mod upgrades;

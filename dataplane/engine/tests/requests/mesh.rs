@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshnode_engine::identity::Identities;
+use meshnode_engine::identity::{Identities, Identity};
 use meshnode_engine::snapshot::Snapshot;
 use meshnode_engine::tls;
 use serde_json::{Value, json};
@@ -425,5 +425,29 @@ fn a_link_nobody_needs_is_left_before_the_other_node_closes_it() {
         .await;
         assert_eq!(body(&here.send(CALL).await), "one");
         assert_eq!(handshakes(&here), "handshakes: 2");
+    });
+}
+
+/// Who a stranger is by its certificate goes through a hop as the edge's word, and as nobody else's.
+#[test]
+fn the_edges_word_on_a_strangers_certificate_is_believed_and_a_services_is_not() {
+    run(async {
+        let authority = Authority::new();
+        let mut origin = Origin::start(Does::Answer(ONE)).await;
+        let there = inbound(&authority, &[origin.address], json!([])).await;
+        for (caller, is_believed) in [("edge", true), ("web", false)] {
+            let identity = Identity::read(&authority.document(caller)).unwrap();
+            let tcp = TcpStream::connect(there.address).await.unwrap();
+            let connected = tls::connect(&identity, &asked("cart"), tcp, PATIENCE).await;
+            let mut tls = connected.unwrap().0;
+            let told = "mesh-client-name: CN=alice\r\nmesh-client-fingerprint: ab\r\n";
+            let request = format!("GET / HTTP/1.1\r\nHost: cart.mesh\r\n{told}\r\n");
+            tls.write_all(request.as_bytes()).await.unwrap();
+            let seen = origin.request().await;
+            let wanted = is_believed.then_some("CN=alice");
+            assert_eq!(header(&seen, "mesh-client-name"), wanted, "{caller}");
+            let wanted = is_believed.then_some("ab");
+            assert_eq!(header(&seen, "mesh-client-fingerprint"), wanted, "{caller}");
+        }
     });
 }

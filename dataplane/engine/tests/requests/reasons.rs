@@ -33,6 +33,7 @@ fn every_reason_is_documented_with_a_test_that_causes_it() {
         ("mesh", include_str!("mesh.rs")),
         ("reasons", include_str!("reasons.rs")),
         ("upgrades", include_str!("upgrades.rs")),
+        ("tls", include_str!("tls.rs")),
     ]);
     let rows = rows();
     let documented: Vec<_> = rows.iter().map(|(code, row)| (*code, row.0)).collect();

@@ -215,7 +215,7 @@ impl Proxy {
             .unwrap();
         let config = Arc::clone(snapshot.listeners.values().next().unwrap());
         let shared = Arc::new(Shared::new());
-        shared.snapshot.store(Arc::new(snapshot));
+        shared.put_snapshot(Arc::new(snapshot));
         let worker = Worker::new(0, shared);
         let serving = Rc::clone(&worker);
         tokio::task::spawn_local(async move {

@@ -46,6 +46,17 @@ pub(in crate::snapshot) struct RouteDocument {
     pub idle_timeout_ms: Option<u64>,
     #[serde(default)]
     pub retries: Option<RetriesDocument>,
+    #[serde(default)]
+    pub https: Option<HttpsDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::snapshot) struct HttpsDocument {
+    #[serde(default)]
+    pub redirect: bool,
+    #[serde(default)]
+    pub hsts_max_age_s: Option<u64>,
 }
 
 /// One of them.

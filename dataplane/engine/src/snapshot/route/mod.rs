@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 pub(super) use self::document::RouteDocument;
 use self::document::{
-    ActionDocument, AnswerDocument, PathDocument, RedirectDocument, RedirectPathDocument,
-    WeightedClusterDocument,
+    ActionDocument, AnswerDocument, HttpsDocument, PathDocument, RedirectDocument,
+    RedirectPathDocument, WeightedClusterDocument,
 };
 use super::refusal::Refusal;
 use super::{check, limits};
 use crate::router::{
-    Action, FixedAnswer, HostMatch, PathMatch, Pattern, Redirect, RedirectPath, Route,
+    Action, FixedAnswer, HostMatch, Https, PathMatch, Pattern, Redirect, RedirectPath, Route,
     WeightedCluster,
 };
 
@@ -46,10 +46,22 @@ pub(super) fn compile(name: &Arc<str>, mut document: RouteDocument) -> Result<Ro
             }
             None => None,
         },
+        https: document.https.as_ref().map(compile_https).transpose()?,
         key: document.key,
         hosts,
         path,
     })
+}
+
+fn compile_https(document: &HttpsDocument) -> Result<Box<Https>, Refusal> {
+    if let Some(seconds) = document.hsts_max_age_s {
+        check::range("https.hsts_max_age_s", seconds, 0, limits::HSTS_S)?;
+    }
+    let hsts = document.hsts_max_age_s;
+    Ok(Box::new(Https {
+        is_redirected: document.redirect,
+        hsts: hsts.map(|seconds| format!("max-age={seconds}").into()),
+    }))
 }
 
 fn priority(priority: i64) -> Result<i8, Refusal> {

@@ -120,6 +120,23 @@ fn the_full_document_is_compiled_field_by_field() {
 }
 
 #[test]
+fn what_tls_demands_is_compiled_by_host() {
+    let snapshot = golden();
+    assert_eq!(snapshot.listeners["web"].tls, None);
+    let websecure = &snapshot.listeners["websecure"];
+    assert_eq!(websecure.tls, Some(TlsPolicy::Intermediate));
+    assert_eq!(snapshot.settings.https_port, Some(8443));
+    let tls = snapshot.tls_of("shop.example").unwrap();
+    assert_eq!((&*tls.key, tls.index), ("mesh/tls/shop.example", 4800));
+    assert_eq!(tls.policy, Some(TlsPolicy::Modern));
+    let clients = tls.clients.as_ref().unwrap();
+    assert!(clients.is_required && clients.authorities.len() == 1);
+    let wild = snapshot.tls_of("deep.down.old.example").unwrap();
+    assert!(wild.closed.is_some() && wild.clients.is_none());
+    assert!(snapshot.tls_of("old.example").is_none());
+}
+
+#[test]
 fn what_was_put_is_given_out_again() {
     let snapshot = golden();
     assert_eq!(json(&snapshot.to_json()), json(FULL));

@@ -174,7 +174,16 @@ fn missing_fields_are_refused_but_those_that_may_be_left_out() {
         "/settings/node/trusted_proxies",
         "/settings/node/trusted_clients",
         "/settings/node/strict_paths",
+        "/settings/node/https_port",
         "/settings/node/limits",
+        "/listeners/websecure/identity",
+        "/listeners/websecure/tls",
+        "/listeners/websecure/tls/policy",
+        "/routes/shop/https",
+        "/routes/shop/https/redirect",
+        "/routes/shop/https/hsts_max_age_s",
+        "/tls/shop.example/policy",
+        "/tls/shop.example/client_certificates",
         "/listeners/edge/identity",
         "/listeners/mesh/identity",
         "/listeners/web/proof",
@@ -218,7 +227,12 @@ fn missing_fields_are_refused_but_those_that_may_be_left_out() {
         "/listeners/edge",
         "/listeners/mesh",
         "/listeners/web",
+        "/listeners/websecure",
+        "/listeners/websecure/tls",
         "/routes/shop",
+        "/routes/shop/https",
+        "/tls/shop.example",
+        "/tls/shop.example/client_certificates",
         "/routes/shop/action/split/0",
         "/routes/old/action/redirect",
         "/routes/beta",
@@ -399,5 +413,67 @@ fn a_delta_is_refused_where_it_is_wrong() {
         json!({"set": {"routes": {"new": 1}}}),
         "routes.new",
         "invalid type",
+    );
+}
+
+#[test]
+fn tls_settings_are_checked() {
+    let host = "tls.shop.example";
+    let at = |field: &str| format!("/tls/shop.example/{field}");
+    let check = |field: &str, value: Value, path: &str, sentence: &str| {
+        check(&at(field), value, &format!("{host}{path}"), sentence);
+    };
+    check("key", json!(""), ".key", "empty");
+    check("policy", json!("old"), ".policy", "unknown variant");
+    check("closed", json!(""), ".closed", "empty");
+    let clients = |mode: &str, pem: &str| json!({"mode": mode, "authorities_pem": pem});
+    let field = "client_certificates";
+    let pem = ".client_certificates.authorities_pem";
+    check(
+        field,
+        clients("maybe", ""),
+        ".client_certificates.mode",
+        "unknown variant",
+    );
+    check(field, clients("required", ""), pem, "holds no certificate");
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    check(field, clients("required", broken), pem, "is no authority");
+    let torn = "-----BEGIN CERTIFICATE-----\nAAA";
+    check(
+        field,
+        clients("required", torn),
+        pem,
+        "can't be read as PEM",
+    );
+}
+
+#[test]
+fn tls_is_for_the_edge_and_https_within_bounds() {
+    let tls = || json!({"policy": "modern"});
+    check(
+        "/listeners/mesh/tls",
+        tls(),
+        "listeners.mesh.tls",
+        "only an edge listener has it",
+    );
+    let old = json!({"policy": "tls1.0"});
+    check(
+        "/listeners/edge/tls",
+        old,
+        "listeners.edge.tls.policy",
+        "unknown variant",
+    );
+    let long = json!({"hsts_max_age_s": limits::HSTS_S + 1});
+    check(
+        "/routes/shop/https",
+        long,
+        "routes.shop.https.hsts_max_age_s",
+        "not from 0",
+    );
+    check(
+        "/tls/Shop.Example",
+        json!({"key": "k", "index": 1}),
+        "tls.Shop.Example",
+        "lower case",
     );
 }

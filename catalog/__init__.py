@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .http_answer import HttpAnswer, HttpBroken
     from .http_client import HttpClient, HttpConnection, request_bytes
     from .intentions import deciding_rule
-    from .keys import CONFIRM, key_problem, keys_digest, route_name
+    from .keys import CONFIRM, TLS, key_problem, keys_digest, route_name, tls_host, tls_key
     from .language.rule import Redirect, Rule, Split
     from .language.targets import service_of
     from .model import Instance, Intentions, IntentionSource, KvEntry, Problem
@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from .past_keys import PastKeys
     from .policies.expectations import Expectation, RouteTest
     from .policies.policies import Policies, decide_policies
-    from .policies.read import Written
+    from .policies.read import Written, read_tls_entry
     from .policies.saved import load_policies, policies_to_json
+    from .policies.tls import ClientCertificates, TlsFault, TlsSettings
     from .policy import least_policy
     from .registration import NodeRegistration, Registration
     from .resource import Resource, Resources, digest_of
@@ -92,12 +93,14 @@ __all__ = [
     "HISTORY_PREFIX",
     "SCHEMA_KINDS",
     "STATUS_PREFIX",
+    "TLS",
     "AgentSelf",
     "Alone",
     "CatalogError",
     "Change",
     "Changed",
     "ClearEndpoint",
+    "ClientCertificates",
     "Compiled",
     "Compiler",
     "ConsulAnswerError",
@@ -167,6 +170,8 @@ __all__ = [
     "StatusWriter",
     "Statuses",
     "Surroundings",
+    "TlsFault",
+    "TlsSettings",
     "UnhealthyCheck",
     "UnhealthyUpdate",
     "Update",
@@ -199,6 +204,7 @@ __all__ = [
     "persist",
     "policies_to_json",
     "policy_line",
+    "read_tls_entry",
     "remember",
     "request_bytes",
     "rolling_back",
@@ -209,6 +215,8 @@ __all__ = [
     "snapshot_from_document",
     "state_alone",
     "time_text",
+    "tls_host",
+    "tls_key",
     "to_resource",
     "undoing",
     "verdict",
@@ -216,6 +224,13 @@ __all__ = [
 
 # Each name is loaded from its file when somebody first asks for it, so that a command starts with what it needs alone.
 _FILES = {
+    "TLS": "keys",
+    "ClientCertificates": "policies.tls",
+    "TlsFault": "policies.tls",
+    "TlsSettings": "policies.tls",
+    "tls_host": "keys",
+    "tls_key": "keys",
+    "read_tls_entry": "policies.read",
     "PastKeys": "past_keys",
     "Keys": "held",
     "Alone": "alone",

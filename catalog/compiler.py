@@ -43,6 +43,7 @@ from .snapshot import Snapshot
 from .state import State
 from .subsets import chosen
 from .table import Changed
+from .tls import file_problems, tls_hosts
 from .undrained import drain_findings
 from .update import DefaultIntentionUpdate
 
@@ -146,7 +147,7 @@ def compile_snapshot(
     """The resources, problems and needs of one node."""
     previous = previous or LastGood()
     memo = memo or Memo()
-    policies = decide_policies(state.keys.entries, previous.policies)
+    policies = decide_policies(state.keys.entries, previous.policies, facts.tls_judge)
     state = _policed(state, policies, memo)
     forms = memo.forms_since(previous.forms).update(state.keys.entries, state.sweeps, refused)
     of_node = (state.local_services, facts.address, facts.uid_of)
@@ -196,6 +197,8 @@ def compile_snapshot(
     table.replace(
         "settings", memo.once("found settings", "", of_mesh, lambda: _settings(*of_mesh, memo))
     )
+    of_tls = (policies, facts)
+    table.replace("tls", memo.once("found tls", "", of_tls, lambda: _tls(*of_tls, memo)))
     _put_routes(forms, Sending.of(policies), memo, clusters if own else {})
     resources, digest, changed = table.given_out()
     problems = (
@@ -209,6 +212,7 @@ def compile_snapshot(
             (policies, catalog, bool(state.services)),
             lambda: policy_findings(policies, catalog, is_known=bool(state.services)),
         ),
+        *file_problems(policies, facts),
         *memo.once(
             "undrained",
             "",
@@ -448,6 +452,10 @@ def _of(local: tuple[LocalService, ...], memo: Memo) -> tuple[Rendered, ...]:
     return _rendered(memo, "services", {one.name: one.resource for one in local})
 
 
+def _tls(policies: Policies, facts: NodeFacts, memo: Memo) -> tuple[Rendered, ...]:
+    return _rendered(memo, "tls", tls_hosts(policies, facts))
+
+
 def _settings(
     default: DefaultIntentionUpdate | None,
     facts: NodeFacts,
@@ -464,6 +472,7 @@ def _settings(
         "intention_default": facts.intention_default or followed,
         "trace_ratio": facts.trace_ratio,
         "trusted_proxies": list(facts.trusted_proxies),
+        **({} if facts.https_port is None else {"https_port": facts.https_port}),
         "limits": dict(sorted({**of_mesh.limits, **facts.limits}.items())),
         **of_mesh.node,
     }

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from .digests import Gathered
 from .model import KvEntry, Problem
 from .suggestions import nearest
-from .text import quote
-from .values import RESERVED_SERVICES, is_service_name
+from .text import Mistake, Token, quote
+from .values import RESERVED_SERVICES, host, is_service_name
 
 PREFIX = "mesh/"
 ROUTES = "mesh/routes/"
@@ -18,12 +18,13 @@ SERVICES = "mesh/services/"
 UPSTREAMS = "mesh/upstreams/"
 SETTINGS = "mesh/settings"
 TESTS = "mesh/tests/"
+TLS = "mesh/tls/"
 
 NAME_MAX_CHARACTERS = 200
 """A route's name stands in spans, metrics and log lines."""
 
-FOLDERS = ("routes", "drain", "services", "tests", "upstreams")
-LATER_FOLDERS = ("middlewares", "tls")
+FOLDERS = ("routes", "drain", "services", "tests", "tls", "upstreams")
+LATER_FOLDERS = ("middlewares",)
 
 CONFIRM = "mesh/confirm"
 """Says that keys which went all at once are meant to be gone: those that went by the index it holds (held.py)."""
@@ -46,14 +47,39 @@ def route_name(key: str) -> str | None:
     return name
 
 
+WILDCARD = "_wildcard."
+"""Stands for `*.` in front of a host in a key."""
+
+
+def tls_host(key: str) -> str | None:
+    """The host whose TLS settings a key holds, `shop.example` or `*.shop.example`; None where it is none."""
+    name = key.removeprefix(TLS)
+    wildcard = "*." if name.startswith(WILDCARD) else ""
+    rest = name.removeprefix(WILDCARD)
+    if not key.startswith(TLS) or rest.startswith(("*", "[")) or rest != rest.lower():
+        return None
+    try:
+        host(Token(rest, 1, 1, len(rest)))
+    except Mistake:
+        return None
+    return None if rest.endswith(".") else wildcard + rest
+
+
+def tls_key(host_name: str) -> str:
+    """The key of a host's TLS settings."""
+    return TLS + (WILDCARD + host_name[2:] if host_name.startswith("*.") else host_name)
+
+
 def policy_prefix(key: str) -> str | None:
-    """DRAIN, SERVICES, SETTINGS, TESTS or UPSTREAMS for a key that holds such a text, None for others and wrong names."""
+    """DRAIN, SERVICES, SETTINGS, TESTS, TLS or UPSTREAMS for a key that holds such a text, None for others and wrong names."""
     if key == SETTINGS:
         return SETTINGS
     if key.startswith((SERVICES, UPSTREAMS)):
         prefix = SERVICES if key.startswith(SERVICES) else UPSTREAMS
         name = key[len(prefix) :]
         return prefix if is_service_name(name) and name not in RESERVED_SERVICES else None
+    if key.startswith(TLS):
+        return TLS if tls_host(key) else None
     for prefix in (DRAIN, TESTS):
         if key.startswith(prefix):
             return prefix if route_name(ROUTES + key[len(prefix) :]) else None
@@ -100,12 +126,11 @@ def _confirm_problem(entry: KvEntry) -> Problem | None:
 
 
 def _judged(key: str) -> tuple[str, str | None]:
-    if key.startswith(ROUTES):
-        return _wrong_name(key, ROUTES, "a route")
-    if key.startswith(DRAIN):
-        return _wrong_name(key, DRAIN, "a drain")
-    if key.startswith(TESTS):
-        return _wrong_name(key, TESTS, "a test")
+    for prefix, what in ((ROUTES, "a route"), (DRAIN, "a drain"), (TESTS, "a test")):
+        if key.startswith(prefix):
+            return _wrong_name(key, prefix, what)
+    if key.startswith(TLS):
+        return _wrong_host(key[len(TLS) :])
     for prefix in (SERVICES, UPSTREAMS):
         if key.startswith(prefix):
             return _wrong_service(key[len(prefix) :], prefix), None
@@ -128,6 +153,17 @@ def _judged(key: str) -> tuple[str, str | None]:
             None,
         )
     sentence = f"no one reads the key {quote(key)}"
+    return (
+        f"{sentence}; did you mean {quote(suggestion)}?" if suggestion else sentence
+    ), suggestion
+
+
+def _wrong_host(name: str) -> tuple[str, str | None]:
+    if not name:
+        return f"names of hosts stand below {TLS}", None
+    right = name.lower().rstrip(".").replace("*.", WILDCARD, 1)
+    suggestion = TLS + right if right != name and tls_host(TLS + right) else None
+    sentence = f"{quote(name)} is no host, as shop.example is one, or {WILDCARD}shop.example for *.shop.example"
     return (
         f"{sentence}; did you mean {quote(suggestion)}?" if suggestion else sentence
     ), suggestion

@@ -18,6 +18,8 @@ from .services import META_PORT, LocalService
 
 EDGE = "edge"
 MESH = "mesh"
+EDGE_TLS = "websecure"
+OWN = (EDGE, EDGE_TLS, MESH)
 NO_UPSTREAMS: Mapping[str, Written[Upstreams]] = {}
 
 
@@ -41,6 +43,13 @@ def listeners(
         return found, ()
     if facts.edge_address is not None:
         found[EDGE] = {"kind": "edge", "address": facts.edge_address, "identity": EDGE}
+        if facts.edge_tls_address is not None:
+            found[EDGE_TLS] = {
+                "kind": "edge",
+                "address": facts.edge_tls_address,
+                "identity": EDGE,
+                "tls": {},
+            }
     found[MESH] = {"kind": "inbound", "address": facts.mesh_address, "identity": None}
     taken = {
         port_of(resource["address"]): f"the listener {name}" for name, resource in found.items()
@@ -48,9 +57,9 @@ def listeners(
     for service in services:
         for own_port in service.ports:
             taken.setdefault(own_port, f"the service {service.name} itself")
-    calling = [service for service in services if service.name not in (EDGE, MESH)]
+    calling = [service for service in services if service.name not in OWN]
     for service in services:
-        if service.name in (EDGE, MESH):
+        if service.name in OWN:
             sentence = "its name is that of a listener of the mesh: it gets no outbound port"
             problems.append(_problem(service, sentence))
     # Asked ports first: an assigned one can move, an asked one is written somewhere.

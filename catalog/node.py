@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .policies.tls import TlsJudge, no_judge
+
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
@@ -15,7 +17,9 @@ class NodeFacts:
     `edge_address` is None on a node without an edge. Outbound listeners stand on `outbound_host`, at the port of
     meta `mesh-outbound-port`, else of `outbound_ports` by service. `callers` is how a caller is proven (`port`: not).
     `intention_default` is the own setting, None to follow Consul. `uid_of` gives a user's number by name, None when
-    there is none. `limits` are the proxy's, by the names of docs/boundary.md.
+    there is none. `limits` are the proxy's, by the names of docs/boundary.md. `edge_tls_address` is None where the edge has no TLS,
+    `https_port` the port of it that clients see. `file_hosts` are those whose certificate is a file here, `tls_judge`
+    says what is wrong with certificates in KV.
     """
 
     node: str
@@ -32,3 +36,7 @@ class NodeFacts:
     trusted_proxies: tuple[str, ...] = ()
     uid_of: Callable[[str], int | None] = lambda _name: None
     limits: Mapping[str, int] = field(default_factory=dict)
+    edge_tls_address: str | None = None
+    https_port: int | None = None
+    file_hosts: frozenset[str] = frozenset()
+    tls_judge: TlsJudge = no_judge

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .keys import ROUTES
+from .language.resource import read_https
 from .language.rule import Split
 from .language.settings import TIMES
-from .language.written import to_document
+from .language.written import https_text, to_document
 from .model import KvEntry, Problem
 from .policies.defaults import BUILT_IN, HEADERS, Origin, layers, origins
 from .policies.policies import Policies, decide_policies
@@ -63,7 +64,9 @@ def field_origins(
     told = [
         FieldOrigin(field, value, own.key, own.index)
         for field, value in to_document(route.rule).items()
-        if field not in TIMES and field not in ("retries", *HEADERS)
+        if field not in TIMES
+        and field not in ("retries", *HEADERS)
+        and not (field == "https" and isinstance(route.rule.action, Split))
     ]
     if isinstance(route.rule.action, Split):
         told += _sent_on(route, own, decide_policies(entries, Policies()))
@@ -86,6 +89,10 @@ def _sent_on(route: Route, own: Origin, policies: Policies) -> list[FieldOrigin]
             shown, source = _idle(policies)
         elif name == "retries":
             shown = _retries(value)
+        elif name == "https":
+            if value is None:
+                continue
+            shown = https_text(read_https(value))
         told.append(FieldOrigin(_FIELDS.get(name, name), shown, source.key, source.index))
     return told
 

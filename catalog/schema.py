@@ -46,6 +46,7 @@ SCHEMA_KINDS: tuple[SchemaKind, ...] = (
     SchemaKind("service", "mesh/services/<service>", _policy("ServiceFields")),
     SchemaKind("settings", "mesh/settings", _policy("SettingsFields")),
     SchemaKind("upstreams", "mesh/upstreams/<service>", _policy("UpstreamsFields")),
+    SchemaKind("tls", "mesh/tls/<host>", _policy("TlsFields")),
     SchemaKind("drain", "mesh/drain/<name>", _policy("DrainFields")),
     SchemaKind("test", "mesh/tests/<name>", None),
 )

@@ -63,14 +63,14 @@ class Mistake(Exception):  # noqa: N818  (a user's mistake, CONVENTIONS: no erro
         self.suggestion = suggestion
 
 
-def decode(value: bytes, what: str = "a route") -> str:
-    """The text of a value: UTF-8 without control characters, not empty, not larger than VALUE_MAX_BYTES.
+def decode(value: bytes, what: str = "a route", most_bytes: int = VALUE_MAX_BYTES) -> str:
+    """The text of a value: UTF-8 without control characters, not empty, not larger than `most_bytes`.
 
     `what` it is, for a sentence. Raises Mistake.
     """
-    if len(value) > VALUE_MAX_BYTES:
+    if len(value) > most_bytes:
         size = f"{len(value):,} bytes"
-        raise Mistake(f"the value has {size}; {what} has at most {VALUE_MAX_BYTES:,}")
+        raise Mistake(f"the value has {size}; {what} has at most {most_bytes:,}")
     if value.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Mistake("the value is UTF-16; save it as UTF-8")
     try:

@@ -19,6 +19,13 @@ SERVICE_MAX_CHARACTERS = 128
 TIMEOUT_MAX_MS = 60 * 60 * 1000
 """An hour: a longer time is a mistyped unit; a stream without an end has no timeout."""
 
+HSTS_MAX_DAYS = 3650
+"""As the proxy takes; preload lists ask for two years."""
+HTTPS_PATTERN = (
+    "^(off|redirect|hsts=[0-9]{1,4}d|redirect\\+hsts=[0-9]{1,4}d|hsts=[0-9]{1,4}d\\+redirect)$"
+)
+"""What the setting looks like, for the published schema."""
+
 HOSTS_MAX = 64
 """As the proxy takes: each is a place in its table."""
 
@@ -128,6 +135,37 @@ def milliseconds(token: Token, *, what: str = "timeout") -> int:
     if value_ms > TIMEOUT_MAX_MS:
         raise Mistake(f"a {what} is at most 60m", token)
     return value_ms
+
+
+def https(token: Token) -> tuple[bool, int | None]:
+    """`off`, or `redirect` and `hsts=365d` with a + between: whether clear text is sent to https, and for how long
+    browsers are told to come by it alone, in seconds.
+    """
+    is_redirected, max_age_s = False, None
+    if token.text == "off":
+        return False, None
+    at = 0
+    for word in token.text.split("+"):
+        part = token.part(at, len(word))
+        at += len(word) + 1
+        if word == "redirect" and not is_redirected:
+            is_redirected = True
+        elif word.startswith("hsts=") and max_age_s is None:
+            max_age_s = _days(part.part(len("hsts=")))
+        else:
+            sentence = (
+                f"{quote(word)} says nothing of https; it is off, redirect, or redirect+hsts=365d"
+            )
+            raise Mistake(sentence, part, nearest(word, ("off", "redirect")))
+    return is_redirected, max_age_s
+
+
+def _days(token: Token) -> int:
+    found = re.fullmatch(r"([0-9]{1,4})d", token.text)
+    if not found or int(found[1]) > HSTS_MAX_DAYS:
+        sentence = f"{quote(token.text)} is no time for hsts: whole days up to {HSTS_MAX_DAYS}, as in hsts=365d"
+        raise Mistake(sentence, token)
+    return int(found[1]) * 86_400
 
 
 def percent(token: Token) -> int:

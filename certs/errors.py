@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 
 class CertificateError(Exception):
@@ -40,6 +41,16 @@ class RequestError(CertificateError):
 
 class AnswerError(CertificateError):
     """No leaf came of a request: refused by the signer, not answered, or an answer that is not taken."""
+
+
+class EdgeCertificateError(CertificateError):
+    """A certificate for the edge is not taken. `part` is what of it: certificate, key or client_certificates."""
+
+    def __init__(
+        self, part: Literal["certificate", "key", "client_certificates"], sentence: str
+    ) -> None:
+        super().__init__(sentence)
+        self.part = part
 
 
 class StoreError(CertificateError):

@@ -10,6 +10,8 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .canonical import Fields, decode_base64, encode_base64, sha256
 from .errors import DocumentError, PrivateFileError, SealError
@@ -88,6 +90,10 @@ class KeyEncryptionKey:
         """Writes the file, mode 0600; False when there is one already. Raises PrivateFileError."""
         body = {"schema": SCHEMA, "key_id": self.id, "secret": encode_base64(self._secret)}
         return create_private(path, with_checksum(body))
+
+    def derived(self, context: bytes) -> bytes:
+        """Another key of 32 bytes, for one use alone (HKDF, RFC 5869)."""
+        return HKDF(SHA256(), KEY_BYTES, salt=None, info=context).derive(self._secret)
 
     def seal(self, plaintext: bytes, context: bytes) -> Sealed:
         """`context` is not in the result, but only with the same one does it open."""

@@ -26,7 +26,7 @@ _ACTIONS = ("service", "split", "redirect", "answer")
 _PATH_KINDS: tuple[PathKind, ...] = ("prefix", "exact", "glob", "regex")
 _COMPARISONS: tuple[Comparison, ...] = ("exact", "prefix", "suffix", "regex")
 _SETTINGS = {
-    **{name: name for name in (*TIMES, "strip", "add", "replace", "priority")},
+    **{name: name for name in (*TIMES, "strip", "add", "replace", "priority", "https")},
     "rewrite_host": "host",
 }
 """A document's name of each setting a line has, and the line's."""

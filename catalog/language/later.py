@@ -8,7 +8,7 @@ from ..suggestions import nearest
 from ..text import Mistake, Token, quote
 
 SETTINGS = (
-    "add", "host", "priority", "replace", "retries", "strip", "timeout", "timeout_head", "timeout_idle",
+    "add", "host", "https", "priority", "replace", "retries", "strip", "timeout", "timeout_head", "timeout_idle",
 )  # fmt: skip
 SETTINGS_NOT_YET = ("balance", "ejection", "health", "limit", "middlewares", "mirror", "mtls")
 FLAGS_NOT_YET = ("insecure", "passthrough")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from ..values import HOSTS_MAX, TIME_PATTERN
+from ..values import HOSTS_MAX, HTTPS_PATTERN, TIME_PATTERN
 from .actions import REDIRECT_STATUSES
 from .conditions import PLACES
 from .rule import RedirectPath
@@ -43,7 +43,15 @@ _Listed = Annotated[list[Text], Field(min_length=1)]
 Texts = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | _Listed)]
 """One text or several."""
 
+_HTTPS_SCHEMA = {"pattern": HTTPS_PATTERN, "examples": ["redirect", "redirect+hsts=365d", "off"]}
 _TIME_SCHEMA = {"pattern": TIME_PATTERN, "examples": ["250ms", "2s", "1m"]}
+HttpsText = Annotated[
+    str,
+    BeforeValidator(
+        _number_as_text,
+        json_schema_input_type=Annotated[str, Field(json_schema_extra=_HTTPS_SCHEMA)],
+    ),
+]
 Time = Annotated[
     str,
     BeforeValidator(
@@ -231,6 +239,8 @@ class RouteFields(Fields):
     rewrite: RewriteFields | None = None
     rewrite_host: Text | None = None
     """The host that is sent on."""
+    https: HttpsText | None = None
+    """How clients are brought to TLS: off, redirect, redirect+hsts=365d."""
     request_headers: HeaderFields | None = None
     response_headers: HeaderFields | None = None
     timeout: Time | None = None

@@ -14,6 +14,7 @@ from .rule import (
     Condition,
     Fields,
     HeaderEdits,
+    Https,
     PathKind,
     Place,
     Redirect,
@@ -168,15 +169,30 @@ def _read_retries(made: dict[str, Any]) -> Retries:
     )
 
 
+def https_fields(https: Https) -> dict[str, Any]:
+    """As the proxy takes it; what is off is said, since it stands before what the mesh says."""
+    made: dict[str, Any] = {"redirect": https.is_redirected}
+    if https.hsts_max_age_s is not None:
+        made["hsts_max_age_s"] = https.hsts_max_age_s
+    return made
+
+
+def read_https(made: dict[str, Any]) -> Https:
+    """The setting of a resource."""
+    return Https(bool(made["redirect"]), made.get("hsts_max_age_s"))
+
+
 _PARTS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "rewrite_path": _rewrite,
     "request_headers": _edits,
     "response_headers": _edits,
     "retries": _retries,
+    "https": https_fields,
 }
 _READ_PARTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "rewrite_path": _read_rewrite,
     "request_headers": _read_edits,
     "response_headers": _read_edits,
     "retries": _read_retries,
+    "https": read_https,
 }

@@ -114,6 +114,14 @@ class Rewrite:
 
 
 @dataclass(frozen=True, slots=True)
+class Https:
+    """Whether requests in clear are sent to https, and how long browsers are told to come by it alone."""
+
+    is_redirected: bool = False
+    hsts_max_age_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One route's meaning.
 
@@ -141,6 +149,7 @@ class Rule:
     head_timeout_ms: int | None = None
     idle_timeout_ms: int | None = None
     retries: Retries | None = None
+    https: Https | None = None
 
     @property
     def pattern(self) -> str:

@@ -12,7 +12,7 @@ from .. import values
 from ..text import Mistake, Token, quote
 from . import paths
 from .actions import kind_of
-from .rule import Action, PathKind, Retries, Split
+from .rule import Action, Https, PathKind, Retries, Split
 
 PRIORITY_MAX = 10
 """Either way: each priority in use is a table of its own that requests go through."""
@@ -27,7 +27,7 @@ TIMES = {
 }
 """A setting's name, and the rule's: the whole request, the answer's head, time without a byte."""
 
-ANYWHERE = frozenset({"priority"})
+ANYWHERE = frozenset({"https", "priority"})
 """Settings of routes that the mesh answers itself: nothing is sent on, so nothing is rewritten or waited for."""
 
 
@@ -94,6 +94,11 @@ def _retries(token: Token) -> Retries:
     return Retries(attempts(token))
 
 
+def https(token: Token) -> Https:
+    """How the clients of a route are brought to TLS."""
+    return Https(*values.https(token))
+
+
 def _priority(token: Token) -> int:
     return values.number(token, "a priority", -PRIORITY_MAX, PRIORITY_MAX)
 
@@ -102,6 +107,7 @@ _SIMPLE: dict[str, tuple[str, Callable[[Token], Any]]] = {
     **{name: (field, values.milliseconds) for name, field in TIMES.items()},
     "add": ("add_prefix", paths.add),
     "host": ("rewrite_host", host_with_port),
+    "https": ("https", https),
     "priority": ("priority", _priority),
     "retries": ("retries", _retries),
 }

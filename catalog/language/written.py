@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .rule import Action, Answer, Condition, Fields, HeaderEdits, Retries, Rule, Split
+from .rule import Action, Answer, Condition, Fields, HeaderEdits, Https, Retries, Rule, Split
 
 _TIMES = {
     "timeout": "timeout_ms",
@@ -35,9 +35,19 @@ def to_document(rule: Rule) -> dict[str, Any]:
         document["request_headers"] = _edits(rule.request_headers)
     if rule.response_headers:
         document["response_headers"] = _edits(rule.response_headers)
+    if rule.https:
+        document["https"] = https_text(rule.https)
     if rule.retries:
         document["retries"] = _retries(rule.retries)
     return document
+
+
+def https_text(https: Https) -> str:
+    """As lines and documents have it."""
+    words = ["redirect"] if https.is_redirected else []
+    if https.hsts_max_age_s is not None:
+        words.append(f"hsts={https.hsts_max_age_s // 86_400}d")
+    return "+".join(words) or "off"
 
 
 def _match(rule: Rule) -> dict[str, Any]:

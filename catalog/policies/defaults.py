@@ -16,7 +16,7 @@ from .read import Written
 from .service import ServicePolicy
 from .settings import MeshSettings
 
-WHOLE = ("timeout_ms", "head_timeout_ms", "idle_timeout_ms", "retries")
+WHOLE = ("timeout_ms", "head_timeout_ms", "idle_timeout_ms", "retries", "https")
 """Fields of a route's resource that are taken from one place as they are."""
 
 HEADERS = ("request_headers", "response_headers")
@@ -68,9 +68,12 @@ def layers(
 
 def with_defaults(resource: Resource, beyond: tuple[Layer, ...]) -> Resource:
     """A route's resource with what the layers add; itself where they add nothing."""
-    if not beyond or "split" not in resource["action"]:
+    if not beyond:
         return resource
     added = {field: value for field, value, _ in _taken(resource, beyond)}
+    if "split" not in resource["action"]:
+        # Nothing is sent on; how clients are brought to TLS holds for what the mesh answers itself, too.
+        added = {"https": added["https"]} if "https" in added else {}
     changed = {name: value for name, value in added.items() if resource.get(name) != value}
     return {**resource, **changed} if changed else resource
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from ..language.model import Fields, HeaderFields, RetriesFields, Text, Time
+from ..language.model import Fields, HeaderFields, HttpsText, RetriesFields, Text, Time
 
 Retries = Annotated[
     RetriesFields,
@@ -28,6 +28,8 @@ class SentOnFields(Fields):
     """Without a byte either way."""
     retries: Retries | None = None
     """How often a request is sent again, or all about it."""
+    https: HttpsText | None = None
+    """How clients are brought to TLS: off, redirect, redirect+hsts=365d."""
     request_headers: HeaderFields | None = None
     response_headers: HeaderFields | None = None
 
@@ -101,3 +103,27 @@ class DrainFields(Fields):
     service: Text | None = None
     for_: Time | None = Field(default=None, alias="for")
     """How long what runs there is given; nothing is cut off at its end."""
+
+
+class ClientCertificatesFields(Fields):
+    """What clients have to show."""
+
+    mode: Literal["required", "optional"] = "required"
+    authorities: Text
+    """Certificates of authorities, in PEM: one that none of them signed is refused."""
+
+
+class TlsFields(Fields):
+    """TLS at the edge for one host."""
+
+    model_config = ConfigDict(
+        title="meshnode tls",
+        json_schema_extra={"dependentRequired": {"certificate": ["key"], "key": ["certificate"]}},
+    )
+
+    certificate: Text | None = None
+    """The host's certificate, then its issuers', in PEM."""
+    key: Annotated[Text, Field(json_schema_extra={"pattern": "^\\s*sealed-"})] | None = None
+    """Its key, as `meshnode tls put` seals it."""
+    policy: Literal["modern", "intermediate"] | None = None
+    client_certificates: ClientCertificatesFields | None = None

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from ..keys import DRAIN, SERVICES, SETTINGS, TESTS, UPSTREAMS
+from ..keys import DRAIN, SERVICES, SETTINGS, TESTS, TLS, UPSTREAMS
 from ..model import KvEntry, Problem
-from ..text import Mistake, Token, decode, lines, problem_of
+from ..text import VALUE_MAX_BYTES, Mistake, Token, decode, lines, problem_of
 from ..yamltree import Mapping, compose
-from . import drains, expectations, service, settings, upstreams
+from . import drains, expectations, service, settings, tls, upstreams
 from .drains import Drain
 from .expectations import RouteTest, read_test
 from .service import ServicePolicy
 from .settings import MeshSettings
+from .tls import TlsSettings
 from .upstreams import Upstreams
 
 T_co = TypeVar("T_co", covariant=True)
 
-Meaning = Drain | MeshSettings | RouteTest | ServicePolicy | Upstreams
+Meaning = Drain | MeshSettings | RouteTest | ServicePolicy | TlsSettings | Upstreams
 
 WHAT_TEST = "a route test"
 _WORD = re.compile(r"\S+")
@@ -44,12 +45,14 @@ class Kind:
     what: str
     example: str
     read: Callable[[Mapping], Meaning]
+    most_bytes: int = VALUE_MAX_BYTES
 
 
 _KINDS: dict[str, Kind] = {
     DRAIN: Kind("a drain", drains.EXAMPLE, drains.read_drain),
     SERVICES: Kind("a service's policy", service.EXAMPLE, service.read_service),
     SETTINGS: Kind("the mesh's settings", settings.EXAMPLE, settings.read_settings),
+    TLS: Kind("a host's TLS settings", tls.EXAMPLE, tls.read_tls, tls.TLS_MAX_BYTES),
     UPSTREAMS: Kind("a service's upstreams", upstreams.EXAMPLE, upstreams.read_upstreams),
 }
 
@@ -58,11 +61,30 @@ def read_entry(prefix: str, entry: KvEntry) -> Written[Meaning] | Problem:
     """The document of a key that begins with `prefix`, else what is wrong with it."""
     text: str | None = None
     try:
-        text = decode(entry.value, WHAT_TEST if prefix == TESTS else _KINDS[prefix].what)
+        text = _decoded(prefix, entry.value)
         meaning = _meaning(prefix, text)
     except Mistake as mistake:
+        if prefix == TLS:
+            # The line itself may be a key in clear.
+            return replace(problem_of(entry, text or "", mistake), source=None)
         return problem_of(entry, text or entry.value.decode("utf-8", "replace"), mistake)
     return Written(entry.key, entry.modify_index, meaning, entry.value)
+
+
+def read_tls_entry(entry: KvEntry) -> Problem | Written[TlsSettings]:
+    """The TLS settings of an entry, else what every node would say is wrong with them."""
+    found = read_entry(TLS, entry)
+    if isinstance(found, Problem):
+        return found
+    assert isinstance(found.meaning, TlsSettings)
+    return Written(found.key, found.index, found.meaning, found.value)
+
+
+def _decoded(prefix: str, value: bytes) -> str:
+    if prefix == TESTS:
+        return decode(value, WHAT_TEST)
+    kind = _KINDS[prefix]
+    return decode(value, kind.what, kind.most_bytes)
 
 
 def _meaning(prefix: str, text: str) -> Meaning:

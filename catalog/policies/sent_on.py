@@ -16,13 +16,13 @@ from ..language.faults import first_mistake
 from ..language.gaps import refuse_empty, refuse_nothing
 from ..language.model import RouteFields
 from ..language.parts import header_edits, retries
-from ..language.resource import to_fields
+from ..language.resource import https_fields, to_fields
 from ..language.rule import Rule, Split
-from ..language.settings import TIMES
+from ..language.settings import TIMES, https
 from ..text import Token
 from ..yamltree import Mapping as Fields
 from ..yamltree import Node, plain
-from .fields import Read, time_ms
+from .fields import Read, text, time_ms
 
 _ANY = Rule(("*",), "/", Split((("any", 1),)))
 """A route to hold what is read."""
@@ -54,10 +54,11 @@ _PARTS: Mapping[str, Callable[[Node, Token], Any]] = {
 READERS: Mapping[str, Read] = {
     **dict.fromkeys(TIMES, time_ms),
     **{name: _part(name, read) for name, read in _PARTS.items()},
+    "https": lambda node, name: https_fields(https(text(node, name))),
 }
 """By a document's field."""
 
-NAMES: Mapping[str, str] = {**TIMES, **{name: name for name in _PARTS}}
+NAMES: Mapping[str, str] = {**TIMES, **{name: name for name in (*_PARTS, "https")}}
 """A document's field, and the route resource's."""
 
 

@@ -6,6 +6,8 @@ One caller: the agent's loop. A proxy that is gone is simply not told; the next 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from catalog import Changed, Problem, Resources, Snapshot, delta, full, snapshot_from_document
 
@@ -13,6 +15,10 @@ from ..errors import BaseNotInForce, ProxyError, ProxyRefused, ProxyUnreachable
 from ..proxy import InForce, Listener, RunningProxy
 from .events import IdentityIssued
 from .refusal import Culprit, find_culprit, without
+from .shown import ShownCertificates
+
+if TYPE_CHECKING:
+    from certs import EdgeCertificate
 
 # A table in which more resources than this are refused is no slip of one of them.
 REFUSALS_MAX = 16
@@ -36,6 +42,7 @@ class Delivery:
         """Of the last wanted table that came into force, be it without what was refused of it."""
         self._delivered: dict[str, IdentityIssued | int] = {}
         self._gone: set[str] = set()
+        self._shown = ShownCertificates()
 
     @property
     def generation(self) -> int:
@@ -54,12 +61,14 @@ class Delivery:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What the proxy refused of what it has now been told."""
-        return (*self._table_problems, *self._identity_problems.values())
+        of_certificates = self._shown.problems
+        return (*self._table_problems, *self._identity_problems.values(), *of_certificates)
 
     @property
     def is_settled(self) -> bool:
         """Nothing more is to be told to the proxy."""
-        return self.proxy is not None and not self._has_news() and not self._identity_names()
+        is_told = not self._has_news() and not self._identity_names()
+        return self.proxy is not None and is_told and self._shown.is_settled
 
     @property
     def has_wanted(self) -> bool:
@@ -76,12 +85,19 @@ class Delivery:
         self._table_problems, self._refused_digest = (), None
         return True
 
+    def want_certificates(
+        self, wanted: Mapping[str, EdgeCertificate], tickets: Mapping[str, Any] | None
+    ) -> None:
+        """What the edge is to show by host, and what session tickets are sealed with."""
+        self._shown.want(wanted, tickets)
+
     async def proxy_up(self, proxy: RunningProxy, *, is_first: bool) -> None:
         """Finds out what a proxy has. One that was there before us, at our start, may have a newer table than the disk."""
         self.proxy = proxy
         self.in_force = None
         self._refused_digest = self._reached_digest = None
         self._delivered = {}
+        self._shown.forget()
         digest = proxy.version.digest
         if digest is None:
             return
@@ -109,12 +125,15 @@ class Delivery:
         self.in_force = None
         self.listeners = ()
         self._delivered = {}
+        self._shown.forget()
 
     async def settle(self) -> bool:
         """Tells the proxy all it lacks; True when a new table came into force. What fails is left for the next time."""
         if self.proxy is None:
             return False
         try:
+            if await self._shown.send(self.proxy.client):
+                await self.look()
             is_new = await self._send_table(self.proxy) if self._has_news() else False
             await self._send_identities(self.proxy)
         except ProxyError as error:
@@ -203,6 +222,7 @@ class Delivery:
     async def _note_identities(self, proxy: RunningProxy) -> None:
         try:
             stats = await proxy.client.stats()
+            self._shown.note(stats["certificates"])
             self._delivered = {
                 str(one["name"]): int(one["not_after_unix_s"]) for one in stats["identities"]
             }

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from catalog import InstancesUpdate, KvEntry, KvUpdate, PastKeys, Problem, Update
 
 from ..candidate.deciding import Accepted
 from ..proxy import RunningProxy
 from .side import Side
+
+if TYPE_CHECKING:
+    from .edge_secrets import EdgeSecrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ class IdentityGone:
 @dataclass(frozen=True, slots=True)
 class CertificatesChanged:
     """Trust domain, roots or the problems of the certificates may be others than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSecretsRead:
+    """What this node has of keys for the edge is another now."""
+
+    secrets: EdgeSecrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,7 @@ Event = (
     | IdentityIssued
     | IdentityGone
     | CertificatesChanged
+    | EdgeSecretsRead
     | ProxyUp
     | ProxyDown
     | OwnProblem

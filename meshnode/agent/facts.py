@@ -13,8 +13,11 @@ import orjson
 from catalog import AgentSelf, NodeFacts
 
 from ..config import Settings
+from ..config.collisions import tls_address
+from ..config.listening import split_address
 
 SCHEMA = 1
+HTTPS_PORT = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ def node_facts(settings: Settings, me: Me, trust_domain: str | None) -> NodeFact
         address=me.address,
         trust_domain=trust_domain,
         edge_address=settings.edge_address,
+        edge_tls_address=tls_address(settings),
+        https_port=_https_port(settings),
         mesh_address=settings.mesh_address,
         outbound_host=settings.outbound_host,
         callers=settings.callers,
@@ -66,6 +71,15 @@ def node_facts(settings: Settings, me: Me, trust_domain: str | None) -> NodeFact
         trusted_proxies=settings.edge_trusted_proxies,
         uid_of=uid_of,
     )
+
+
+def _https_port(settings: Settings) -> int | None:
+    """The port of the edge's TLS as clients see it; None where there is none, or it is the usual one."""
+    address = tls_address(settings)
+    if address is None:
+        return None
+    port = settings.edge_tls_public_port or split_address(address)[1]
+    return None if port == HTTPS_PORT else port
 
 
 @functools.lru_cache(maxsize=256)

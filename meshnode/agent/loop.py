@@ -17,12 +17,14 @@ from ..candidate.deciding import Accepted
 from ..explain import Known
 from .delivery import Delivery
 from .draining import Counts
+from .edge_certificates import CertificateJudge, EdgeCertificates
 from .events import (
     CertificatesChanged,
     ConsulComplete,
     ConsulReached,
     ConsulSaid,
     DrainsCounted,
+    EdgeSecretsRead,
     Event,
     IdentityGone,
     IdentityIssued,
@@ -80,9 +82,11 @@ class AgentLoop:
         on_view: Callable[[View], None],
         restarts: Callable[[], int],
         want_past: WantPast,
+        edge: EdgeCertificates | None = None,
     ) -> None:
         """`on_applied` and `on_view` are called after the proxy has the table, in the event loop; `want_past` before."""
         self._port_range = port_range
+        self._edge = edge or EdgeCertificates()
         self._mailbox = mailbox
         self._knowledge = knowledge
         self._delivery = delivery
@@ -131,6 +135,7 @@ class AgentLoop:
             compiled = await self._judged(compiled)
             if compiled is not None:
                 self._delivery.want(compiled.digest, compiled.resources, compiled.changed)
+        self._show_certificates()
         is_new = await self._delivery.settle()
         self._note_reached()
         if is_new and self._delivery.in_force is not None:
@@ -140,6 +145,11 @@ class AgentLoop:
             await asyncio.sleep(BREATH_S)
             self._on_applied(index, self._delivery.in_force, began, took_s)
         self._tell()
+
+    def _show_certificates(self) -> None:
+        """The certificates of what is in force, before the table that names their hosts."""
+        tickets = self._edge.tickets(self._clock.unix())
+        self._delivery.want_certificates(self._edge.wanted(self._knowledge.policies), tickets)
 
     async def _judged(self, compiled: Compiled) -> Compiled | None:
         """A fault of ours in judging tests must not hold back what people change: that goes on unjudged, and is said."""
@@ -158,7 +168,13 @@ class AgentLoop:
 
     async def _handle(self, event: Event) -> None:
         match event:
-            case ConsulSaid() | ConsulComplete() | ConsulReached() | CertificatesChanged():
+            case (
+                ConsulSaid()
+                | ConsulComplete()
+                | ConsulReached()
+                | CertificatesChanged()
+                | EdgeSecretsRead()
+            ):
                 self._hear(event)
             case IdentityIssued():
                 self._delivery.add_identity(event)
@@ -179,7 +195,8 @@ class AgentLoop:
                 self._own_problems[subject] = problem
 
     def _hear(
-        self, event: ConsulSaid | ConsulComplete | ConsulReached | CertificatesChanged
+        self,
+        event: ConsulSaid | ConsulComplete | ConsulReached | CertificatesChanged | EdgeSecretsRead,
     ) -> None:
         match event:
             case ConsulSaid(update):
@@ -190,6 +207,8 @@ class AgentLoop:
                 self._knowledge.completed()
             case ConsulReached(side):
                 self._side = side
+            case EdgeSecretsRead(secrets):
+                self._edge.secrets = secrets
         self._learn()
 
     async def _meet(self, event: ProxyUp) -> None:
@@ -197,6 +216,7 @@ class AgentLoop:
         await self._delivery.proxy_up(event.proxy, is_first=self._is_first_proxy)
         if self._is_first_proxy and self._delivery.wanted is not None:
             self._knowledge.prime(self._delivery.wanted)
+            self._show_certificates()
             if await self._delivery.settle() or self._delivery.in_force is not None:
                 self._in_force_since = self._clock.unix()
         self._is_first_proxy = False
@@ -204,7 +224,14 @@ class AgentLoop:
 
     def _learn(self) -> None:
         if self._side is not None:
-            self._knowledge.learn(self._side.facts())
+            secrets = self._edge.secrets
+            self._knowledge.learn(
+                replace(
+                    self._side.facts(),
+                    file_hosts=frozenset(secrets.files),
+                    tls_judge=CertificateJudge(secrets),
+                )
+            )
 
     def _compile(self) -> Compiled | None:
         """A fault of ours in compiling must end neither the certificates nor the status: what is in force stays."""

@@ -40,6 +40,8 @@ from . import ports, rights
 from .consul_side import ConsulSide, issued, make_provider
 from .delivery import Delivery
 from .draining import DrainCounter
+from .edge_certificates import EdgeCertificates
+from .edge_secrets import EdgeKeeper
 from .events import (
     ConsulReached,
     DrainsCounted,
@@ -125,6 +127,10 @@ class Agent:
             self._stats, lambda counts: self._mailbox.post(DrainsCounted(counts))
         )
         self._retrospect = Retrospect(self._history, self._delivery, self._mailbox.post)
+        self._edge = EdgeCertificates()
+        self._keeper = EdgeKeeper(
+            settings, folders, node=self._name, post=self._mailbox.post, clock=self._clock.unix
+        )
         self._loop = AgentLoop(
             self._mailbox,
             self._knowledge,
@@ -135,15 +141,19 @@ class Agent:
             on_view=self._show,
             restarts=lambda: self._supervisor.restarts,
             want_past=self._retrospect.want,
+            edge=self._edge,
         )
 
     async def run(self) -> None:
         await check_ports(self._settings, self._folders)
+        # Before the first table, so that nothing is judged, or shown, without them.
+        self._edge.secrets = self._keeper.read()
         try:
             async with self._admin, asyncio.TaskGroup() as group:
                 group.create_task(self._supervisor.run(), name="proxy")
                 group.create_task(self._loop.run(), name="loop")
                 group.create_task(self._saver.run(), name="saver")
+                group.create_task(self._keeper.run(), name="edge certificates")
                 group.create_task(self._telemetry.run(), name="telemetry")
                 group.create_task(self._drains.run(), name="drains")
                 group.create_task(self._retrospect.run(), name="retrospect")
@@ -200,6 +210,11 @@ class Agent:
             raise StartError(rights.sentence(lines))
         _log.error("%s", rights.sentence(lines))
         self._mailbox.post(OwnProblem("token", rights.problem(lines)))
+
+    def _name(self) -> str:
+        """The node's name, as far as it is known."""
+        me = self._side.me if self._side else Me.load(self._folders.me)
+        return me.node if me else ""
 
     def _load_identities(self) -> None:
         """What is kept from before: a cold start with Consul away has certificates at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..config import Folders, Settings
+from ..config.collisions import tls_address
 from ..config.listening import try_address
 from ..errors import StartError
 from ..proxy import listening_peer
@@ -20,6 +21,7 @@ async def check_ports(settings: Settings, folders: Folders) -> None:
         return
     for what, setting, address in (
         ("the edge", "edge.address", settings.edge_address),
+        ("the edge's TLS", "edge.tls_address", tls_address(settings)),
         ("the mesh", "mesh.address", settings.mesh_address),
     ):
         sentence = None if address is None else try_address(what, setting, address)

@@ -14,6 +14,7 @@ from ..proxy import Listener
 
 EDGE = "edge"
 MESH = "mesh"
+EDGE_TLS = "websecure"
 """The listeners every node has the same; all others are outbound, by service."""
 
 

@@ -11,7 +11,7 @@ from .delivery import Delivery
 from .draining import Counts
 from .knowledge import Knowledge
 from .side import Side
-from .view import EDGE, MESH, ProxyView, View
+from .view import EDGE, EDGE_TLS, MESH, ProxyView, View
 
 
 def view_of(
@@ -82,7 +82,9 @@ def _proxy(delivery: Delivery, restarts: int) -> ProxyView | None:
 
 
 def _outbound(listeners: tuple[Listener, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((one.name, one.address) for one in listeners if one.name not in (EDGE, MESH))
+    return tuple(
+        (one.name, one.address) for one in listeners if one.name not in (EDGE, EDGE_TLS, MESH)
+    )
 
 
 def _draining(compiled: Compiled | None, counts: Counts) -> tuple[Draining, ...]:

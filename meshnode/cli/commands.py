@@ -73,6 +73,7 @@ COMMANDS = (
         "Check files of keys as a node would, without a mesh: every mistake with its place; ends with 1 where there is one.",
     ),
     Line("kv", "Read and write keys in Consul."),
+    Line("tls", "Certificates of the edge, in Consul."),
     Line(
         "drain",
         "Take an instance out softly: no new request goes there; wait until it is safe to stop.",

@@ -39,6 +39,18 @@ def complete_route(ctx: typer.Context, incomplete: str) -> list[str]:
     return _offered(ctx, incomplete, ask)
 
 
+def complete_tls_host(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Hosts with TLS settings."""
+
+    async def ask(client: ConsulClient) -> Iterable[str]:
+        from catalog import TLS, tls_host
+
+        hosts = [tls_host(entry.key) for entry in await client.kv_list(TLS)]
+        return [host for host in hosts if host is not None]
+
+    return _offered(ctx, incomplete, ask)
+
+
 def complete_service(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of services in the catalog."""
 

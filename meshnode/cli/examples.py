@@ -98,6 +98,12 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("meshnode explain -X POST -H 'x-beta: 1' --as web http://shop.mesh/", "a call of the service web"),
         Example("meshnode explain last", "what would become of the last traced request today"),
     ),
+    "tls": (
+        Example("meshnode tls put shop.example --policy modern", "TLS 1.3 alone for this host"),
+        Example("meshnode tls list", "the hosts, and until when their certificates last"),
+        Example("meshnode tls show shop.example", "what stands in Consul, but for the key"),
+        Example("meshnode tls remove shop.example", "the host has the default certificate again"),
+    ),
     "acl": (
         Example("meshnode acl policy --node node-2 --service shop", "for consul acl policy create -rules -"),
     ),

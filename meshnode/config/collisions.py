@@ -20,10 +20,16 @@ class Listening:
     ports: tuple[int, int]
 
 
+def tls_address(settings: Settings) -> str | None:
+    """Where TLS comes in; a node that is no edge has none."""
+    return settings.edge_tls_address if settings.edge_address is not None else None
+
+
 def listeners_of(settings: Settings) -> tuple[Listening, ...]:
     """Everything a node listens on."""
     named = (
         ("the edge", "edge.address", settings.edge_address),
+        ("the edge's TLS", "edge.tls_address", tls_address(settings)),
         ("the mesh", "mesh.address", settings.mesh_address),
         ("the admin API", "admin.address", settings.admin_address),
     )

@@ -51,6 +51,11 @@ class Folders:
         return self.state / "policies.json"
 
     @property
+    def edge_certificate(self) -> Path:
+        """What the edge shows while it has no other certificate, with its key."""
+        return self.state / "edge-certificate.json"
+
+    @property
     def session(self) -> Path:
         return self.state / "session"
 

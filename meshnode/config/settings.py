@@ -68,6 +68,18 @@ class Settings:
         "edge.address", kinds.or_word(kinds.ADDRESS, "off"), "0.0.0.0:8080",
         "Where requests from outside come in; off: this node is no edge.",
     )  # fmt: skip
+    edge_tls_address: str | None = _setting(
+        "edge.tls_address", kinds.or_word(kinds.ADDRESS, "off"), "0.0.0.0:8443",
+        "Where requests from outside come in by TLS, on a node that is an edge; off: by none.",
+    )  # fmt: skip
+    edge_tls_public_port: int = _setting(
+        "edge.tls_public_port", kinds.whole(0, 65535), "0",
+        "The port of edge.tls_address as clients see it, for redirects to https; 0: the same.",
+    )  # fmt: skip
+    edge_certificates_folder: Path | None = _setting(
+        "edge.certificates_folder", kinds.or_word(kinds.PATH, ""), "",
+        "A folder with certificates for the edge, shop.example.crt with shop.example.key, read again when they change.",
+    )  # fmt: skip
     edge_trusted_proxies: tuple[str, ...] = _setting(
         "edge.trusted_proxies", kinds.NETWORKS, "",
         "Networks of the load balancers in front of the edge, whose X-Forwarded-* headers are believed.",

@@ -11,6 +11,7 @@ from .service import HEALTH_PATH, KINDS
 
 REGISTRY_PORT = 8500
 EDGE_PORT = 8080
+EDGE_TLS_PORT = 8443
 MESH_PORT = 7443
 ADMIN_PORT = 7000
 SERVICE_PORT = 9000
@@ -79,13 +80,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node with all it listens on. `edge` is None for all but the first."""
+    """One node with all it listens on. `edge` and `edge_tls` are None for all but the first."""
 
     place: Place
     services: tuple[Service, ...]
     edge: str | None
     mesh: str
     admin: str
+    edge_tls: str | None = None
 
     @property
     def name(self) -> str:
@@ -130,6 +132,7 @@ def plan_of(registry: str, places: Sequence[Place], ports: Ports) -> Plan:
     """The demo on these nodes. Raises StartError where there are no ports."""
     addresses = sorted({place.address for place in places})
     edge = ports.choose("the edge", EDGE_PORT, [FRONT_DOOR], is_typed=True)
+    edge_tls = ports.choose("the edge's TLS", EDGE_TLS_PORT, [FRONT_DOOR])
     is_shared = len(addresses) < len(places)
     mesh = 0 if is_shared else ports.choose("the mesh", MESH_PORT, addresses)
     nodes = []
@@ -144,6 +147,7 @@ def plan_of(registry: str, places: Sequence[Place], ports: Ports) -> Plan:
                 place=place,
                 services=tuple(_services(place, number, len(places), ports)),
                 edge=f"{FRONT_DOOR}:{edge}" if number == 1 else None,
+                edge_tls=f"{FRONT_DOOR}:{edge_tls}" if number == 1 else None,
                 mesh=f"{place.address}:{mesh_port}",
                 admin=f"{admin_host}:{admin}",
             )

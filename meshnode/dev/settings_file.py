@@ -22,6 +22,7 @@ address = {_quoted(node.place.registry)}
 
 [edge]
 address = {_quoted(node.edge or "off")}
+tls_address = {_quoted(node.edge_tls or "off")}
 
 [mesh]
 address = {_quoted(node.mesh)}

@@ -19,6 +19,7 @@ from catalog import (
 from .instances import Since, views
 
 MESH = "mesh"
+EDGE_TLS = "websecure"
 """The listener that other nodes call by."""
 REFUSED_MAX = 5
 """Refused keys named with one answer; `meshnode status` has all."""
@@ -57,6 +58,8 @@ def _answer(question: Mapping[str, Any], answer: Mapping[str, Any], known: Known
     name = str(question.get("listener", "edge"))
     # What is asked by its kind is that kind's, whatever a service is called.
     own = {"outbound": str(question.get("source")), "inbound": MESH}.get(name, name)
+    if name == "edge" and question.get("scheme") == "https":
+        own = EDGE_TLS
     name = own if own in known.listeners else name
     return {
         **answer,

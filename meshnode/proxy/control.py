@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -79,6 +79,17 @@ class ControlClient:
 
     async def delete_identity(self, name: str) -> None:
         await self._call("DELETE", f"/v1/identities/{quote(name, safe='')}")
+
+    async def put_certificate(self, host: str, document: dict[str, Any]) -> None:
+        """`document` holds a private key, as an identity's does."""
+        await self._call("PUT", f"/v1/certificates/{host}", orjson.dumps(document))
+
+    async def delete_certificate(self, host: str) -> None:
+        await self._call("DELETE", f"/v1/certificates/{host}")
+
+    async def put_ticket_keys(self, document: Mapping[str, Any]) -> None:
+        """`document` holds secrets, too."""
+        await self._call("PUT", "/v1/ticket-keys", orjson.dumps(document))
 
     async def stats(self) -> dict[str, Any]:
         """The counters since the proxy's start, as docs/boundary.md has them."""

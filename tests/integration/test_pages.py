@@ -87,6 +87,7 @@ ELSEWHERE = {
     "meshnode stop": "test_examples.py",
     "meshnode dev": "test_demo.py, test_demo_outside.py",
     "meshnode registry": "test_examples.py, tests/contract",
+    "meshnode tls put": "test_tls.py",
     "meshnode config": "test_packaging.py, test_examples.py",
     "meshnode completion": "test_completion.py",
     "meshnode acl": "test_examples.py, test_agent_placed.py",

@@ -51,6 +51,7 @@ class MeshNode:
         self.token = cluster.token if token is None else token
         self.address = cluster[name].address
         self.edge_port = free_port(self.address) if is_edge else 0
+        self.tls_port = free_port(self.address) if is_edge else 0
         self.mesh_port = free_port(self.address)
         self.admin_port = free_port(self.address)
         outbound = free_range(self.address, OUTBOUND_PORTS)
@@ -58,6 +59,7 @@ class MeshNode:
         self.environment = {
             "CONSUL_HTTP_ADDR": cluster.http_address(name),
             "MESHNODE_EDGE_ADDRESS": f"{self.address}:{self.edge_port}" if is_edge else "off",
+            "MESHNODE_EDGE_TLS_ADDRESS": f"{self.address}:{self.tls_port}" if is_edge else "off",
             "MESHNODE_MESH_ADDRESS": f"{self.address}:{self.mesh_port}",
             "MESHNODE_ADMIN_ADDRESS": f"{self.address}:{self.admin_port}",
             "MESHNODE_OUTBOUND_HOST": self.address,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from catalog.language import rule as r
 from catalog.language.targets import Selector
 from catalog.language.words import quoted
+from catalog.language.written import https_text
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,6}", fullmatch=True)
 HOSTS = st.one_of(
@@ -127,6 +128,9 @@ def _sent_on(draw: st.DrawFn, path: str, kind: str) -> dict[str, Any]:
             made[name] = draw(st.integers(1, 999))
     if draw(st.booleans()):
         made["retries"] = r.Retries(draw(st.integers(0, 10)))
+    if draw(st.booleans()):
+        days = draw(st.none() | st.integers(0, 3650).map(lambda days: days * 86_400))
+        made["https"] = r.Https(draw(st.booleans()), days)
     return made
 
 
@@ -201,6 +205,7 @@ def to_line(rule: r.Rule) -> str:
         "timeout_idle": _time(rule.idle_timeout_ms),
         "retries": rule.retries.attempts if rule.retries else None,
         "priority": rule.priority or None,
+        "https": https_text(rule.https) if rule.https else None,
     }  # fmt: skip
     words += [f"{name}={value}" for name, value in settings.items() if value is not None]
     return " ".join(words)

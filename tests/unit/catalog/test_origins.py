@@ -35,6 +35,16 @@ def test_each_field_names_the_nearest_that_says_it() -> None:
     ]
 
 
+def test_https_is_told_where_somebody_says_it() -> None:
+    settings = "https: redirect+hsts=30d"
+    assert origins(routes__a="a/ -> cart", settings=settings)[-1] == (
+        "https", "redirect+hsts=30d", "mesh/settings", 101,
+    )  # fmt: skip
+    assert origins(routes__a="a/ -> cart https=off", settings=settings)[-1] == (
+        "https", "off", "mesh/routes/a", 100,
+    )  # fmt: skip
+
+
 def test_what_nobody_says_is_built_in() -> None:
     assert origins(routes__a="a/ -> cart")[3:] == [
         ("timeout", None, "", 0),

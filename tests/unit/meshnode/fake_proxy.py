@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import signal
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -30,6 +32,7 @@ class FakeProxy:
         self.digest: str | None = None
         self.resources: dict[str, dict[str, Any]] = {}
         self.identities: dict[str, Any] = {}
+        self.certificates: dict[str, str] = {}
         self.started = int(time.time() * 1000)
         self.calls: list[str] = []
         self.ended = asyncio.Event()
@@ -41,6 +44,9 @@ class FakeProxy:
         app.router.add_get("/v1/snapshot", self.get_snapshot)
         app.router.add_put("/v1/identities/{name}", self.put_identity)
         app.router.add_delete("/v1/identities/{name}", self.delete_identity)
+        app.router.add_put("/v1/certificates/{host}", self.put_certificate)
+        app.router.add_delete("/v1/certificates/{host}", self.delete_certificate)
+        app.router.add_put("/v1/ticket-keys", self.put_ticket_keys)
         app.router.add_get("/v1/stats", self.stats)
         app.router.add_get("/v1/spans", self.spans)
         app.router.add_post("/v1/explain", self.explain)
@@ -145,9 +151,34 @@ class FakeProxy:
         self.identities.pop(request.match_info["name"], None)
         return web.json_response({})
 
+    async def put_certificate(self, request: web.Request) -> web.Response:
+        host, document = request.match_info["host"], await request.json()
+        if "broken" in host:
+            return web.json_response({"error": "it is broken"}, status=422)
+        self.calls.append(f"certificate {host}")
+        chain = document["certificate_chain_pem"]
+        self.certificates[host] = hashlib.sha256(ssl.PEM_cert_to_DER_cert(chain)).hexdigest()
+        return web.json_response({"host": host})
+
+    async def delete_certificate(self, request: web.Request) -> web.Response:
+        self.calls.append(f"no certificate {request.match_info['host']}")
+        self.certificates.pop(request.match_info["host"], None)
+        return web.json_response({})
+
+    async def put_ticket_keys(self, request: web.Request) -> web.Response:
+        self.calls.append(f"{len((await request.json())['keys'])} ticket keys")
+        return web.json_response({})
+
     async def stats(self, _: web.Request) -> web.Response:
         identities = [{"name": n, "not_after_unix_s": t} for n, t in self.identities.items()]
-        return web.json_response({"identities": identities, "listeners": self.listeners()})
+        certificates = [{"host": h, "fingerprint": f} for h, f in self.certificates.items()]
+        return web.json_response(
+            {
+                "identities": identities,
+                "certificates": certificates,
+                "listeners": self.listeners(),
+            }
+        )
 
     async def spans(self, request: web.Request) -> web.Response:
         route = self.resources.get("routes", {}).get("spans")

@@ -42,7 +42,7 @@ define check_machine
 @$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/tools/packages.sh ensurepip=python3-venv
 endef
 
-.PHONY: help setup demo build docs fmt lint test integration fuzz bench counts check mainjob tutorial tools packages unit fuzz-short clean
+.PHONY: help setup demo build docs fmt lint test integration fuzz bench counts check mainjob tutorial conformance tools packages unit fuzz-short clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,10 +109,10 @@ counts: setup ## compare the instructions of codec, router and deciding with tho
 
 check: lint unit ## the quick gate before each commit, under two minutes when warm
 
-tools: ## build Consul and Jaeger (and cargo-fuzz) into the tools cache, once for each version (minutes)
+tools: ## build Consul, Jaeger, the conformance suites (and cargo-fuzz) into the tools cache, once for each version (minutes)
 	@$(call need,go,install Go 1.25 or later)
 	@$(call need,cargo,install Rust 1.90 or later)
-	@tests/tools/build.py consul jaeger cargo-fuzz
+	@tests/tools/build.py consul jaeger h2spec grpc-interop-client grpc-interop-server cargo-fuzz
 
 packages: ## install the Debian packages the tests need
 	@tests/tools/packages.sh $(PACKAGES)
@@ -122,6 +122,9 @@ integration: build tools packages ## the tests on real Consul and Jaeger
 
 mainjob: build tools packages ## the main job step by step with its evidence, on three nodes, without and with ACLs
 	@$(BIN)/python -m tests.integration.mainjob
+
+conformance: build tools ## the suites protocols are judged by, against the proxy run alone: h2spec, gRPC interop
+	@$(BIN)/pytest tests/conformance
 
 # In a network of its own every port is the page's. SHELLS=bash is a quarter of the time.
 SHELLS ?= bash dash zsh fish
@@ -136,7 +139,7 @@ fuzz-short: tools
 
 # That the other shells read its lines as bash does, test_pages.py says.
 test: SHELLS := bash
-test: check fuzz-short counts mainjob tutorial integration ## everything: check, tools, a minute of fuzzing, mainjob, the tutorial, integration (40 minutes on two cores)
+test: check fuzz-short counts conformance mainjob tutorial integration ## everything: check, tools, a minute of fuzzing, conformance, mainjob, the tutorial, integration (40 minutes on two cores)
 
 clean: ## remove what was made here; the tools cache stays
 	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis dataplane/target dataplane/fuzz/target

@@ -26,12 +26,15 @@ from .policed import (
     Sending,
     asked_port,
     calls,
+    http2_services,
     own_destinations,
     policed,
     policy_findings,
+    spoken_in,
     tested_services,
     with_defaults_of,
     with_drains,
+    with_protocols,
 )
 from .policies.policies import Policies, decide_policies
 from .policies.read import Written
@@ -174,6 +177,10 @@ def compile_snapshot(
     clusters = memo.once(
         "with all", "", (clusters, forms.routed, listed), lambda: _with_all(clusters, forms, listed)
     )
+    http2 = memo.once("http2", "", (policies.services,), lambda: http2_services(policies.services))
+    clusters = memo.once(
+        "with protocols", "", (clusters, http2), lambda: with_protocols(clusters, http2)
+    )
     clusters, drained = memo.once(
         "with drains",
         "",
@@ -192,7 +199,10 @@ def compile_snapshot(
     table.replace("clusters", seen.rendered)
     table.replace("intentions", _intentions(state, memo, ruled))
     table.replace("listeners", found_listeners)
-    table.replace("services", memo.once("found services", "", (local,), lambda: _of(local, memo)))
+    table.replace(
+        "services",
+        memo.once("found services", "", (local, http2), lambda: _of(local, http2, memo)),
+    )
     of_mesh = (state.default_intention, facts, policies.settings)
     table.replace(
         "settings", memo.once("found settings", "", of_mesh, lambda: _settings(*of_mesh, memo))
@@ -448,8 +458,8 @@ def _listeners(
     return _rendered(memo, "listeners", found), problems
 
 
-def _of(local: tuple[LocalService, ...], memo: Memo) -> tuple[Rendered, ...]:
-    return _rendered(memo, "services", {one.name: one.resource for one in local})
+def _of(local: tuple[LocalService, ...], http2: frozenset[str], memo: Memo) -> tuple[Rendered, ...]:
+    return _rendered(memo, "services", {one.name: spoken_in(one.resource, http2) for one in local})
 
 
 def _tls(policies: Policies, facts: NodeFacts, memo: Memo) -> tuple[Rendered, ...]:

@@ -17,7 +17,7 @@ from .policies.read import Written
 from .policies.service import ServicePolicy
 from .policies.settings import MeshSettings
 from .policies.upstreams import Upstreams
-from .resource import Rendered, render
+from .resource import Rendered, Resource, render
 from .suggestions import did_you_mean, nearest
 from .text import quote
 from .values import RESERVED_SERVICES, is_service_name
@@ -95,6 +95,30 @@ def with_drains(
         if ids := {(one.node, one.id) for one in mine}.intersection(endpoints):
             found[name] = _marked(made, ids)
     return ({**clusters, **found} if found else clusters), tuple(sorted(drained))
+
+
+def http2_services(services: Mapping[str, Written[ServicePolicy]]) -> frozenset[str]:
+    """The services whose instances are spoken to in HTTP/2."""
+    return frozenset(name for name, written in services.items() if written.meaning.is_http2)
+
+
+def with_protocols(clusters: Mapping[str, Cluster], http2: frozenset[str]) -> Mapping[str, Cluster]:
+    """The clusters, each saying what its instances speak where that is not HTTP/1.1."""
+    changed = {
+        name: replace(made, rendered=render(name, spoken))
+        for name, made in clusters.items()
+        if (spoken := spoken_in(made.rendered.resource, http2)) is not made.rendered.resource
+    }
+    return {**clusters, **changed} if changed else clusters
+
+
+def spoken_in(resource: Resource, http2: frozenset[str]) -> Resource:
+    """A cluster or a service with its protocol; the very same where it says that already."""
+    if resource["service"] in http2:
+        return resource if "protocol" in resource else {**resource, "protocol": "http2"}
+    if "protocol" in resource:
+        return {name: value for name, value in resource.items() if name != "protocol"}
+    return resource
 
 
 def with_defaults_of(form: Form, sending: Sending) -> Rendered:

@@ -36,6 +36,10 @@ def _proxy_families(stats: Mapping[str, Any], now_unix_s: float) -> Iterator[Fam
         stats, "bad_requests", "meshnode_bad_requests_total", "counter",
         "Requests refused because two parsers could read them in two ways, by rule.", "count", "code",
     )  # fmt: skip
+    yield _rows(
+        stats, "cut_connections", "meshnode_cut_connections_total", "counter",
+        "Connections cut because what came over them was an attack or no protocol, by cause.", "count", "cause",
+    )  # fmt: skip
     yield _certificates(stats)
     yield _listeners(stats)
     yield from _snapshot(stats, now_unix_s)

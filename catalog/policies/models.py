@@ -39,7 +39,8 @@ class ServiceFields(SentOnFields):
 
     model_config = ConfigDict(title="meshnode service")
 
-    protocol: Literal["http"] | None = None
+    protocol: Literal["http", "http2", "grpc"] | None = None
+    """What its instances speak; left out: HTTP/1.1. gRPC is HTTP/2 in clear."""
     balance: Literal["weighted_round_robin"] | None = None
     health: Literal["consul"] | None = None
     mtls: Literal["permissive"] | None = None
@@ -62,6 +63,14 @@ class LimitFields(Fields):
         int, Field(json_schema_extra={"minimum": 0, "maximum": 10_000})
     ] = 0
     pool_idle_timeout: Time | None = None
+    http2_streams: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 1000})] = 0
+    http2_resets: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 200})] = 0
+    http2_stream_window_bytes: Annotated[
+        int, Field(json_schema_extra={"minimum": 1024, "maximum": 16_777_216})
+    ] = 0
+    http2_connection_window_bytes: Annotated[
+        int, Field(json_schema_extra={"minimum": 65_535, "maximum": 16_777_216})
+    ] = 0
 
 
 class SettingsFields(SentOnFields):

@@ -15,16 +15,20 @@ Warned = Literal["in", "out"]
 
 @dataclass(frozen=True, slots=True)
 class ServicePolicy:
-    """`sent_on` by the names of a route's resource. `warning`: whether instances with a warning check get requests."""
+    """`sent_on` by the names of a route's resource. `warning`: whether instances with a warning check get requests.
+
+    `is_http2`: its instances are spoken to in HTTP/2.
+    """
 
     sent_on: Mapping[str, Any]
     warning: Warned = "in"
+    is_http2: bool = False
 
 
 SHAPE = Shape(
     {
         **sent_on.READERS,
-        "protocol": word(("http",), ("http2", "h2c", "grpc", "tcp", "tls", "udp")),
+        "protocol": word(("http", "http2", "grpc"), ("tcp", "tls", "udp")),
         "balance": word(
             ("weighted_round_robin",),
             ("round_robin", "least_request", "random", "hash", "ring_hash", "maglev", "p2c"),
@@ -49,10 +53,14 @@ SHAPE = Shape(
     },
 )  # fmt: skip
 
+HTTP2_PROTOCOLS = ("http2", "grpc")
+"""Words for one thing: a call of gRPC is a request in HTTP/2, and is known by its content type."""
+
 EXAMPLE = "timeout: 2s"
 
 
 def read_service(root: Fields) -> ServicePolicy:
     """The policy of a document. Raises Mistake."""
     found = SHAPE.read(root)
-    return ServicePolicy(sent_on.taken(found), cast("Warned", found.get("warning", "in")))
+    warning = cast("Warned", found.get("warning", "in"))
+    return ServicePolicy(sent_on.taken(found), warning, found.get("protocol") in HTTP2_PROTOCOLS)

@@ -64,6 +64,10 @@ _LIMITS: dict[str, tuple[str, Read]] = {
     "connections": ("connections", number(1, 1_000_000)),
     "pool_idle_per_endpoint": ("pool_idle_per_endpoint", number(0, 10_000)),
     "pool_idle_timeout": ("pool_idle_timeout_ms", time_ms),
+    "http2_streams": ("http2_streams", number(1, 1000)),
+    "http2_resets": ("http2_resets", number(1, 200)),
+    "http2_stream_window_bytes": ("http2_stream_window_bytes", number(1024, 16_777_216)),
+    "http2_connection_window_bytes": ("http2_connection_window_bytes", number(65_535, 16_777_216)),
 }
 """A document's limit: the proxy's, and what reads it."""
 

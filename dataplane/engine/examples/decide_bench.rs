@@ -117,6 +117,7 @@ fn decide_requests(shape: Shape, routes: usize, requests: usize) {
         caller: &caller,
         address: [127, 0, 0, 1].into(),
         refusal: None,
+        is_http2: false,
     };
     let heads: Vec<Vec<u8>> = (0..64)
         .map(|step| shape(step * routes / 64))

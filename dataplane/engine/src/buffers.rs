@@ -18,6 +18,16 @@ pub struct ReadBuffer {
 }
 
 impl ReadBuffer {
+    /// A buffer of bytes that were read elsewhere.
+    pub fn of(data: Vec<u8>) -> Self {
+        let end = data.len();
+        Self {
+            data,
+            start: 0,
+            end,
+        }
+    }
+
     /// What was read and not consumed yet.
     pub fn filled(&self) -> &[u8] {
         &self.data[self.start..self.end]

@@ -35,6 +35,8 @@ pub struct Origin<'a> {
     pub address: IpAddr,
     /// Why nothing of this connection is let through, if so.
     pub refusal: Option<&'a Error>,
+    /// Whether it came in the frames of HTTP/2.
+    pub is_http2: bool,
 }
 
 /// What was decided about a request.
@@ -151,6 +153,7 @@ pub fn decide<'h>(
             client: client(snapshot, origin),
             keeps_client_certificate: is_by_the_edge(origin.caller),
             trace,
+            is_http2: origin.is_http2,
             max_forwards: forwards_left.map(|left| left.saturating_sub(1)),
         };
         rewrite::request_head(out, head, &forwarding);

@@ -6,7 +6,6 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use crate::buffers::BULK_BYTES;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::http1::{
@@ -63,11 +62,15 @@ impl Flow {
         if self.is_complete || from.input.is_empty() {
             return Ok(());
         }
+        let most = to.room();
+        let input = from.input.filled();
         let mut sink = Framed {
             encoder: &mut self.encoder,
             out: to.output.tail(),
         };
-        let decoded = self.decoder.decode(from.input.filled(), &mut sink)?;
+        let decoded = self
+            .decoder
+            .decode(&input[..input.len().min(most)], &mut sink)?;
         from.input.consume(decoded.consumed);
         if decoded.is_done {
             self.finish(to);
@@ -267,6 +270,7 @@ impl<'a> Exchange<'a> {
                 .down
                 .poll_drain(cx)
                 .map_err(|error| client_gone(&error))?;
+            self.check_client(cx)?;
             match ready!(self.up.poll_fill(cx)) {
                 Ok(0) => return Poll::Ready(Err(self.closed_before_answer())),
                 Ok(_) => {}
@@ -290,10 +294,18 @@ impl<'a> Exchange<'a> {
                 .map_err(|error| client_gone(&error))?
             {
                 Poll::Ready(()) if is_complete => return Poll::Ready(Ok(())),
-                Poll::Pending if is_complete || self.down.output.len() >= BULK_BYTES => {
+                Poll::Pending if is_complete || self.down.is_full() => {
+                    self.check_client(cx)?;
                     return Poll::Pending;
                 }
                 _ => {}
+            }
+            // There was no room for more of it.
+            if !self.up.input.is_empty() {
+                continue;
+            }
+            if let Poll::Ready(error) = self.down.stream.poll_gone(cx) {
+                return Poll::Ready(Err(client_gone(&error)));
             }
             match ready!(self.up.poll_fill(cx)) {
                 // A reset is no end, not even of an answer that ends by closing (RFC 9112 §8).
@@ -311,9 +323,12 @@ impl<'a> Exchange<'a> {
                 .advance(self.down, self.up)
                 .map_err(bad_request)?;
             self.is_refused = matches!(self.up.poll_drain(cx), Poll::Ready(Err(_)));
-            let is_full = self.up.output.len() >= BULK_BYTES;
-            if self.is_refused || self.request.flow.is_complete || is_full {
+            if self.is_refused || self.request.flow.is_complete || self.up.is_full() {
                 return Ok(());
+            }
+            // There was no room for more of it.
+            if !self.down.input.is_empty() {
+                continue;
             }
             match self.down.poll_fill(cx) {
                 // It has its answer in view and says no more: what is left of that it still takes.
@@ -327,6 +342,14 @@ impl<'a> Exchange<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the client still wants its answer, where it can say otherwise without a word.
+    fn check_client(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        match self.down.stream.poll_gone(cx) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(error) => Err(client_gone(&error)),
+        }
     }
 
     /// Takes a whole head off the upstream's input, if one is there; informational ones go on or are
@@ -388,7 +411,15 @@ impl<'a> Exchange<'a> {
             let detail = "the answer's head is over the limit";
             return Error::upstream(Reason::UpstreamBadResponse, detail);
         }
+        if error.kind() == io::ErrorKind::InvalidInput {
+            let detail = format!("the request has what HTTP/2 does not carry: {error}");
+            return Error::downstream(Reason::BadRequest, detail);
+        }
         let closed = self.closed_before_answer();
+        if closed.is_retryable && error.kind() == io::ErrorKind::ConnectionRefused {
+            let detail = "the upstream refused the request before it looked at it";
+            return Error::upstream(Reason::ConnectFailed, detail).retryable();
+        }
         match tls::refusal(error) {
             // Of an answer that has begun nothing is repeated, whatever ends it.
             Some(refused) if closed.is_retryable => refused,

@@ -113,7 +113,11 @@ pub async fn forward(
                 };
                 match exchange(worker, caller, request, way, &mut down, upstream).await {
                     Ok(done) => return outcome.succeed(done),
-                    Err(failed) => (failed, Some(destination).filter(|_| is_reused)),
+                    Err(failed) => {
+                        // What an instance refused to look at says as little of it as what died in the pool.
+                        let is_unseen = failed.error.reason == Reason::ConnectFailed;
+                        (failed, Some(destination).filter(|_| is_reused || is_unseen))
+                    }
                 }
             }
         };
@@ -303,7 +307,9 @@ async fn exchange(
     let _running = Running::begin(worker, request, way.destination, upstream.is_reused);
 
     let route = request.plan.route.as_deref();
-    let idle_timeout = route.and_then(|route| route.idle_timeout);
+    // A call may be silent as long as a tunnel: many only wait for what may happen.
+    let of_call = request.call.map(|_| limits.tunnel_idle_timeout);
+    let idle_timeout = route.and_then(|route| route.idle_timeout).or(of_call);
     let (deadline, head_deadline) = (way.tries.deadline, way.tries.head_deadline());
     // What came behind a wish for another protocol may have been meant for that.
     let keeps_client =
@@ -479,8 +485,11 @@ fn keep(
     now: Instant,
 ) {
     let Upstream { mut side, home, .. } = upstream;
-    if side.input.is_empty() && !worker.is_draining() {
-        side.give_back(&mut worker.buffers.borrow_mut());
+    side.give_back(&mut worker.buffers.borrow_mut());
+    if let Some(home) = home
+        && side.input.is_empty()
+        && !worker.is_draining()
+    {
         let most = request.snapshot.settings.limits.pool_idle_per_endpoint;
         let service = &request.plan.destination;
         let owner = (Arc::clone(service), Arc::clone(destination.id()));

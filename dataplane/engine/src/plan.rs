@@ -13,7 +13,8 @@ use crate::error::{Error, Reason};
 use crate::normal;
 use crate::router::{Action, Asked, Changes, Route, is_mesh_host};
 use crate::snapshot::{
-    Cluster, Endpoint, ListenerConfig, ListenerKind, LocalInstance, LocalService, Snapshot, Via,
+    Cluster, Endpoint, ListenerConfig, ListenerKind, LocalInstance, LocalService, Protocol,
+    Snapshot, Via,
 };
 
 /// Behind a service's name where it is called through the mesh.
@@ -164,6 +165,15 @@ impl Destination {
         match self {
             Self::Here(instance) => &instance.id,
             Self::Clear(endpoint) | Self::Mesh(endpoint, _) => &endpoint.id,
+        }
+    }
+
+    /// What the other end of a connection there speaks: another node speaks HTTP/1.1, whatever its instance does.
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::Here(instance) => instance.protocol,
+            Self::Clear(endpoint) => endpoint.protocol,
+            Self::Mesh(..) => Protocol::Http,
         }
     }
 

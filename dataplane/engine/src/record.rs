@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::clock::{self, Instant};
 use crate::error::Reason;
 use crate::forward::Outcome;
-use crate::http1::Version;
 use crate::plan::Caller;
 use crate::request::Request;
 use crate::snapshot::{ListenerConfig, ListenerKind};
@@ -90,10 +89,10 @@ fn span(
         },
         client_address: (kind == ListenerKind::Edge).then(|| peer.ip()),
         status: Some(outcome.status).filter(|status| *status != 0),
-        protocol_version: if request.version == Version::Http10 {
-            "1.0"
+        protocol_version: if request.is_http2 {
+            "2"
         } else {
-            "1.1"
+            request.version.number()
         },
         reason,
         route: request.plan.route.take(),

@@ -8,6 +8,7 @@ use crate::answer::{self, Asked, Form};
 use crate::clock::{self, Instant};
 use crate::decide::{Origin, decide};
 use crate::error::Error;
+use crate::grpc::Call;
 use crate::http1::{
     BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Version, parse_request, upgrade,
 };
@@ -31,12 +32,16 @@ pub struct Request {
     pub method: Cow<'static, str>,
     /// What the client speaks.
     pub version: Version,
+    /// Whether it came in the frames of HTTP/2.
+    pub is_http2: bool,
     /// Whether the client means to send another.
     pub keeps_client: bool,
     /// How its body ends.
     pub body: BodyLength,
     /// The protocols it asks for by `Upgrade`, as a list.
     pub upgrade: Option<Vec<u8>>,
+    /// The call of gRPC it is, if so.
+    pub call: Option<Call>,
     /// What an answer of the mesh's own is written as.
     pub form: Form,
     /// The routes that nearly took it, where none did and the client may know.
@@ -56,10 +61,12 @@ pub struct Request {
 }
 
 impl Request {
-    /// How long it may take in all.
+    /// How long it may take in all. A call says so itself, and its route or the mesh may say less.
     pub fn timeout(&self) -> Option<Duration> {
         let route = self.plan.route.as_ref().and_then(|route| route.timeout);
-        route.or(self.snapshot.settings.limits.request_timeout)
+        let ours = route.or(self.snapshot.settings.limits.request_timeout);
+        let asked = self.call.and_then(|call| call.timeout);
+        ours.into_iter().chain(asked).min()
     }
 
     /// What its route changes, if anything.
@@ -190,17 +197,21 @@ fn understand(
     let user_agent = || head.headers.find(Known::UserAgent);
     let texts =
         (trace.is_sampled).then(|| Texts::of(&decided.path, &decided.host.name, user_agent()));
+    let call = Call::of(head);
+    let accepted = || {
+        let accept = head.headers.find(Known::Accept);
+        accept.map_or(Form::Text, Form::of)
+    };
     Request {
         head: upstream_head,
         method: known_method(head.method),
         version: head.version,
+        is_http2: origin.is_http2,
         keeps_client: head.keep_alive,
         body: head.body,
         upgrade: head.upgrade.then(|| upgrade::list(&head.headers)),
-        form: head
-            .headers
-            .find(Known::Accept)
-            .map_or(Form::Text, Form::of),
+        form: call.map_or_else(accepted, |_| Form::Grpc),
+        call,
         hints,
         location: decided.location,
         is_secured: origin.caller.secured.is_some(),

@@ -34,6 +34,8 @@ pub struct Forwarding<'a> {
     pub keeps_client_certificate: bool,
     /// The trace this hop belongs to.
     pub trace: &'a TraceContext,
+    /// Whether the request came in the frames of HTTP/2.
+    pub is_http2: bool,
     /// What `Max-Forwards` becomes, where it counts (RFC 9110 §7.6.2).
     pub max_forwards: Option<u64>,
 }
@@ -89,7 +91,8 @@ pub fn request_head(out: &mut Vec<u8>, head: &RequestHead<'_>, forwarding: &Forw
     if let Some(count) = forwarding.max_forwards {
         write::header(out, b"Max-Forwards", count.to_string().as_bytes());
     }
-    via(out, head.version, forwarding.node);
+    let protocol = received_by(head.version, forwarding.is_http2);
+    via(out, protocol, forwarding.node);
     write::header(out, b"traceparent", &forwarding.trace.traceparent());
     if let Some(tracestate) = &forwarding.trace.tracestate {
         write::header(out, b"tracestate", tracestate.as_bytes());
@@ -182,12 +185,17 @@ fn client_headers(out: &mut Vec<u8>, head: &RequestHead<'_>, client: Client<'_>,
     out.extend_from_slice(b"\r\n");
 }
 
-fn via(out: &mut Vec<u8>, version: Version, node: &str) {
-    out.extend_from_slice(if version == Version::Http10 {
-        b"Via: 1.0 "
-    } else {
-        b"Via: 1.1 "
-    });
+/// The version a request came by, as `Via` has it (RFC 9110 §7.6.3).
+const fn received_by(version: Version, is_http2: bool) -> &'static [u8] {
+    match (version, is_http2) {
+        (_, true) => b"Via: 2.0 ",
+        (Version::Http11, false) => b"Via: 1.1 ",
+        (Version::Http10, false) => b"Via: 1.0 ",
+    }
+}
+
+fn via(out: &mut Vec<u8>, received_by: &[u8], node: &str) {
+    out.extend_from_slice(received_by);
     out.extend_from_slice(node.as_bytes());
     out.extend_from_slice(VIA_SUFFIX);
     out.extend_from_slice(b"\r\n");

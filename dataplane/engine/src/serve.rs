@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::alarm::Alarm;
 use crate::answer::{self, Asked, Form};
-use crate::buffers::BULK_BYTES;
+use crate::buffers::{BULK_BYTES, ReadBuffer};
 use crate::callers::Claim;
 use crate::clock::{self, Instant};
 use crate::decide::Origin;
@@ -20,6 +20,9 @@ use crate::edge_tls::{self, Secured};
 use crate::error::{Error, Reason};
 use crate::forward::{self, Down, Ending, Outcome};
 use crate::http1::{BadMessage, BodyLength, HeadWatch, Version};
+use crate::http2::{Downstream, PREFACE};
+use crate::multiplex::Wire;
+use crate::multiplex::server::{self, Host, Open};
 use crate::mux::{self, Link, Manner};
 use crate::plan::Caller;
 use crate::record;
@@ -185,6 +188,32 @@ impl Drop for Place {
     }
 }
 
+/// What follows on the requests of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// A wait for more of them.
+    Wait,
+    /// Nothing: it is over.
+    End,
+    /// It speaks HTTP/2, and did from its first byte.
+    Http2,
+}
+
+/// What came of reading a request's head.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is nearly always a request, and taken apart at once"
+)]
+enum Read {
+    /// It is there.
+    Request(Request),
+    /// The client went away, or was too slow and told so.
+    End,
+    /// It is the preface of HTTP/2.
+    Http2,
+}
+
 /// What came of waiting for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waited {
@@ -209,6 +238,8 @@ struct Connection {
     standing: Option<Standing>,
     /// Whether nothing was asked over it yet.
     is_new: bool,
+    /// Whether it may still turn out to speak HTTP/2.
+    may_be_http2: bool,
     /// When it was taken, or had its last answer.
     since: Instant,
     /// What ends its waits.
@@ -298,6 +329,7 @@ impl Connection {
             caller,
             refusal: None,
             peer,
+            may_be_http2: stream.is_plain(),
             side: Side::new(stream),
             standing: None,
             is_new: true,
@@ -308,10 +340,16 @@ impl Connection {
 
     /// Serves its requests, one after the other, until none follows.
     async fn serve(&mut self) {
+        if self.side.stream.has_agreed_http2() {
+            return Box::pin(self.multiplex()).await;
+        }
         while self.wait(None).await == Waited::Request {
             // In a box, so that an idle connection does not keep the room that a busy one needs.
-            if !Box::pin(self.requests()).await {
-                return;
+            match Box::pin(self.requests()).await {
+                Next::Wait => {}
+                Next::End => return,
+                // In a box, too: most connections speak HTTP/1.1.
+                Next::Http2 => return Box::pin(self.multiplex()).await,
             }
         }
     }
@@ -363,40 +401,45 @@ impl Connection {
         Waited::Request
     }
 
-    /// Serves requests until none follows soon. False: the connection is over.
-    async fn requests(&mut self) -> bool {
+    /// Serves requests until none follows soon.
+    async fn requests(&mut self) -> Next {
         loop {
-            let goes_on = self.request().await;
+            let next = self.request().await;
+            if next == Next::Http2 {
+                return next;
+            }
             let (received, sent) = self.side.take_counts();
             self.worker.stats.borrow_mut().record_bytes(received, sent);
-            if !goes_on {
-                return false;
+            if next == Next::End {
+                return next;
             }
             if self.side.input.is_empty() {
                 self.side.give_back(&mut self.worker.buffers.borrow_mut());
                 match self.wait(Some(WARM)).await {
                     Waited::Request => {}
-                    waited => return waited == Waited::Nothing,
+                    Waited::Nothing => return Next::Wait,
+                    Waited::End => return Next::End,
                 }
             }
         }
     }
 
-    /// Serves one request. False: the connection is over.
-    async fn request(&mut self) -> bool {
-        let end = self.caller.client_end();
-        let is_over = end.is_some_and(|end| self.worker.since_epoch() >= end);
-        if is_over || !is_standing(&mut self.standing, &self.worker) {
-            return false;
+    /// Serves one request. [`Next::Wait`]: the connection goes on.
+    async fn request(&mut self) -> Next {
+        if !self.is_standing() {
+            self.side.stream.refuse();
+            return Next::End;
         }
         let mut request = match self.read().await {
-            Ok(Some(request)) => request,
-            Ok(None) => return false,
+            Ok(Read::Request(request)) => request,
+            Ok(Read::End) => return Next::End,
+            Ok(Read::Http2) => return Next::Http2,
             Err(bad) => {
                 self.refuse(&bad).await;
-                return false;
+                return Next::End;
             }
         };
+        self.may_be_http2 = false;
         let worker = Rc::clone(&self.worker);
         let keeps_client = request.keeps_client && !worker.is_draining();
         let mut outcome = if request.plan.is_forwarded() {
@@ -427,16 +470,16 @@ impl Connection {
         );
         worker.buffers.borrow_mut().give_head(request.head);
         match outcome.ending {
-            Ending::GoOn => return true,
+            Ending::GoOn => return Next::Wait,
             Ending::Close => {}
             Ending::Linger => self.linger().await,
             Ending::Reset => self.side.stream.reset_on_close(),
         }
-        false
+        Next::End
     }
 
-    /// Reads until a request's head is whole. `None`: the client went away, or was too slow and told so.
-    async fn read(&mut self) -> Result<Option<Request>, BadMessage> {
+    /// Reads until a request's head is whole.
+    async fn read(&mut self) -> Result<Read, BadMessage> {
         let limits = self.worker.limits();
         let head_limits = request::head_limits(&limits);
         let mut watch = HeadWatch::default();
@@ -444,20 +487,30 @@ impl Connection {
             caller: &self.caller,
             address: self.peer.ip(),
             refusal: self.refusal.as_ref(),
+            is_http2: self.side.stream.is_stream(),
         };
+        let may_be_http2 = self.may_be_http2;
         let (worker, side) = (&self.worker, &mut self.side);
         let reading = |cx: &mut Context<'_>| {
             loop {
                 let input = side.input.filled();
-                if !input.is_empty()
-                    && watch.is_worth_parsing(input, &head_limits)
-                    && let Some((request, head_bytes)) = request::read(worker, &origin, input)?
-                {
-                    side.input.consume(head_bytes);
-                    return Poll::Ready(Ok(Some(request)));
+                if !input.is_empty() && watch.is_worth_parsing(input, &head_limits) {
+                    match request::read(worker, &origin, input) {
+                        Ok(None) => {}
+                        Ok(Some((request, head_bytes))) => {
+                            side.input.consume(head_bytes);
+                            return Poll::Ready(Ok(Read::Request(request)));
+                        }
+                        // It is no request; who speaks HTTP/2 begins so.
+                        Err(_) if may_be_http2 && input.starts_with(PREFACE) => {
+                            return Poll::Ready(Ok(Read::Http2));
+                        }
+                        Err(_) if may_be_http2 && PREFACE.starts_with(input) => {}
+                        Err(bad) => return Poll::Ready(Err(bad)),
+                    }
                 }
                 if !matches!(ready!(side.poll_fill(cx)), Ok(1..)) {
-                    return Poll::Ready(Ok(None));
+                    return Poll::Ready(Ok(Read::End));
                 }
             }
         };
@@ -474,7 +527,41 @@ impl Connection {
             let detail = "the request's head did not come in time";
             self.last_words(&Error::downstream(reason, detail)).await;
         }
-        Ok(None)
+        Ok(Read::End)
+    }
+
+    /// Serves the streams of a connection that speaks HTTP/2, until its end.
+    async fn multiplex(&mut self) {
+        let worker = Rc::clone(&self.worker);
+        // In clear an https target was meant for another server, unless one we trust ended TLS before us.
+        let settings = &worker.snapshot().settings;
+        let is_https = !self.side.stream.is_plain() || settings.is_trusted_proxy(self.peer.ip());
+        let early = std::mem::take(&mut self.side.input);
+        let stream = std::mem::replace(&mut self.side.stream, Stream::Closed);
+        let host = self.beside(Side::new(Stream::Closed));
+        server::serve(&worker, Wire::new(stream, early), is_https, host).await;
+    }
+
+    /// One of its streams, as a connection of one request.
+    fn of_stream(&self, mut stream: Downstream) -> Self {
+        let head = stream.take_head();
+        let mut side = Side::new(Stream::Downstream(Box::new(stream)));
+        side.input = ReadBuffer::of(head);
+        side.output = self.worker.buffers.borrow_mut().take_write();
+        self.beside(side)
+    }
+
+    /// A connection of the same client beside this one.
+    fn beside(&self, side: Side) -> Self {
+        let (worker, listener) = (Rc::clone(&self.worker), Arc::clone(&self.listener));
+        let caller = self.caller.clone();
+        Self {
+            refusal: self.refusal.clone(),
+            side,
+            standing: self.standing.clone(),
+            is_new: false,
+            ..Self::of(worker, Stream::Closed, caller, listener, self.peer)
+        }
     }
 
     /// Answers a request itself: an error, a redirect, or as its last recipient.
@@ -558,6 +645,10 @@ impl Connection {
 
     /// Says that the last answer was the last, and reads on for a moment.
     async fn linger(&mut self) {
+        // A stream of HTTP/2 is told by a frame of its own that no more is read of it.
+        if self.side.stream.is_stream() {
+            return;
+        }
         let (side, deadline) = (&mut self.side, clock::now() + LINGER);
         let most = side.received + LINGER_BYTES;
         let down = self
@@ -628,6 +719,37 @@ impl<'w> Handshaking<'w> {
 impl Drop for Handshaking<'_> {
     fn drop(&mut self) {
         self.0.handshakes.set(self.0.handshakes.get() - 1);
+    }
+}
+
+impl Host for Connection {
+    /// A stranger's certificate has an end, too.
+    fn is_standing(&mut self) -> bool {
+        let end = self.caller.client_end();
+        let is_over = end.is_some_and(|end| self.worker.since_epoch() >= end);
+        !is_over && is_standing(&mut self.standing, &self.worker)
+    }
+
+    fn rest(&self) -> Duration {
+        let now = self.worker.since_epoch();
+        let rest = self.standing.as_ref().map(|standing| standing.rest(now));
+        let of_client = self.caller.client_end();
+        let of_client = of_client.map(|end| end.saturating_sub(now));
+        rest.into_iter()
+            .chain(of_client)
+            .min()
+            .unwrap_or(Duration::MAX)
+    }
+
+    /// In a task of its own, so that a panic in it costs nothing else.
+    fn take(&mut self, stream: Downstream, open: Open) {
+        let mut connection = self.of_stream(stream);
+        tokio::task::spawn_local(async move {
+            let _open = open;
+            connection.request().await;
+            let worker = Rc::clone(&connection.worker);
+            connection.side.give_back(&mut worker.buffers.borrow_mut());
+        });
     }
 }
 

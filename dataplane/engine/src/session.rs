@@ -58,6 +58,11 @@ impl Session {
         }
     }
 
+    /// Whether this protocol was agreed on in the handshake (ALPN).
+    pub fn has_agreed(&self, protocol: &[u8]) -> bool {
+        self.tls.alpn_protocol() == Some(protocol)
+    }
+
     /// Whether something was decrypted and not read yet, be it the other side's farewell: that is in no socket any more.
     pub fn has_decrypted(&self) -> bool {
         !self.tls.wants_read()

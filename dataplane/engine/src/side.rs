@@ -22,7 +22,7 @@ pub struct Side {
     pub sent: u64,
     /// Until when another request may be sent by it: what proved its two ends does not hold for longer.
     pub good_until: Option<Instant>,
-    /// Whether a write stands in the TLS layer and not in the socket yet.
+    /// Whether a write stands in the layer above the socket and not in the socket yet.
     is_unflushed: bool,
 }
 
@@ -70,6 +70,20 @@ impl Side {
         )
     }
 
+    /// Whether as much waits to go as may.
+    pub fn is_full(&self) -> bool {
+        self.output.len() >= self.stream.most_waiting()
+    }
+
+    /// How much of what was read may be put behind what is to go: all that was, but for one of many streams.
+    pub fn room(&self) -> usize {
+        if self.stream.is_stream() {
+            self.stream.most_waiting().saturating_sub(self.output.len())
+        } else {
+            usize::MAX
+        }
+    }
+
     /// Whether all that was to go has gone to the socket.
     pub fn is_drained(&self) -> bool {
         self.output.is_empty() && !self.is_unflushed
@@ -96,7 +110,7 @@ impl Side {
             }
             self.output.advance(count);
             self.sent += count as u64;
-            self.is_unflushed = self.stream.is_tls();
+            self.is_unflushed = self.stream.is_buffered();
         }
         if self.is_unflushed {
             ready!(self.stream.poll_flush(cx))?;
@@ -121,7 +135,7 @@ impl Side {
             }
             read.consume(count);
             self.sent += count as u64;
-            self.is_unflushed = self.stream.is_tls();
+            self.is_unflushed = self.stream.is_buffered();
         }
         self.poll_drain(cx)
     }

@@ -1,4 +1,5 @@
-//! One connection's bytes, clear, encrypted or in a link that many share, as one type. It may not know what the bytes mean.
+//! One connection's bytes, clear, encrypted, in a link that many share or in the frames of one stream of HTTP/2, as one
+//! type. It may not know what the bytes mean.
 
 use std::io;
 use std::pin::Pin;
@@ -8,10 +9,16 @@ use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::buffers::BULK_BYTES;
+use crate::http2::{Downstream, Upstream};
 use crate::mux::Channel;
 use crate::session::Session;
 
-/// A socket, a TLS session over one, or a channel of a link.
+/// What may wait to be written to one of many streams of HTTP/2 over a socket. A client that opens a hundred and takes
+/// nothing makes each hold so much, beside what was read for it.
+const STREAM_BYTES: usize = 8 * 1024;
+
+/// A socket, a TLS session over one, a channel of a link, or what stands for one.
 #[derive(Debug)]
 pub enum Stream {
     /// In clear.
@@ -20,6 +27,12 @@ pub enum Stream {
     Tls(Box<Session>),
     /// Inside a connection between two nodes.
     Channel(Channel),
+    /// A client's request in HTTP/2, which shares its socket with others.
+    Downstream(Box<Downstream>),
+    /// One of ours, to an instance.
+    Upstream(Box<Upstream>),
+    /// None any more: it was given away.
+    Closed,
 }
 
 impl Stream {
@@ -44,6 +57,9 @@ impl Stream {
             }
             Self::Tls(session) => session.poll_readable(cx),
             Self::Channel(channel) => channel.poll_readable(cx),
+            // Its message is there as soon as it is.
+            Self::Downstream(_) | Self::Upstream(_) => Poll::Ready(Ok(())),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -56,6 +72,7 @@ impl Stream {
             Self::Plain(tcp) => is_empty(&peek(tcp)),
             Self::Tls(session) => is_empty(&peek(session.tcp())) && !session.has_decrypted(),
             Self::Channel(channel) => channel.is_quiet(),
+            Self::Downstream(_) | Self::Upstream(_) | Self::Closed => false,
         }
     }
 
@@ -65,6 +82,7 @@ impl Stream {
             Self::Plain(tcp) => heard_nothing(tcp),
             Self::Tls(session) => heard_nothing(session.tcp()) && !session.has_decrypted(),
             Self::Channel(channel) => channel.seems_quiet(),
+            Self::Downstream(_) | Self::Upstream(_) | Self::Closed => false,
         }
     }
 
@@ -82,23 +100,31 @@ impl Stream {
             }
             Self::Tls(session) => session.poll_read(cx, buffer),
             Self::Channel(channel) => channel.poll_read(cx, buffer),
+            Self::Downstream(stream) => stream.poll_read(cx, buffer),
+            Self::Upstream(stream) => stream.poll_read(cx, buffer),
+            Self::Closed => Poll::Ready(Ok(0)),
         }
     }
 
-    /// Writes some of it. What TLS took goes out with [`Self::poll_flush`].
+    /// Writes some of it. What TLS or HTTP/2 took goes out with [`Self::poll_flush`].
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Self::Tls(session) => session.poll_write(cx, bytes),
             Self::Channel(channel) => channel.poll_write(cx, bytes),
+            Self::Downstream(stream) => stream.poll_write(cx, bytes),
+            Self::Upstream(stream) => stream.poll_write(cx, bytes),
+            Self::Closed => Poll::Ready(Ok(0)),
         }
     }
 
-    /// Sends what stands in the TLS layer. What a link took it sends by itself.
+    /// Sends what stands in the layer above the socket. What a link took it sends by itself.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) | Self::Channel(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Channel(_) | Self::Closed => Poll::Ready(Ok(())),
             Self::Tls(session) => session.poll_flush(cx),
+            Self::Downstream(stream) => stream.poll_flush(cx),
+            Self::Upstream(stream) => stream.poll_flush(cx),
         }
     }
 
@@ -111,6 +137,35 @@ impl Stream {
                 channel.finish();
                 Poll::Ready(Ok(()))
             }
+            // Its last frame says so itself.
+            Self::Downstream(_) | Self::Upstream(_) | Self::Closed => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Ready once the other side wants nothing more of what is written, where that can be told while nothing is read
+    /// or written: of a stream of HTTP/2.
+    #[inline]
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        match self {
+            Self::Downstream(stream) => stream.poll_gone(cx),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// How much may wait to be written: where many streams share a socket, each has the less.
+    #[inline]
+    pub const fn most_waiting(&self) -> usize {
+        if self.is_stream() {
+            STREAM_BYTES
+        } else {
+            BULK_BYTES
+        }
+    }
+
+    /// Makes the end that follows say that nothing was done, where there is a way to say it: of a stream of HTTP/2.
+    pub fn refuse(&mut self) {
+        if let Self::Downstream(stream) = self {
+            stream.refuse();
         }
     }
 
@@ -124,12 +179,29 @@ impl Stream {
                 channel.reset_on_close();
                 Ok(())
             }
+            // One that is dropped before its end is reset anyway.
+            Self::Downstream(_) | Self::Upstream(_) | Self::Closed => Ok(()),
         };
     }
 
-    /// Whether what was written may stand in the TLS layer, until it is flushed.
-    pub const fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+    /// Whether what was written may stand in the layer above the socket, until it is flushed.
+    pub const fn is_buffered(&self) -> bool {
+        matches!(self, Self::Tls(_) | Self::Downstream(_) | Self::Upstream(_))
+    }
+
+    /// Whether it is a connection in clear, of whose client nothing was negotiated.
+    pub const fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
+    /// Whether its two ends agreed on HTTP/2 in their handshake.
+    pub fn has_agreed_http2(&self) -> bool {
+        matches!(self, Self::Tls(session) if session.has_agreed(b"h2"))
+    }
+
+    /// Whether it is a stream of HTTP/2.
+    pub const fn is_stream(&self) -> bool {
+        matches!(self, Self::Downstream(_) | Self::Upstream(_))
     }
 
     /// Whether it shares its socket with others.

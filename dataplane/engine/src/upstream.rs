@@ -11,13 +11,16 @@ use tokio::time::timeout;
 
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
+use crate::http2;
 use crate::identity::Identity;
+use crate::lanes::{Found, Lane};
+use crate::multiplex::client;
 use crate::mux::{self, Link, Manner};
 use crate::plan::{Caller, Destination};
-use crate::pool::{Home, PoolKey};
+use crate::pool::{Home, Owner, PoolKey};
 use crate::session::Session;
 use crate::side::Side;
-use crate::snapshot::{Limits, Snapshot};
+use crate::snapshot::{Limits, Protocol, Snapshot};
 use crate::stream::Stream;
 use crate::tls;
 use crate::worker::Worker;
@@ -31,8 +34,8 @@ const MARGIN: Duration = Duration::from_secs(5);
 pub struct Upstream {
     /// The connection.
     pub side: Box<Side>,
-    /// Where it is kept afterwards.
-    pub home: Home,
+    /// Where it is kept afterwards; none: it is a stream of a connection that is kept anyway.
+    pub home: Option<Home>,
     /// Whether it had a request before: then it may have died unseen.
     pub is_reused: bool,
 }
@@ -51,10 +54,15 @@ pub fn pooled(
         let (side, home) = worker.pool.borrow().take(key, now, idle_timeout)?;
         Some(Upstream {
             side,
-            home,
+            home: Some(home),
             is_reused: true,
         })
     };
+    if destination.protocol() == Protocol::Http2 {
+        let key = lane_key(destination)?;
+        let stream = worker.lanes.stream(&key, most_streams(limits), now);
+        return Ok(stream.map(|stream| of_stream(stream, true)));
+    }
     Ok(match destination {
         Destination::Here(_) | Destination::Clear(_) => {
             let mut keys = (destination.addresses().iter().copied()).map(PoolKey::Clear);
@@ -79,9 +87,13 @@ pub async fn open(
     service: &Arc<str>,
     destination: &Destination,
 ) -> Result<Upstream, Error> {
+    let limits = &snapshot.settings.limits;
+    if destination.protocol() == Protocol::Http2 {
+        let owner = (Arc::clone(service), Arc::clone(destination.id()));
+        return open_stream(worker, limits, owner, destination).await;
+    }
     match destination {
         Destination::Here(_) | Destination::Clear(_) => {
-            let limits = &snapshot.settings.limits;
             let (tcp, address) = connect_first(destination.addresses(), limits).await?;
             let home = worker.pool.borrow_mut().home(PoolKey::Clear(address));
             Ok(Upstream::new(Side::new(Stream::Plain(tcp)), home))
@@ -105,7 +117,7 @@ impl Upstream {
     fn new(side: Side, home: Home) -> Self {
         Self {
             side: Box::new(side),
-            home,
+            home: Some(home),
             is_reused: false,
         }
     }
@@ -125,7 +137,7 @@ fn of_home(home: Home, now: Instant, idle_timeout: Duration) -> Option<Upstream>
     match home.take(now, idle_timeout, is_shared) {
         Some(side) => Some(Upstream {
             side,
-            home,
+            home: Some(home),
             is_reused: true,
         }),
         None if is_shared => channel(&home, now),
@@ -140,7 +152,7 @@ fn channel(home: &Home, now: Instant) -> Option<Upstream> {
     side.good_until = link.good_until();
     Some(Upstream {
         side: Box::new(side),
-        home: home.clone(),
+        home: Some(home.clone()),
         is_reused: link.has_heard(),
     })
 }
@@ -195,6 +207,58 @@ fn mesh_idle_timeout(limits: &Limits) -> Duration {
     limits.pool_idle_timeout.min(limits.idle_timeout / 2)
 }
 
+/// A stream of an HTTP/2 connection to an instance: one that stands by now, or is opened. Of many who want one at once,
+/// one opens it and the others wait for that, once.
+async fn open_stream(
+    worker: &Worker,
+    limits: &Limits,
+    owner: Owner,
+    destination: &Destination,
+) -> Result<Upstream, Error> {
+    let (key, most) = (lane_key(destination)?, most_streams(limits));
+    let mut may_wait = true;
+    loop {
+        match worker.lanes.find(&key, most, clock::now(), may_wait) {
+            Found::Stream(stream) => return Ok(of_stream(stream, true)),
+            Found::Opening(told) => told.notified().await,
+            Found::Nothing(opening) => {
+                let (tcp, address) = connect_first(destination.addresses(), limits).await?;
+                let closed = || {
+                    let detail = format!("{address} closed the connection as it was made");
+                    Error::upstream(Reason::ConnectFailed, detail).retryable()
+                };
+                let send = client::open(tcp, limits).await.map_err(|_| closed())?;
+                let now = clock::now();
+                let stream = opening.done(Lane::new(send, owner, now), most, now);
+                return Ok(of_stream(stream.ok_or_else(closed)?, false));
+            }
+        }
+        may_wait = false;
+    }
+}
+
+fn of_stream(stream: Box<http2::Upstream>, is_reused: bool) -> Upstream {
+    Upstream {
+        side: Box::new(Side::new(Stream::Upstream(stream))),
+        home: None,
+        is_reused,
+    }
+}
+
+/// What the connections to an instance have in common, whichever of its addresses took them.
+fn lane_key(destination: &Destination) -> Result<PoolKey, Error> {
+    let first = destination.addresses().first().copied();
+    first.map(PoolKey::Clear).ok_or_else(no_address)
+}
+
+const fn most_streams(limits: &Limits) -> usize {
+    limits.http2_streams as usize
+}
+
+fn no_address() -> Error {
+    Error::us(Reason::ConnectFailed, "the instance has no address").retryable()
+}
+
 fn mesh_key(
     caller: &Caller,
     identity: &Identity,
@@ -214,7 +278,7 @@ async fn connect_first(
     addresses: &[SocketAddr],
     limits: &Limits,
 ) -> Result<(TcpStream, SocketAddr), Error> {
-    let mut last = Error::us(Reason::ConnectFailed, "the instance has no address").retryable();
+    let mut last = no_address();
     for address in addresses {
         match connect(*address, limits).await {
             Ok(tcp) => return Ok((tcp, *address)),

@@ -13,6 +13,7 @@ use crate::buffers::BufferPool;
 use crate::clock;
 use crate::http1::HeaderStore;
 use crate::idle::IdleConnections;
+use crate::lanes::Lanes;
 use crate::pool::Pool;
 use crate::random::Random;
 use crate::shared::Shared;
@@ -38,6 +39,8 @@ pub struct Worker {
     pub spans: RefCell<SpanBuffer>,
     /// This thread's idle upstream connections.
     pub pool: RefCell<Pool>,
+    /// This thread's HTTP/2 connections to instances.
+    pub lanes: Lanes,
     /// This thread's free buffers.
     pub buffers: RefCell<BufferPool>,
     /// Where trace and span ids come from.
@@ -80,6 +83,7 @@ impl Worker {
             stats: RefCell::new(Recorder::new()),
             spans: RefCell::new(SpanBuffer::new(Arc::clone(&shared.spans))),
             pool: RefCell::default(),
+            lanes: Lanes::default(),
             buffers: RefCell::default(),
             random: RefCell::new(Random::from_os()),
             headers: RefCell::default(),
@@ -115,6 +119,7 @@ impl Worker {
     pub fn take_stats(&self) -> Recorder {
         let mut stats = self.stats.borrow().clone();
         self.pool.borrow().count(&mut stats);
+        self.lanes.count(&mut stats);
         stats
     }
 
@@ -154,6 +159,7 @@ impl Worker {
     pub fn drain(&self) {
         self.is_draining.set(true);
         self.pool.borrow_mut().clear();
+        self.lanes.clear();
         self.idle.borrow_mut().wake();
     }
 
@@ -175,6 +181,7 @@ impl Worker {
         self.stats.borrow_mut().forget(&snapshot, clock::now());
         *seen = (snapshot, identities);
         self.pool.borrow_mut().sweep(idle_timeout);
+        self.lanes.sweep(clock::now(), idle_timeout);
         self.spans.borrow_mut().flush();
         *self.date.borrow_mut() = date();
         self.since_epoch.set(since_epoch());

@@ -58,6 +58,7 @@ STATS: dict[str, Any] = {
     "bytes": {"received": 10, "sent": 20},
     "spans": {"recorded": 5, "dropped": 0, "queued": 1},
     "bad_requests": [{"code": "both_length_and_chunked", "count": 1}],
+    "cut_connections": [{"cause": "http2_rapid_reset", "count": 2}],
     "identities": [{"name": "edge", "not_after_unix_s": 1_800_003_600}],
     "listeners": {
         "edge": {"state": "open", "address": "0.0.0.0:8080", "error": None},
@@ -116,6 +117,7 @@ def test_the_rest_of_the_proxy_s_counters() -> None:
     assert value("meshnode_tls_handshake_errors_total") == 1
     assert value("meshnode_sent_bytes_total") == 20
     assert value("meshnode_bad_requests_total", code="both_length_and_chunked") == 1
+    assert value("meshnode_cut_connections_total", cause="http2_rapid_reset") == 2
     expiry = "meshnode_certificate_expiry_timestamp_seconds"
     assert value(expiry, identity="edge") == 1_800_003_600
     assert value("meshnode_listener_open", listener="edge", address="0.0.0.0:8080") == 1

@@ -16,18 +16,25 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46em;marg
 /// The body of an error's answer.
 pub(super) fn error(form: Form, error: &Error, trace: Option<&str>, hints: &[Hint]) -> String {
     match form {
-        Form::Text => text(error, trace, hints),
+        // Of a call's answer nothing is a body.
+        Form::Text | Form::Grpc => text(error, trace, hints),
         Form::Json => document(error, trace, hints),
         Form::Html => page(error, trace, hints),
     }
 }
 
-fn text(error: &Error, trace: Option<&str>, hints: &[Hint]) -> String {
+/// What went wrong, for a person.
+pub(super) fn sentence(error: &Error, trace: Option<&str>) -> String {
     let mut text = format!("{}: {}", words(error), error.detail);
     // A string takes whatever is written to it.
     if let Some(start) = trace.and_then(|trace| trace.get(..8)) {
         let _ = write!(text, ". trace {start}");
     }
+    text
+}
+
+fn text(error: &Error, trace: Option<&str>, hints: &[Hint]) -> String {
+    let mut text = sentence(error, trace);
     text.push('\n');
     for (at, hint) in hints.iter().enumerate() {
         if at == 0 {

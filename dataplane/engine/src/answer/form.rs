@@ -10,6 +10,8 @@ pub enum Form {
     Json,
     /// A page, for browsers.
     Html,
+    /// The end of a call, for programs that call by gRPC.
+    Grpc,
 }
 
 impl Form {
@@ -58,6 +60,7 @@ impl Form {
             Self::Text => b"text/plain; charset=utf-8",
             Self::Json => b"application/json",
             Self::Html => b"text/html; charset=utf-8",
+            Self::Grpc => b"application/grpc",
         }
     }
 }

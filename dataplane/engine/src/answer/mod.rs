@@ -2,6 +2,7 @@
 
 mod body;
 mod form;
+mod grpc;
 
 pub use self::form::Form;
 use crate::error::Error;
@@ -33,6 +34,10 @@ pub struct Asked<'a> {
 
 /// Writes the answer to a request that failed.
 pub fn error(out: &mut Vec<u8>, error: &Error, asked: &Asked<'_>) {
+    if asked.form == Form::Grpc {
+        grpc::error(out, error, asked);
+        return;
+    }
     let reason = error.reason;
     let trace = asked.trace.map(trace_id);
     let body = body::error(asked.form, error, trace.as_deref(), asked.hints);

@@ -14,7 +14,7 @@ use crate::snapshot::{ClientRule, Collection, TlsHost, TlsPolicy, find_tls};
 use crate::trust::PROVIDER;
 
 /// What is spoken inside TLS, the most wanted first (RFC 7301).
-const ALPN: [&[u8]; 1] = [b"http/1.1"];
+const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// One configuration a policy.
 #[derive(Debug, Clone)]

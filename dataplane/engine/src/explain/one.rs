@@ -33,6 +33,7 @@ pub(super) fn explain(
         caller: &caller,
         address: request.client_address,
         refusal: None,
+        is_http2: false,
     };
     let input = request.head();
     let limits = head_limits(&snapshot.settings.limits);

@@ -120,7 +120,7 @@ fn octet(out: &mut Vec<u8>, octet: u8) {
 }
 
 /// The line before a chunk's data.
-pub(super) fn chunk_size(out: &mut Vec<u8>, mut bytes: usize) {
+pub(crate) fn chunk_size(out: &mut Vec<u8>, mut bytes: usize) {
     let mut digits = [0; 18];
     digits[16] = b'\r';
     digits[17] = b'\n';

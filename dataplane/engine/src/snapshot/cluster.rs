@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::document::{ClusterDocument, EndpointDocument, ViaDocument};
 use super::refusal::Refusal;
 use super::{check, limits};
@@ -37,6 +39,19 @@ pub struct Endpoint {
     pub via: Via,
     /// Whether it gets no new request.
     pub is_draining: bool,
+    /// What it is spoken to in.
+    pub protocol: Protocol,
+}
+
+/// What an instance speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// HTTP/2 in clear, by prior knowledge.
+    Http2,
 }
 
 /// How an endpoint is reached.
@@ -62,7 +77,7 @@ impl Cluster {
             .into_iter()
             .enumerate()
             .map(|(at, endpoint)| {
-                Endpoint::compile(endpoint)
+                Endpoint::compile(endpoint, document.protocol)
                     .map(Arc::new)
                     .map_err(|fault| fault.under(&format!("endpoints[{at}]")))
             });
@@ -82,7 +97,7 @@ impl Endpoint {
         if self.is_draining { 0 } else { self.weight }
     }
 
-    fn compile(document: EndpointDocument) -> Result<Self, Refusal> {
+    fn compile(document: EndpointDocument, protocol: Protocol) -> Result<Self, Refusal> {
         check::name("id", &document.id)?;
         check::name("node", &document.node)?;
         check::dialled("address", document.address)?;
@@ -110,6 +125,7 @@ impl Endpoint {
             weight: document.weight,
             via,
             is_draining: document.draining,
+            protocol,
         })
     }
 }

@@ -147,6 +147,10 @@ pub(super) struct LimitsDocument {
     pub connections: u64,
     pub pool_idle_per_endpoint: u64,
     pub pool_idle_timeout_ms: u64,
+    pub http2_streams: u64,
+    pub http2_resets: u64,
+    pub http2_stream_window_bytes: u64,
+    pub http2_connection_window_bytes: u64,
 }
 
 impl Default for LimitsDocument {
@@ -163,6 +167,10 @@ impl Default for LimitsDocument {
             connections: 50_000,
             pool_idle_per_endpoint: 64,
             pool_idle_timeout_ms: 30_000,
+            http2_streams: 100,
+            http2_resets: 100,
+            http2_stream_window_bytes: 32_768,
+            http2_connection_window_bytes: 262_144,
         }
     }
 }
@@ -221,6 +229,8 @@ pub(super) struct ClusterDocument {
     pub service: Arc<str>,
     pub exists: bool,
     pub instances: u32,
+    #[serde(default)]
+    pub protocol: super::Protocol,
     pub endpoints: Vec<EndpointDocument>,
 }
 
@@ -250,6 +260,8 @@ pub(super) enum ViaDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct ServiceDocument {
     pub service: Arc<str>,
+    #[serde(default)]
+    pub protocol: super::Protocol,
     pub instances: Vec<InstanceDocument>,
 }
 

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::apply::Held;
-pub use self::cluster::{Cluster, Endpoint, Via};
+pub use self::cluster::{Cluster, Endpoint, Protocol, Via};
 pub use self::collection::Collection;
 pub use self::listener::{ListenerConfig, ListenerKind, Proof};
 pub use self::refusal::{Refusal, parse};

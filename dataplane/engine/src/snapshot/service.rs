@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::cluster::Protocol;
 use super::document::{InstanceDocument, ServiceDocument};
 use super::refusal::Refusal;
 use super::{check, limits};
@@ -25,6 +26,8 @@ pub struct LocalInstance {
     pub addresses: Vec<SocketAddr>,
     /// Whether its checks pass.
     pub healthy: bool,
+    /// What it is spoken to in.
+    pub protocol: Protocol,
 }
 
 impl LocalService {
@@ -41,7 +44,7 @@ impl LocalService {
             .into_iter()
             .enumerate()
             .map(|(at, instance)| {
-                LocalInstance::compile(instance)
+                LocalInstance::compile(instance, document.protocol)
                     .map(Arc::new)
                     .map_err(|fault| fault.under(&format!("instances[{at}]")))
             });
@@ -53,7 +56,7 @@ impl LocalService {
 }
 
 impl LocalInstance {
-    fn compile(document: InstanceDocument) -> Result<Self, Refusal> {
+    fn compile(document: InstanceDocument, protocol: Protocol) -> Result<Self, Refusal> {
         check::name("id", &document.id)?;
         check::count("addresses", document.addresses.len(), limits::ADDRESSES)?;
         if document.addresses.is_empty() {
@@ -66,6 +69,7 @@ impl LocalInstance {
             id: document.id,
             addresses: document.addresses,
             healthy: document.healthy,
+            protocol,
         })
     }
 }

@@ -63,6 +63,14 @@ pub struct Limits {
     pub pool_idle_per_endpoint: usize,
     /// How long an idle connection to an endpoint is kept.
     pub pool_idle_timeout: Duration,
+    /// Streams that may be open at once on one HTTP/2 connection: a client's, or ours to an instance.
+    pub http2_streams: u32,
+    /// Streams a client may take back at once, before its connection is cut as a flood.
+    pub http2_resets: u32,
+    /// Bytes a client may send of one stream before they are read.
+    pub http2_stream_window_bytes: u32,
+    /// The same of all streams of a connection together.
+    pub http2_connection_window_bytes: u32,
 }
 
 impl Settings {
@@ -167,6 +175,20 @@ impl Limits {
                 "pool_idle_timeout_ms",
                 document.pool_idle_timeout_ms,
             )?,
+            http2_streams: size("http2_streams", document.http2_streams, 1, 1000)? as u32,
+            http2_resets: size("http2_resets", document.http2_resets, 1, 200)? as u32,
+            http2_stream_window_bytes: size(
+                "http2_stream_window_bytes",
+                document.http2_stream_window_bytes,
+                1024,
+                16 << 20,
+            )? as u32,
+            http2_connection_window_bytes: size(
+                "http2_connection_window_bytes",
+                document.http2_connection_window_bytes,
+                65_535,
+                16 << 20,
+            )? as u32,
         })
     }
 }
@@ -187,6 +209,10 @@ impl Default for Limits {
             connections: document.connections as usize,
             pool_idle_per_endpoint: document.pool_idle_per_endpoint as usize,
             pool_idle_timeout: Duration::from_millis(document.pool_idle_timeout_ms),
+            http2_streams: document.http2_streams as u32,
+            http2_resets: document.http2_resets as u32,
+            http2_stream_window_bytes: document.http2_stream_window_bytes as u32,
+            http2_connection_window_bytes: document.http2_connection_window_bytes as u32,
         }
     }
 }

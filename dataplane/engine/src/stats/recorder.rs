@@ -27,6 +27,7 @@ pub struct Recorder {
     pub(super) listeners: Table<Box<str>, ListenerCounters>,
     pub(super) upstreams: Table<UpstreamKey, UpstreamCounters>,
     pub(super) bad_requests: BTreeMap<&'static str, u64>,
+    pub(super) cut_connections: BTreeMap<&'static str, u64>,
     pub(super) tls: TlsCounters,
     pub(super) bytes: ByteCounters,
     swept: Option<Instant>,
@@ -225,6 +226,7 @@ impl Recorder {
             listeners: Table::new(label_sets, &ListenerLabel(OTHER)),
             upstreams: Table::new(label_sets, &upstream),
             bad_requests: BTreeMap::new(),
+            cut_connections: BTreeMap::new(),
             tls: TlsCounters::default(),
             bytes: ByteCounters::default(),
             swept: None,
@@ -330,6 +332,11 @@ impl Recorder {
         *self.bad_requests.entry(code).or_default() += 1;
     }
 
+    /// Counts a downstream connection that was cut for what came over it.
+    pub fn record_cut(&mut self, cause: &'static str) {
+        *self.cut_connections.entry(cause).or_default() += 1;
+    }
+
     /// Adds what another thread counted.
     pub fn merge(&mut self, other: &Self) {
         for (key, theirs) in other.requests.rows() {
@@ -351,6 +358,9 @@ impl Recorder {
         }
         for (code, theirs) in &other.bad_requests {
             *self.bad_requests.entry(code).or_default() += theirs;
+        }
+        for (cause, theirs) in &other.cut_connections {
+            *self.cut_connections.entry(cause).or_default() += theirs;
         }
         self.tls.handshakes += other.tls.handshakes;
         self.tls.handshake_errors += other.tls.handshake_errors;

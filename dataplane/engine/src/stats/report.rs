@@ -78,6 +78,7 @@ struct Report<'r> {
     bytes: ByteRow,
     spans: SpanRow,
     bad_requests: Vec<BadRequestRow<'r>>,
+    cut_connections: Vec<CutRow<'r>>,
     faults: FaultCounts,
     identities: &'r [IdentityState],
     certificates: &'r [CertificateState],
@@ -150,6 +151,12 @@ struct SpanRow {
 }
 
 #[derive(Serialize)]
+struct CutRow<'r> {
+    cause: &'r str,
+    count: u64,
+}
+
+#[derive(Serialize)]
 struct BadRequestRow<'r> {
     code: &'r str,
     count: u64,
@@ -160,6 +167,7 @@ impl Recorder {
     pub fn to_json(&self, outside: &Outside) -> Vec<u8> {
         let bad_requests = self.bad_requests.iter();
         let failures = self.tls.failures.iter();
+        let cut_connections = self.cut_connections.iter();
         let report = Report {
             generation: outside.generation,
             snapshot_unix_ms: outside.snapshot_unix_ms,
@@ -187,6 +195,9 @@ impl Recorder {
             },
             bad_requests: bad_requests
                 .map(|(code, &count)| BadRequestRow { code, count })
+                .collect(),
+            cut_connections: cut_connections
+                .map(|(cause, &count)| CutRow { cause, count })
                 .collect(),
             faults: outside.faults,
             identities: &outside.identities,

@@ -58,6 +58,7 @@ fn threads() -> [Recorder; 2] {
     one.record_tls_failure("timeout");
     one.record_bytes(1000, 2000);
     one.record_bad_request("both_length_and_chunked");
+    one.record_cut("http2_rapid_reset");
 
     let mut other = Recorder::new();
     other.record_request(&labels("shop"), us(300));

@@ -170,7 +170,7 @@ fn what_goes_nowhere_says_why() {
                 "expectation_failed",
             ),
             (
-                "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
                 505,
                 "version_unsupported",
             ),

@@ -164,6 +164,23 @@ def test_a_drain_that_goes_lets_requests_in_again() -> None:
     assert "draining" not in made.resources["clusters"]["cart"]["endpoints"][0]
 
 
+def test_a_protocol_stands_in_clusters_subsets_and_local_services() -> None:
+    own = (instance("cart"),)
+    for word, wanted in (("http2", "http2"), ("grpc", "http2"), ("http", None)):
+        values: dict[str, bytes | str] = {
+            "routes/a": "a/ -> cart[tag=v2]",
+            "routes/b": "b/ -> cart",
+            "routes/c": "c/ -> web",
+            "services/cart": f"protocol: {word}",
+        }
+        given = replace(state(values, CART, WEB), local_services=own)
+        made = compile_snapshot(given, FACTS).resources
+        clusters = made["clusters"]
+        assert {clusters[name].get("protocol") for name in ("cart", "cart[tag=v2]")} == {wanted}
+        assert made["services"]["cart"].get("protocol") == wanted
+        assert "protocol" not in clusters["web"]
+
+
 def test_a_warning_counts_as_usable_unless_a_policy_says_no() -> None:
     warned = instance("cart", "node-2", status="warning", weight_warning=3)
     (endpoint,) = compiled(ROUTE, warned).resources["clusters"]["cart"]["endpoints"]

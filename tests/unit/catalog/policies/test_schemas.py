@@ -51,7 +51,7 @@ LIMITS = some(
     pool_idle_timeout=TIMES,
 )
 OF_SERVICES = some(
-    protocol=st.just("http"),
+    protocol=st.sampled_from(["http", "http2", "grpc"]),
     balance=st.just("weighted_round_robin"),
     health=st.just("consul"),
     mtls=st.just("permissive"),

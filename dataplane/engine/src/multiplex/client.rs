@@ -1,0 +1,56 @@
+//! Opens an HTTP/2 connection to where requests go, and drives it until its last request is over. It may not know
+//! requests.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+use super::wire::Wire;
+use crate::buffers::ReadBuffer;
+use crate::snapshot::Limits;
+use crate::stream::Stream;
+
+/// What is kept in the crate of one request's body, beyond what waits outside of it: one frame.
+const SEND_BYTES: usize = 16 * 1024;
+/// After how long without a packet the system asks whether the other side is still there, how often, and when it gives
+/// up. Not by PING: a gRPC server takes more of them than one in five minutes for an attack, and cuts the connection.
+const ASKED_AFTER: Duration = Duration::from_secs(10);
+const ASKED_EVERY: Duration = Duration::from_secs(5);
+const ASKED_TIMES: u32 = 3;
+/// How long sent bytes may be unacknowledged.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+
+/// Speaks HTTP/2 over a connection that was just opened, by prior knowledge (RFC 9113 3.3).
+pub async fn open(tcp: TcpStream, limits: &Limits) -> Result<SendRequest<Bytes>, h2::Error> {
+    watch(&tcp);
+    let wire = Wire::new(Stream::Plain(tcp), ReadBuffer::default());
+    let mut builder = Builder::new();
+    builder
+        .enable_push(false)
+        .initial_window_size(limits.http2_stream_window_bytes)
+        .initial_connection_window_size(limits.http2_connection_window_bytes)
+        .max_header_list_size(limits.head_bytes as u32)
+        .max_send_buffer_size(SEND_BYTES);
+    let (send, connection) = builder.handshake(wire).await?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "an HTTP/2 connection to an instance ended");
+        }
+    });
+    Ok(send)
+}
+
+/// Has the system find out that the other side is gone: requests alone would wait for their own timeouts.
+fn watch(tcp: &TcpStream) {
+    let socket = SockRef::from(tcp);
+    let keepalive = TcpKeepalive::new()
+        .with_time(ASKED_AFTER)
+        .with_interval(ASKED_EVERY)
+        .with_retries(ASKED_TIMES);
+    // Where the system can't, requests find out.
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+}

@@ -17,3 +17,11 @@ pub mod router;
 pub mod authorizer;
 #[path = "../../engine/src/snapshot/mod.rs"]
 pub mod snapshot;
+#[path = "../../engine/src/buffers.rs"]
+pub mod buffers;
+/// Of the links between nodes, what reads what the other one sends; not what has a socket.
+#[path = "../../engine/src/mux"]
+pub mod mux {
+    pub mod frame;
+    pub mod state;
+}

@@ -27,6 +27,7 @@ from .policed import (
     asked_port,
     calls,
     http2_services,
+    limited_service,
     own_destinations,
     policed,
     policy_findings,
@@ -34,6 +35,7 @@ from .policed import (
     tested_services,
     with_defaults_of,
     with_drains,
+    with_limits,
     with_protocols,
 )
 from .policies.policies import Policies, decide_policies
@@ -187,6 +189,12 @@ def compile_snapshot(
         (clusters, policies.drains, state.instances),
         lambda: _with_drains(clusters, policies, state),
     )
+    clusters = memo.once(
+        "with limits",
+        "",
+        (clusters, policies.services),
+        lambda: with_limits(clusters, policies.services),
+    )
     seen = memo.once("seen", "", (clusters,), lambda: _seen(clusters))
     ruled = memo.once("whose", "", (own, seen), lambda: tuple(sorted(own | seen.clear_services)))
     found_listeners, listener_problems = memo.once(
@@ -199,10 +207,13 @@ def compile_snapshot(
     table.replace("clusters", seen.rendered)
     table.replace("intentions", _intentions(state, memo, ruled))
     table.replace("listeners", found_listeners)
-    table.replace(
-        "services",
-        memo.once("found services", "", (local, http2), lambda: _of(local, http2, memo)),
+    found_services = memo.once(
+        "found services",
+        "",
+        (local, http2, policies.services),
+        lambda: _of(local, http2, policies, memo),
     )
+    table.replace("services", found_services)
     of_mesh = (state.default_intention, facts, policies.settings)
     table.replace(
         "settings", memo.once("found settings", "", of_mesh, lambda: _settings(*of_mesh, memo))
@@ -458,8 +469,11 @@ def _listeners(
     return _rendered(memo, "listeners", found), problems
 
 
-def _of(local: tuple[LocalService, ...], http2: frozenset[str], memo: Memo) -> tuple[Rendered, ...]:
-    return _rendered(memo, "services", {one.name: spoken_in(one.resource, http2) for one in local})
+def _of(
+    local: tuple[LocalService, ...], http2: frozenset[str], policies: Policies, memo: Memo
+) -> tuple[Rendered, ...]:
+    found = {one.name: spoken_in(limited_service(one, policies.services), http2) for one in local}
+    return _rendered(memo, "services", found)
 
 
 def _tls(policies: Policies, facts: NodeFacts, memo: Memo) -> tuple[Rendered, ...]:

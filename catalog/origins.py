@@ -5,6 +5,7 @@ By the keys as they stand, with the functions that compile them; asks no node.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +20,10 @@ from .policies.policies import Policies, decide_policies
 from .policies.settings import MeshSettings
 from .routes import Route, parse_route, to_resource
 
-_FIELDS = {resource: document for document, resource in TIMES.items()}
+_TIMES = {resource: document for document, resource in TIMES.items()}
 """A resource's name of a time, and the document's."""
+_FIELDS = {**_TIMES, "body_bytes": "limits.body_bytes"}
+"""The same of each field that is called otherwise in a document."""
 _IDLE = {
     "idle_timeout_ms": 60_000,
     "body_idle_timeout_ms": 30_000,
@@ -65,7 +68,7 @@ def field_origins(
         FieldOrigin(field, value, own.key, own.index)
         for field, value in to_document(route.rule).items()
         if field not in TIMES
-        and field not in ("retries", *HEADERS)
+        and field not in ("retries", "limits", *HEADERS)
         and not (field == "https" and isinstance(route.rule.action, Split))
     ]
     if isinstance(route.rule.action, Split):
@@ -83,7 +86,7 @@ def _sent_on(route: Route, own: Origin, policies: Policies) -> list[FieldOrigin]
     told = []
     for name, value, origin in origins(to_resource(route), own, beyond):
         shown, source = value, origin
-        if name in _FIELDS and value is not None:
+        if name in _TIMES and value is not None:
             shown = time_text(value)
         elif name == "idle_timeout_ms":
             shown, source = _idle(policies)
@@ -93,8 +96,30 @@ def _sent_on(route: Route, own: Origin, policies: Policies) -> list[FieldOrigin]
             if value is None:
                 continue
             shown = https_text(read_https(value))
+        elif name == "body_bytes":
+            shown, source = _body(value, origin, policies)
         told.append(FieldOrigin(_FIELDS.get(name, name), shown, source.key, source.index))
-    return told
+    return [*told, *_limits(route, own, policies)]
+
+
+def _limits(route: Route, own: Origin, policies: Policies) -> Iterator[FieldOrigin]:
+    """How many requests there may be: the route's and each of its services' hold beside one another."""
+    rule = to_resource(route)
+    if limits := rule.get("limits"):
+        yield FieldOrigin("limits", limits, own.key, own.index)
+    for service in route.rule.services:
+        written = policies.services.get(service)
+        if written and written.meaning.limits:
+            limits = dict(written.meaning.limits)
+            yield FieldOrigin(f"limits of {service}", limits, written.key, written.index)
+
+
+def _body(value: int | None, origin: Origin, policies: Policies) -> tuple[int | None, Origin]:
+    """Where neither the route nor its service says how large a body may be, the mesh's limits do."""
+    written = policies.settings
+    if value is not None or written is None or "body_bytes" not in written.meaning.limits:
+        return value, origin
+    return written.meaning.limits["body_bytes"], Origin(written.key, written.index)
 
 
 def _retries(value: dict[str, Any] | None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .clusters import Cluster
 from .forms import Form
@@ -18,6 +19,7 @@ from .policies.service import ServicePolicy
 from .policies.settings import MeshSettings
 from .policies.upstreams import Upstreams
 from .resource import Rendered, Resource, render
+from .services import LocalService
 from .suggestions import did_you_mean, nearest
 from .text import quote
 from .values import RESERVED_SERVICES, is_service_name
@@ -119,6 +121,32 @@ def spoken_in(resource: Resource, http2: frozenset[str]) -> Resource:
     if "protocol" in resource:
         return {name: value for name, value in resource.items() if name != "protocol"}
     return resource
+
+
+def with_limits(
+    clusters: Mapping[str, Cluster], services: Mapping[str, Written[ServicePolicy]]
+) -> Mapping[str, Cluster]:
+    """The clusters of services, with how many requests go to them from here; a part of one shares what the whole has."""
+    found = {
+        name: _limited(clusters[name], limits)
+        for name, one in services.items()
+        if (limits := one.meaning.limits) and name in clusters
+    }
+    return {**clusters, **found} if found else clusters
+
+
+def limited_service(
+    service: LocalService, services: Mapping[str, Written[ServicePolicy]]
+) -> Resource:
+    """A service of this node, with how many requests of other nodes it takes."""
+    written = services.get(service.name)
+    limits = written.meaning.limits if written else None
+    return {**service.resource, "limits": limits} if limits else service.resource
+
+
+def _limited(made: Cluster, limits: Mapping[str, Any]) -> Cluster:
+    resource = {**made.rendered.resource, "limits": limits}
+    return replace(made, rendered=render(made.rendered.name, resource))
 
 
 def with_defaults_of(form: Form, sending: Sending) -> Rendered:

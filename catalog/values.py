@@ -185,7 +185,7 @@ def percent(token: Token) -> int:
 
 def number(token: Token, what: str, lowest: int, highest: int) -> int:
     """A whole number in its range."""
-    if re.fullmatch(r"[+-]?[0-9]{1,9}", token.text):
+    if re.fullmatch(r"[+-]?[0-9]{1,15}", token.text):
         value = int(token.text)
         if lowest <= value <= highest:
             return value

@@ -16,6 +16,7 @@ from . import actions, grpc, paths, targets
 from .conditions import PLACES, Conditions
 from .faults import first_mistake
 from .gaps import refuse_empty, refuse_nothing
+from .limits import read_limits
 from .methods import methods
 from .model import RouteFields
 from .parts import header_edits, retries, rewrite
@@ -30,7 +31,7 @@ _SETTINGS = {
     "rewrite_host": "host",
 }
 """A document's name of each setting a line has, and the line's."""
-_FORWARDING = ("rewrite", "request_headers", "response_headers", "retries")
+_FORWARDING = ("rewrite", "request_headers", "response_headers", "retries", "limits")
 """What documents alone say, or say at more length."""
 
 
@@ -226,6 +227,8 @@ def _forwarding(root: Mapping, settings: dict[str, Any]) -> dict[str, Any]:
             fields[name] = header_edits(items[name], root.names[name])
     if "retries" in items:
         fields["retries"] = retries(items["retries"])
+    if "limits" in items:
+        fields |= read_limits(items["limits"], root.names["limits"])
     return fields
 
 

@@ -10,15 +10,15 @@ from ..text import Mistake, Token, quote
 SETTINGS = (
     "add", "host", "https", "priority", "replace", "retries", "strip", "timeout", "timeout_head", "timeout_idle",
 )  # fmt: skip
-SETTINGS_NOT_YET = ("balance", "ejection", "health", "limit", "middlewares", "mirror", "mtls")
+SETTINGS_NOT_YET = ("balance", "ejection", "health", "middlewares", "mirror", "mtls")
 FLAGS_NOT_YET = ("insecure", "passthrough")
 FIRST_WORDS_NOT_YET = ("tcp", "udp", "sni")
 FIELDS_NOT_YET = (
-    "balance", "ejection", "health", "limits", "middlewares", "mirror", "mtls", "passthrough", "sni", "tcp", "udp",
+    "balance", "ejection", "health", "middlewares", "mirror", "mtls", "passthrough", "sni", "tcp", "udp",
 )  # fmt: skip
 
 SETTINGS_OF_DOCUMENTS = (
-    "backoff", "budget", "per_try_timeout", "request_headers", "response_headers", "rewrite",
+    "backoff", "budget", "limit", "limits", "per_try_timeout", "request_headers", "response_headers", "rewrite",
 )  # fmt: skip
 """What a line has no words for."""
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from ..values import HOSTS_MAX, HTTPS_PATTERN, TIME_PATTERN
 from .actions import REDIRECT_STATUSES
 from .conditions import PLACES
+from .limits import BODY_MAX_BYTES, PER, REQUESTS_MAX
 from .rule import RedirectPath
 from .settings import ATTEMPTS_MAX, PRIORITY_MAX
 from .targets import SPLIT_MAX_PARTS
@@ -185,6 +186,27 @@ class RetriesFields(Fields):
     """Whether requests are repeated that may do a thing twice."""
 
 
+_COUNT = Field(json_schema_extra={"minimum": 1, "maximum": REQUESTS_MAX})
+
+
+class RequestLimitsFields(Fields):
+    """What requests there may be: how large, how many a second, how many at one time."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    body_bytes: Annotated[
+        int, Field(json_schema_extra={"minimum": 1, "maximum": BODY_MAX_BYTES})
+    ] = 0
+    """Of a request's body."""
+    requests_per_second: Annotated[int, _COUNT] = 0
+    burst: Annotated[int, _COUNT] = 0
+    """How many may come at once; left out: those of a second."""
+    concurrent: Annotated[int, _COUNT] = 0
+    """Under way at one time."""
+    per: Annotated[Text, Field(json_schema_extra={"enum": list(PER)})] = ""
+    """Whose requests are counted together: of all, each calling service, or each client's address; left out: all."""
+
+
 Word = Annotated[Text, Tag("word")]
 WhenItem = Annotated[Word | Annotated[ConditionFields, Tag("fields")], Discriminator(_shape)]
 Path = Annotated[PathFields, BeforeValidator(_as_prefix, json_schema_input_type=Text | PathFields)]
@@ -256,3 +278,4 @@ class RouteFields(Fields):
         | None
     ) = None
     """How often a request is sent again, or all about it."""
+    limits: RequestLimitsFields | None = None

@@ -18,6 +18,7 @@ from .rule import (
     PathKind,
     Place,
     Redirect,
+    RequestLimits,
     Retries,
     Rewrite,
     Rule,
@@ -29,6 +30,7 @@ _PLACES: dict[Place, str] = {"header": "headers", "query": "query", "cookie": "c
 _LISTS = ("methods", "client_addresses", "sources")
 _VALUES = (
     "priority", "strip_prefix", "add_prefix", "rewrite_host", "timeout_ms", "head_timeout_ms", "idle_timeout_ms",
+    "body_bytes",
 )  # fmt: skip
 """Fields of the same name in the rule and in the resource, left out where a rule has none."""
 
@@ -182,12 +184,22 @@ def read_https(made: dict[str, Any]) -> Https:
     return Https(bool(made["redirect"]), made.get("hsts_max_age_s"))
 
 
+def _limits(limits: RequestLimits) -> dict[str, Any]:
+    made = {name: getattr(limits, name) for name in RequestLimits.__slots__}
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def _read_limits(made: dict[str, Any]) -> RequestLimits:
+    return RequestLimits(**made)
+
+
 _PARTS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "rewrite_path": _rewrite,
     "request_headers": _edits,
     "response_headers": _edits,
     "retries": _retries,
     "https": https_fields,
+    "limits": _limits,
 }
 _READ_PARTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "rewrite_path": _read_rewrite,
@@ -195,4 +207,5 @@ _READ_PARTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "response_headers": _read_edits,
     "retries": _read_retries,
     "https": read_https,
+    "limits": _read_limits,
 }

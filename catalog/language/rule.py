@@ -106,6 +106,16 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """How many requests go on: a second (and how many at once), and at one time. `per` None: counted all together."""
+
+    requests_per_second: int | None = None
+    burst: int | None = None
+    concurrent: int | None = None
+    per: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rewrite:
     """A path that `regex` takes whole becomes `to`, with `$1` and `${name}` filled in."""
 
@@ -127,7 +137,8 @@ class Rule:
 
     A host is lower case without port and trailing dot (`*.` in front: one or more labels, `*`: any). A prefix matches
     by whole segments and has no trailing slash; globs and regexes take the whole path. `conditions` all hold, headers
-    before query before cookies; of `client_addresses` and `sources` one does. `timeout_ms` is for the whole request.
+    before query before cookies; of `client_addresses` and `sources` one does. `timeout_ms` is for the whole request,
+    `body_bytes` for its body.
     """
 
     hosts: tuple[str, ...]
@@ -150,6 +161,8 @@ class Rule:
     idle_timeout_ms: int | None = None
     retries: Retries | None = None
     https: Https | None = None
+    body_bytes: int | None = None
+    limits: RequestLimits | None = None
 
     @property
     def pattern(self) -> str:

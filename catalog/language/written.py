@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from .rule import Action, Answer, Condition, Fields, HeaderEdits, Https, Retries, Rule, Split
+from .rule import (
+    Action,
+    Answer,
+    Condition,
+    Fields,
+    HeaderEdits,
+    Https,
+    RequestLimits,
+    Retries,
+    Rule,
+    Split,
+)
 
 _TIMES = {
     "timeout": "timeout_ms",
@@ -29,6 +40,20 @@ def to_document(rule: Rule) -> dict[str, Any]:
     for name, field in _TIMES.items():
         if value_ms := getattr(rule, field):
             document[name] = f"{value_ms}ms"
+    return document | _parts(rule)
+
+
+def https_text(https: Https) -> str:
+    """As lines and documents have it."""
+    words = ["redirect"] if https.is_redirected else []
+    if https.hsts_max_age_s is not None:
+        words.append(f"hsts={https.hsts_max_age_s // 86_400}d")
+    return "+".join(words) or "off"
+
+
+def _parts(rule: Rule) -> dict[str, Any]:
+    """What has a form of its own."""
+    document: dict[str, Any] = {}
     if rule.rewrite_path:
         document["rewrite"] = {"regex": rule.rewrite_path.regex, "to": rule.rewrite_path.to}
     if rule.request_headers:
@@ -39,15 +64,9 @@ def to_document(rule: Rule) -> dict[str, Any]:
         document["https"] = https_text(rule.https)
     if rule.retries:
         document["retries"] = _retries(rule.retries)
+    if limits := _limits(rule):
+        document["limits"] = limits
     return document
-
-
-def https_text(https: Https) -> str:
-    """As lines and documents have it."""
-    words = ["redirect"] if https.is_redirected else []
-    if https.hsts_max_age_s is not None:
-        words.append(f"hsts={https.hsts_max_age_s // 86_400}d")
-    return "+".join(words) or "off"
 
 
 def _match(rule: Rule) -> dict[str, Any]:
@@ -104,6 +123,13 @@ def _by_name(fields: Fields) -> dict[str, list[str]]:
     for name, value in fields:
         found.setdefault(name, []).append(value)
     return found
+
+
+def _limits(rule: Rule) -> dict[str, Any]:
+    made: dict[str, Any] = {"body_bytes": rule.body_bytes}
+    if limits := rule.limits:
+        made |= {name: getattr(limits, name) for name in RequestLimits.__slots__}
+    return {name: value for name, value in made.items() if value is not None}
 
 
 def _retries(retries: Retries) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from .read import Written
 from .service import ServicePolicy
 from .settings import MeshSettings
 
-WHOLE = ("timeout_ms", "head_timeout_ms", "idle_timeout_ms", "retries", "https")
+WHOLE = ("timeout_ms", "head_timeout_ms", "idle_timeout_ms", "retries", "body_bytes", "https")
 """Fields of a route's resource that are taken from one place as they are."""
 
 HEADERS = ("request_headers", "response_headers")

@@ -9,7 +9,16 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from ..language.model import Fields, HeaderFields, HttpsText, RetriesFields, Text, Time
+from ..language.limits import BODY_MAX_BYTES
+from ..language.model import (
+    Fields,
+    HeaderFields,
+    HttpsText,
+    RequestLimitsFields,
+    RetriesFields,
+    Text,
+    Time,
+)
 
 Retries = Annotated[
     RetriesFields,
@@ -46,6 +55,8 @@ class ServiceFields(SentOnFields):
     mtls: Literal["permissive"] | None = None
     warning: Literal["in", "out"] | None = None
     """Whether instances with a warning check get requests; left out: in."""
+    limits: RequestLimitsFields | None = None
+    """Of the requests to it, counted by each node: of those it sends, and of those that come."""
 
 
 class LimitFields(Fields):
@@ -71,6 +82,10 @@ class LimitFields(Fields):
     http2_connection_window_bytes: Annotated[
         int, Field(json_schema_extra={"minimum": 65_535, "maximum": 16_777_216})
     ] = 0
+    body_bytes: Annotated[
+        int, Field(json_schema_extra={"minimum": 1, "maximum": BODY_MAX_BYTES})
+    ] = 0
+    """Of a request's body, where neither its route nor its service says so; left out: no bound."""
 
 
 class SettingsFields(SentOnFields):

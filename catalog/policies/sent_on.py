@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from ..language.faults import first_mistake
 from ..language.gaps import refuse_empty, refuse_nothing
+from ..language.limits import read_limits
 from ..language.model import RouteFields
 from ..language.parts import header_edits, retries
 from ..language.resource import https_fields, to_fields
@@ -43,6 +44,19 @@ def _part(name: str, read: Callable[[Node, Token], Any]) -> Read:
         return made
 
     return as_in_routes
+
+
+def request_limits(node: Node, at: Token) -> dict[str, Any]:
+    """The `limits` of a route, by its resource's names: `body_bytes`, and `limits` of how many there may be."""
+    alone = Fields(at, {"limits": node}, {"limits": at})
+    try:
+        RouteFields.model_validate(plain(alone))
+    except ValidationError as error:
+        raise first_mistake(error, alone, RouteFields) from None
+    refuse_nothing(node)
+    made = to_fields(replace(_ANY, **read_limits(node, at)))
+    refuse_empty(node)
+    return {name: made[name] for name in ("body_bytes", "limits") if name in made}
 
 
 _PARTS: Mapping[str, Callable[[Node, Token], Any]] = {

@@ -23,6 +23,8 @@ class ServicePolicy:
     sent_on: Mapping[str, Any]
     warning: Warned = "in"
     is_http2: bool = False
+    limits: Mapping[str, Any] | None = None
+    """How many requests it takes, as docs/boundary.md has it; None: any."""
 
 
 SHAPE = Shape(
@@ -36,12 +38,17 @@ SHAPE = Shape(
         "health": word(("consul",), ("active", "passive", "none")),
         "mtls": word(("permissive",), ("strict", "off", "disabled")),
         "warning": word(("in", "out")),
+        "limits": sent_on.request_limits,
     },
     later=(
-        "circuit_breaker", "connections", "ejection", "hash", "limits", "locality", "middlewares", "mirror",
-        "outlier", "rate_limit", "slow_start", "sticky", "subsets",
+        "circuit_breaker", "connections", "ejection", "hash", "locality", "middlewares", "mirror", "outlier",
+        "slow_start", "sticky", "subsets",
     ),
     elsewhere={
+        **dict.fromkeys(
+            ("body_bytes", "burst", "concurrent", "rate_limit", "requests_per_second"),
+            "limits stand in a mapping, as in limits: {requests_per_second: 100}",
+        ),
         "host": "a route says who is led here, under mesh/routes/",
         "path": "a route says who is led here, under mesh/routes/",
         "port": "the port is what the instance registered in Consul",
@@ -63,4 +70,9 @@ def read_service(root: Fields) -> ServicePolicy:
     """The policy of a document. Raises Mistake."""
     found = SHAPE.read(root)
     warning = cast("Warned", found.get("warning", "in"))
-    return ServicePolicy(sent_on.taken(found), warning, found.get("protocol") in HTTP2_PROTOCOLS)
+    limits = found.get("limits", {})
+    of_routes = sent_on.taken(found)
+    if "body_bytes" in limits:
+        of_routes["body_bytes"] = limits["body_bytes"]
+    is_http2 = found.get("protocol") in HTTP2_PROTOCOLS
+    return ServicePolicy(of_routes, warning, is_http2, limits.get("limits"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any
 
+from ..language.limits import BODY_MAX_BYTES
 from ..text import Mistake, Token, quote
 from ..yamltree import Mapping as Fields
 from ..yamltree import Node
@@ -68,6 +69,7 @@ _LIMITS: dict[str, tuple[str, Read]] = {
     "http2_resets": ("http2_resets", number(1, 200)),
     "http2_stream_window_bytes": ("http2_stream_window_bytes", number(1024, 16_777_216)),
     "http2_connection_window_bytes": ("http2_connection_window_bytes", number(65_535, 16_777_216)),
+    "body_bytes": ("body_bytes", number(1, BODY_MAX_BYTES)),
 }
 """A document's limit: the proxy's, and what reads it."""
 

@@ -24,6 +24,7 @@ def lines(question: Question, answer: Answer, now_unix_s: float) -> list[str]:
         *_route(answer),
         *_request(answer),
         *_cluster(answer, now_unix_s),
+        *_limits(answer),
         *_intention(question, answer),
         *_result(answer),
     ]
@@ -146,6 +147,12 @@ def _in_or_out(instance: Answer, now_unix_s: float) -> str:
 def _clock(unix_s: float, now_unix_s: float) -> str:
     form = "%H:%M:%S" if now_unix_s - unix_s < DAY_S else "%Y-%m-%d %H:%M:%S"
     return time.strftime(form, time.localtime(unix_s))
+
+
+def _limits(answer: Answer) -> Iterator[str]:
+    """What is counted of such requests; whether one more would go on now depends on the others."""
+    for at, sentence in enumerate(answer.get("limits") or ()):
+        yield _step("limits" if at == 0 else "", sentence)
 
 
 def _intention(question: Question, answer: Answer) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.integration.agents import until_status
@@ -131,6 +133,61 @@ async def test_a_port_of_a_destination_reaches_it_whatever_host_is_named(tmp_pat
             )
 
 
+async def test_limits_of_a_service_hold_at_the_edge_and_at_its_own_node(tmp_path: Path) -> None:
+    """Two nodes: what is over is refused with its reason by the one that counts it, and explained."""
+    async with (
+        ConsulCluster(tmp_path / "consul", nodes=2) as consul,
+        EchoServer("shop-1", tmp_path, address=consul["node-2"].address) as server,
+        MeshNode(consul, "node-1", tmp_path, is_edge=True) as node,
+        MeshNode(consul, "node-2", tmp_path) as other,
+    ):
+        shop = {"Name": "shop", "ID": "shop-1", "Port": server.port, "Address": server.address}
+        await consul.register(shop, node="node-2")
+        await consul.put("mesh/routes/shop", f"{HOST}/ -> shop")
+        await node.serves(HOST)
+        edge = f"http://{node.address}:{node.edge_port}/"
+
+        async def posted(length: int) -> tuple[int, str]:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.post(edge, data=b"x" * length, headers={"host": HOST}) as response,
+            ):
+                return response.status, response.headers.get("mesh-reason", "")
+
+        limits = "limits: {body_bytes: 1000, concurrent: 1}"
+        told = await node.cli("kv", "put", "mesh/services/shop", limits)
+        assert "accepted by 2 of 2 nodes" in told.stdout
+        assert await posted(1000) == (200, "")
+        assert await posted(1001) == (413, "body_too_large")
+        for one in (node, other):
+            services = (await one.proxy("/v1/snapshot"))["resources"]
+            held = services["services" if one is other else "clusters"]["shop"]
+            assert held["limits"] == {"concurrent": 1}
+
+        # One that is under way keeps the others out, until it ends.
+        first = asyncio.create_task(node.request(HOST, "/?delay_ms=3000"))
+        seen = set()
+
+        async def refused() -> bool:
+            status, headers, _ = await node.request(HOST)
+            seen.add((status, headers.get("mesh-reason"), headers.get("Retry-After")))
+            return (503, "concurrency_limited", "1") in seen
+
+        await wait_until(refused, 60, what="a second request is refused")
+        assert (await first)[0] == 200
+        explained = (await node.cli("explain", f"http://{HOST}/")).stdout
+        assert 'service "shop" takes 1 request at one time, counted on node-1' in explained
+
+        rate = "limits: {requests_per_second: 1, burst: 1, per: client}"
+        await node.cli("kv", "put", "mesh/services/shop", rate)
+
+        async def limited() -> bool:
+            status, headers, _ = await node.request(HOST)
+            return (status, headers.get("mesh-reason")) == (429, "rate_limited")
+
+        await wait_until(limited, 60, what="one client asks too often")
+
+
 EVERYTHING = {
     "mesh/settings": """
 timeout: 60m
@@ -144,10 +201,12 @@ trusted_clients: [10.0.0.0/8, 192.168.1.7, "::1", "fd00::/8"]
 strict_paths: true
 limits: {head_bytes: 65536, headers: 256, head_timeout: 60m, idle_timeout: 1ms, body_idle_timeout: 60m,
          tunnel_idle_timeout: 60m,
-         connect_timeout: 60m, connections: 1000000, pool_idle_per_endpoint: 0, pool_idle_timeout: 1ms}
+         connect_timeout: 60m, connections: 1000000, pool_idle_per_endpoint: 0, pool_idle_timeout: 1ms,
+         body_bytes: 1099511627776}
 """,
     "mesh/services/shop": """
 {"protocol": "http", "balance": "weighted_round_robin", "health": "consul", "mtls": "permissive", "warning": "out",
+ "limits": {"body_bytes": 1000000, "requests_per_second": 1000000, "burst": 1000000, "concurrent": 1000000, "per": "caller"},
  "timeout": "10s", "timeout_head": "5s", "timeout_idle": "5s", "retries": 0,
  "request_headers": {"set": {"x-b": "shop"}}, "response_headers": {"set": {"x-b": "shop"}}}
 """,

@@ -167,6 +167,7 @@ retries:
   backoff: {base: 10ms, max: 100ms}
   budget: {percent: 10, per_second: 5}
   non_idempotent: true
+limits: {body_bytes: 1048576, requests_per_second: 100, burst: 200, concurrent: 50, per: client}
 """
 """Every field that a document may have beside those it may not have together."""
 
@@ -193,6 +194,7 @@ def golden_states() -> tuple[State, State]:
             "routes/cart-rpc": "grpc shop.v1.Cart/Get when cookie.group^=b- -> cart timeout_head=500ms retries=2",
             "routes/gone": '*=/old when header.user-agent~=(?i).*bot.* -> answer 410 "Nothing is here, ""really""."',
             "upstreams/web": "destinations: {cart: 15006}",
+            "services/cart": "limits: {requests_per_second: 500, concurrent: 100, per: caller}",
         },
         instance("web", meta={"mesh-user": "deploy", "mesh-outbound-port": "15005"}),
         instance("cart", "node-1"),
@@ -214,6 +216,7 @@ def golden_states() -> tuple[State, State]:
                 "routes/front": "shop.example/ -> web",
                 "routes/any": "* -> nowhere",
                 "upstreams/web": "destinations: {cart: 15006}",
+                "services/cart": "limits: {requests_per_second: 500, concurrent: 100, per: caller}",
             },
             1001,
         )

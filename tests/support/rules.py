@@ -151,6 +151,15 @@ RETRIES = st.builds(
 )
 
 
+COUNTS = st.integers(1, 1_000_000)
+PER = st.none() | st.sampled_from(["all", "caller", "client"])
+LIMITS = st.one_of(
+    st.none(),
+    st.builds(r.RequestLimits, COUNTS, st.none() | COUNTS, st.none() | COUNTS, PER),
+    st.builds(r.RequestLimits, concurrent=COUNTS, per=PER),
+)
+
+
 @st.composite
 def rules(draw: st.DrawFn) -> r.Rule:
     """Any rule: what documents alone say as well."""
@@ -163,6 +172,8 @@ def rules(draw: st.DrawFn) -> r.Rule:
             "request_headers": draw(EDITS),
             "response_headers": draw(EDITS),
             "retries": draw(RETRIES),
+            "body_bytes": draw(st.none() | st.integers(1, 2**40)),
+            "limits": draw(LIMITS),
         }
         if draw(st.booleans()):
             made |= {

@@ -3,6 +3,7 @@
 //! Nothing here writes an answer; `answer` does, in one place.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// Whose doing an error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +62,12 @@ reasons! {
     TransferCodingUnsupported = "transfer_coding_unsupported", 501;
     /// `Expect` asks for something else than `100-continue`.
     ExpectationFailed = "expectation_failed", 417;
+    /// The body is over the limit.
+    BodyTooLarge = "body_too_large", 413;
+    /// More requests came than the route or the service takes in this time.
+    RateLimited = "rate_limited", 429;
+    /// More requests are under way than the route or the service takes at one time.
+    ConcurrencyLimited = "concurrency_limited", 503;
     /// The request did not arrive in time.
     RequestTimeout = "request_timeout", 408;
     /// The one who asked went away before the answer was whole: nobody sees this status.
@@ -117,6 +124,8 @@ pub struct Error {
     pub is_retryable: bool,
     /// One sentence for a person.
     pub detail: Cow<'static, str>,
+    /// When it is worth to ask again, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl Error {
@@ -127,6 +136,7 @@ impl Error {
             reason,
             is_retryable: false,
             detail: detail.into(),
+            retry_after: None,
         }
     }
 
@@ -137,6 +147,7 @@ impl Error {
             reason,
             is_retryable: false,
             detail: detail.into(),
+            retry_after: None,
         }
     }
 
@@ -147,7 +158,15 @@ impl Error {
             reason,
             is_retryable: false,
             detail: detail.into(),
+            retry_after: None,
         }
+    }
+
+    /// The same error, with the time after which it is worth to ask again.
+    #[must_use]
+    pub const fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     /// The same error, marked as one after which another try can do no harm.

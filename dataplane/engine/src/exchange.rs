@@ -6,6 +6,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use crate::admission::body_too_large;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::http1::{
@@ -44,6 +45,8 @@ struct Flow {
     decoder: BodyDecoder,
     encoder: BodyEncoder,
     is_complete: bool,
+    /// Bytes of the body so far, without their framing.
+    moved: u64,
 }
 
 impl Flow {
@@ -54,6 +57,7 @@ impl Flow {
             decoder,
             encoder: BodyEncoder::new(to),
             is_complete,
+            moved: 0,
         }
     }
 
@@ -67,10 +71,12 @@ impl Flow {
         let mut sink = Framed {
             encoder: &mut self.encoder,
             out: to.output.tail(),
+            moved: 0,
         };
         let decoded = self
             .decoder
             .decode(&input[..input.len().min(most)], &mut sink)?;
+        self.moved += sink.moved;
         from.input.consume(decoded.consumed);
         if decoded.is_done {
             self.finish(to);
@@ -93,6 +99,8 @@ pub struct RequestBody {
     kept: Option<Vec<u8>>,
     /// Whether any of it was taken.
     is_begun: bool,
+    /// Bytes it may have; none: no bound.
+    most_bytes: Option<u64>,
 }
 
 impl RequestBody {
@@ -100,11 +108,17 @@ impl RequestBody {
     const KEPT_BYTES: usize = 64 << 10;
 
     /// The body of a request, of which nothing was taken yet.
-    pub fn new(body: BodyLength, limits: &HeadLimits, is_kept: bool) -> Self {
+    pub fn new(
+        body: BodyLength,
+        limits: &HeadLimits,
+        is_kept: bool,
+        most_bytes: Option<u64>,
+    ) -> Self {
         Self {
             flow: Flow::new(body, body, limits),
             kept: (is_kept && body != BodyLength::None).then(Vec::new),
             is_begun: false,
+            most_bytes,
         }
     }
 
@@ -118,16 +132,19 @@ impl RequestBody {
         out.extend_from_slice(self.kept.as_deref().unwrap_or_default());
     }
 
-    fn advance(&mut self, from: &mut Side, to: &mut Side) -> Result<(), BadMessage> {
+    fn advance(&mut self, from: &mut Side, to: &mut Side) -> Result<(), Error> {
         if self.flow.is_complete || from.input.is_empty() {
             return Ok(());
         }
         self.is_begun = true;
-        let Some(kept) = &mut self.kept else {
-            return self.flow.advance(from, to);
-        };
         let before = to.output.len();
-        self.flow.advance(from, to)?;
+        self.flow.advance(from, to).map_err(bad_request)?;
+        if let Some(most) = self.most_bytes.filter(|most| self.flow.moved > *most) {
+            return Err(body_too_large(most));
+        }
+        let Some(kept) = &mut self.kept else {
+            return Ok(());
+        };
         let added = &to.output.pending()[before..];
         if kept.len() + added.len() <= Self::KEPT_BYTES {
             kept.extend_from_slice(added);
@@ -142,10 +159,12 @@ impl RequestBody {
 struct Framed<'a> {
     encoder: &'a mut BodyEncoder,
     out: &'a mut Vec<u8>,
+    moved: u64,
 }
 
 impl BodySink for Framed<'_> {
     fn data(&mut self, bytes: &[u8]) {
+        self.moved += bytes.len() as u64;
         // The decoder gives just as much as was promised: both counted from the same length.
         let added = self.encoder.data(self.out, bytes);
         debug_assert!(added.is_ok(), "{added:?}");
@@ -319,9 +338,7 @@ impl<'a> Exchange<'a> {
     /// Moves as much of the request as goes without waiting; only the downstream's faults are errors.
     fn poll_request(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         while !self.is_refused {
-            self.request
-                .advance(self.down, self.up)
-                .map_err(bad_request)?;
+            self.request.advance(self.down, self.up)?;
             self.is_refused = matches!(self.up.poll_drain(cx), Poll::Ready(Err(_)));
             if self.is_refused || self.request.flow.is_complete || self.up.is_full() {
                 return Ok(());

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::admission::{self, Entrant};
 use crate::alarm::Alarm;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
@@ -83,9 +84,25 @@ pub async fn forward(
     mut down: Down<'_>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
+    // It is under way until this function ends.
+    let entrant = Entrant {
+        caller,
+        plan: &request.plan,
+        snapshot: &request.snapshot,
+        body: request.body,
+        client: request.client,
+    };
+    let _admitted = match admission::admit(&entrant, || worker.shared.uptime()) {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            outcome.error = Some(error);
+            return outcome;
+        }
+    };
     let mut tries = Tries::begin(request);
     let limits = request::head_limits(&request.snapshot.settings.limits);
-    let mut body = RequestBody::new(request.body, &limits, tries.keeps_body());
+    let most_bytes = admission::body_limit(caller.kind, &request.plan, &request.snapshot);
+    let mut body = RequestBody::new(request.body, &limits, tries.keeps_body(), most_bytes);
     let mut now = request.started;
     loop {
         let (alarm, outcome_so_far) = (&mut *down.alarm, &mut outcome);

@@ -1,9 +1,11 @@
 //! One request from its head on: what it asks, where it goes, what is noted of it. It may not do I/O.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admission;
 use crate::answer::{self, Asked, Form};
 use crate::clock::{self, Instant};
 use crate::decide::{Origin, decide};
@@ -12,6 +14,7 @@ use crate::grpc::Call;
 use crate::http1::{
     BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Version, parse_request, upgrade,
 };
+use crate::limiter::{Limiter, Per};
 use crate::plan::{Plan, Target};
 use crate::router::{Action, Changes, Hint};
 use crate::snapshot::{Limits, Snapshot};
@@ -50,6 +53,8 @@ pub struct Request {
     pub location: Option<String>,
     /// Whether it came to the edge by TLS.
     pub is_secured: bool,
+    /// The client's address, where a limit counts by it.
+    pub client: Option<IpAddr>,
     /// This hop's place in its trace.
     pub trace: TraceContext,
     /// What a span says of the head; only where one is kept.
@@ -194,6 +199,12 @@ fn understand(
     } else {
         Vec::new()
     };
+    let is_counted = |limiter: Option<&Arc<Limiter>>| {
+        limiter.is_some_and(|limiter| limiter.limits.per == Per::Client)
+    };
+    let (by_route, by_service) = admission::limiters(&decided.plan, &snapshot);
+    let client = (is_counted(by_route) || is_counted(by_service))
+        .then(|| decided.asked(&snapshot, origin, head).client_address());
     let user_agent = || head.headers.find(Known::UserAgent);
     let texts =
         (trace.is_sampled).then(|| Texts::of(&decided.path, &decided.host.name, user_agent()));
@@ -215,6 +226,7 @@ fn understand(
         hints,
         location: decided.location,
         is_secured: origin.caller.secured.is_some(),
+        client,
         started: clock::now(),
         started_unix_ns: if texts.is_some() { clock::unix_ns() } else { 0 },
         texts,

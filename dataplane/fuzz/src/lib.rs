@@ -11,6 +11,8 @@ pub mod network;
 pub mod normal;
 #[path = "../../engine/src/shared_map.rs"]
 pub mod shared_map;
+#[path = "../../engine/src/limiter.rs"]
+pub mod limiter;
 #[path = "../../engine/src/router/mod.rs"]
 pub mod router;
 #[path = "../../engine/src/authorizer.rs"]

@@ -31,6 +31,7 @@ def test_each_field_names_the_nearest_that_says_it() -> None:
             102,
         ),
         ("retries", 2, "mesh/routes/a", 100),
+        ("limits.body_bytes", None, "", 0),
         ("request_headers.x-a", [["set", "b"]], "mesh/services/cart", 101),
     ]
 
@@ -51,7 +52,27 @@ def test_what_nobody_says_is_built_in() -> None:
         ("timeout_head", None, "", 0),
         ("timeout_idle", "60s before the answer, 30s in it, 3600s in a tunnel", "", 0),
         ("retries", "up to 3 tries, where none can do a thing twice", "", 0),
+        ("limits.body_bytes", None, "", 0),
     ]
+
+
+def test_limits_of_route_and_service_hold_beside_one_another() -> None:
+    route = "host: a\nservice: cart\nlimits: {concurrent: 5}"
+    service = "limits: {body_bytes: 10, requests_per_second: 7}"
+    assert origins(routes__a=route, services__cart=service)[-3:] == [
+        ("limits.body_bytes", 10, "mesh/services/cart", 101),
+        ("limits", {"concurrent": 5}, "mesh/routes/a", 100),
+        ("limits of cart", {"requests_per_second": 7}, "mesh/services/cart", 101),
+    ]
+
+
+def test_the_mesh_limits_bodies_where_nobody_else_does() -> None:
+    settings = "limits: {body_bytes: 10}"
+    (found,) = origins(routes__a="a/ -> cart", settings=settings)[-1:]
+    assert found == ("limits.body_bytes", 10, "mesh/settings", 101)
+    route = "host: a\nservice: cart\nlimits: {body_bytes: 20}"
+    (found,) = origins(routes__a=route, settings=settings)[-1:]
+    assert found == ("limits.body_bytes", 20, "mesh/routes/a", 100)
 
 
 def test_what_the_mesh_answers_itself_is_sent_on_by_nothing() -> None:

@@ -50,6 +50,11 @@ pub fn error(out: &mut Vec<u8>, error: &Error, asked: &Asked<'_>) {
     if let Some(trace) = &trace {
         write::header(out, b"mesh-trace", trace.as_bytes());
     }
+    if let Some(wait) = error.retry_after {
+        // Whole seconds (RFC 9110 §10.2.3), never too early.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        write::header(out, b"Retry-After", seconds.max(1).to_string().as_bytes());
+    }
     // The next change of a key may make it another answer: no cache is to keep this one (RFC 9110 §15.1).
     write::header(out, b"Cache-Control", b"no-store");
     write::header(out, b"Content-Type", asked.form.content_type());

@@ -6,10 +6,12 @@ use super::calling::caller;
 use super::document::RequestDocument;
 use super::rows::{Answer, Considered, Normal, Own, Part, RouteRow};
 use super::{changes, reach};
+use crate::admission;
 use crate::balancer::Balancer;
 use crate::decide::{Decided, Origin, decide};
 use crate::error::Error;
 use crate::http1::{BadMessage, HeaderStore, Parsed, RequestHead, parse_request};
+use crate::limiter::Limiter;
 use crate::plan::{self, Destination, Target, Tried};
 use crate::random::Random;
 use crate::request::head_limits;
@@ -109,6 +111,7 @@ fn explain_head(
             chosen.as_ref(),
             cluster.as_deref(),
         ),
+        limits: limits(snapshot, origin, &decided),
         endpoints: reach::endpoints(snapshot, &decided, cluster.as_deref()),
         cluster: cluster.map(|cluster| cluster.name.to_string()),
         destination: Some(plan.destination.to_string()).filter(|service| !service.is_empty()),
@@ -130,6 +133,24 @@ fn losers(
         sentence: near.why.sentence(near.route, asked),
     };
     near.into_iter().map(row).collect()
+}
+
+/// What is counted of such requests, whether one more would go on or not.
+fn limits(snapshot: &Snapshot, origin: &Origin<'_>, decided: &Decided<'_>) -> Vec<String> {
+    let plan = &decided.plan;
+    if !plan.is_forwarded() {
+        return Vec::new();
+    }
+    let (route, service) = admission::limiters(plan, snapshot);
+    let told = |limiter: Option<&Arc<Limiter>>, is_route| {
+        limiter.map(|limiter| admission::sentence(limiter, plan, is_route, snapshot))
+    };
+    let body = admission::body_limit(origin.caller.kind, plan, snapshot);
+    let body = body.map(|most| format!("a request's body has {most} bytes at the most"));
+    [told(route, true), told(service, false), body]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn split(decided: &Decided<'_>) -> Vec<Part> {

@@ -26,6 +26,7 @@ pub(super) struct Answer {
     pub cluster: Option<String>,
     pub destination: Option<String>,
     pub endpoints: Vec<EndpointRow>,
+    pub limits: Vec<String>,
     pub intention: Option<Intention>,
     #[serde(rename = "answer")]
     pub own: Option<Own>,

@@ -8,6 +8,7 @@ use super::change::Changes;
 use super::condition::{Conditions, Missed};
 use super::pattern::Pattern;
 use super::retry::RetryPolicy;
+use crate::limiter::Limiter;
 
 /// One route of the snapshot in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub struct Route {
     pub head_timeout: Option<Duration>,
     /// How long nothing may move; none: the settings decide.
     pub idle_timeout: Option<Duration>,
+    /// Bytes of a request's body; none: the settings decide.
+    pub body_bytes: Option<u64>,
+    /// How many requests it takes, if that is bounded.
+    pub limiter: Option<Arc<Limiter>>,
     /// What is changed in requests and answers, if anything.
     pub changes: Option<Box<Changes>>,
     /// When a request is sent again; none: only where that cannot do a thing twice.
@@ -279,6 +284,8 @@ impl Route {
             head_timeout: None,
             idle_timeout: None,
             changes: None,
+            body_bytes: None,
+            limiter: None,
             retries: None,
             https: None,
         }

@@ -183,8 +183,11 @@ fn change_listeners(next: &mut Snapshot, change: Change<'_>) -> Result<(), Refus
 }
 
 fn change_services(next: &mut Snapshot, change: Change<'_>) -> Result<(), Refusal> {
-    next.services
-        .change("services", change, LocalService::compile)?;
+    let before = next.services.clone();
+    let compile = |name: &_, document| {
+        LocalService::compile(name, document, before.get(name).map(|before| &**before))
+    };
+    next.services.change("services", change, compile)?;
     Ok(())
 }
 
@@ -201,7 +204,11 @@ fn change_intentions(next: &mut Snapshot, change: Change<'_>) -> Result<(), Refu
 
 /// Tells whether a cluster is gone, to which a route may still point.
 fn change_clusters(next: &mut Snapshot, change: Change<'_>) -> Result<bool, Refusal> {
-    let differences = next.clusters.change("clusters", change, Cluster::compile)?;
+    let before = next.clusters.clone();
+    let compile = |name: &_, document| {
+        Cluster::compile(name, document, before.get(name).map(|before| &**before))
+    };
+    let differences = next.clusters.change("clusters", change, compile)?;
     Ok(differences
         .iter()
         .any(|difference| difference.new.is_none()))
@@ -212,7 +219,11 @@ fn change_routes(
     change: Change<'_>,
     has_lost_clusters: bool,
 ) -> Result<(), Refusal> {
-    let differences = next.held.routes.change("routes", change, route::compile)?;
+    let before = next.held.routes.clone();
+    let compile = |name: &_, document| {
+        route::compile(name, document, before.get(name).map(|before| &**before))
+    };
+    let differences = next.held.routes.change("routes", change, compile)?;
     for route in differences
         .iter()
         .filter_map(|difference| difference.new.as_ref())

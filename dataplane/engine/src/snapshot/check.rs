@@ -3,8 +3,10 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use super::document::{PerDocument, RequestLimitsDocument};
 use super::limits;
 use super::refusal::Refusal;
+use crate::limiter::{Per, Rate, RequestLimits};
 use crate::network::Network;
 use crate::normal;
 
@@ -97,6 +99,50 @@ pub(super) fn timeout(path: &str, value_ms: u64) -> Result<Duration, Refusal> {
 pub(super) fn optional_timeout(path: &str, value_ms: u64) -> Result<Option<Duration>, Refusal> {
     range(path, value_ms, 0, limits::TIMEOUT_MS)?;
     Ok((value_ms > 0).then(|| Duration::from_millis(value_ms)))
+}
+
+/// Bytes of a body that 0 leaves unbounded.
+pub(super) fn body_bytes(path: &str, bytes: u64) -> Result<Option<u64>, Refusal> {
+    range(path, bytes, 0, limits::BODY_BYTES)?;
+    Ok((bytes > 0).then_some(bytes))
+}
+
+/// How many requests a route or a service takes.
+pub(super) fn request_limits(
+    document: Option<&RequestLimitsDocument>,
+) -> Result<Option<RequestLimits>, Refusal> {
+    let Some(document) = document else {
+        return Ok(None);
+    };
+    let count = |field: &str, value: Option<u64>| {
+        let path = format!("limits.{field}");
+        let counted =
+            value.map(|value| range(path, value, 1, limits::REQUESTS).map(|()| value as u32));
+        counted.transpose()
+    };
+    let per_second = count("requests_per_second", document.requests_per_second)?;
+    let burst = count("burst", document.burst)?;
+    let concurrent = count("concurrent", document.concurrent)?;
+    if burst.is_some() && per_second.is_none() {
+        let sentence = "is nothing without `requests_per_second`";
+        return Err(Refusal::at("limits.burst", sentence));
+    }
+    if per_second.is_none() && concurrent.is_none() {
+        let sentence = "needs one of `requests_per_second` and `concurrent`";
+        return Err(Refusal::at("limits", sentence));
+    }
+    Ok(Some(RequestLimits {
+        rate: per_second.map(|per_second| Rate {
+            per_second,
+            burst: burst.unwrap_or(per_second),
+        }),
+        concurrent,
+        per: match document.per {
+            Some(PerDocument::Caller) => Per::Caller,
+            Some(PerDocument::Client) => Per::Client,
+            Some(PerDocument::All) | None => Per::All,
+        },
+    }))
 }
 
 /// An address that is dialled.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::document::{ClusterDocument, EndpointDocument, ViaDocument};
 use super::refusal::Refusal;
 use super::{check, limits};
+use crate::limiter::Limiter;
 
 /// A destination: a service, or a part of its instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Cluster {
     pub instances: u32,
     /// Those that may be used.
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// How many requests go to it from here, if that is bounded.
+    pub limiter: Option<Arc<Limiter>>,
 }
 
 /// One instance that may be used.
@@ -66,7 +69,14 @@ pub enum Via {
 }
 
 impl Cluster {
-    pub(super) fn compile(name: &Arc<str>, document: ClusterDocument) -> Result<Self, Refusal> {
+    /// What `before` has counted goes on, where its limits are the same.
+    pub(super) fn compile(
+        name: &Arc<str>,
+        document: ClusterDocument,
+        before: Option<&Self>,
+    ) -> Result<Self, Refusal> {
+        let limits = check::request_limits(document.limits.as_ref())?;
+        let before = before.and_then(|before| before.limiter.as_ref());
         check::name("service", &document.service)?;
         check::count("endpoints", document.endpoints.len(), limits::ENDPOINTS)?;
         if !document.exists && !document.endpoints.is_empty() {
@@ -87,6 +97,7 @@ impl Cluster {
             exists: document.exists,
             instances: document.instances,
             endpoints: endpoints.collect::<Result<_, _>>()?,
+            limiter: Limiter::carried(limits, before),
         })
     }
 }

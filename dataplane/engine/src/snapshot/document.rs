@@ -151,6 +151,7 @@ pub(super) struct LimitsDocument {
     pub http2_resets: u64,
     pub http2_stream_window_bytes: u64,
     pub http2_connection_window_bytes: u64,
+    pub body_bytes: u64,
 }
 
 impl Default for LimitsDocument {
@@ -171,6 +172,7 @@ impl Default for LimitsDocument {
             http2_resets: 100,
             http2_stream_window_bytes: 32_768,
             http2_connection_window_bytes: 262_144,
+            body_bytes: 0,
         }
     }
 }
@@ -232,6 +234,29 @@ pub(super) struct ClusterDocument {
     #[serde(default)]
     pub protocol: super::Protocol,
     pub endpoints: Vec<EndpointDocument>,
+    #[serde(default)]
+    pub limits: Option<RequestLimitsDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RequestLimitsDocument {
+    #[serde(default)]
+    pub requests_per_second: Option<u64>,
+    #[serde(default)]
+    pub burst: Option<u64>,
+    #[serde(default)]
+    pub concurrent: Option<u64>,
+    #[serde(default)]
+    pub per: Option<PerDocument>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PerDocument {
+    All,
+    Caller,
+    Client,
 }
 
 #[derive(Deserialize)]
@@ -263,6 +288,8 @@ pub(super) struct ServiceDocument {
     #[serde(default)]
     pub protocol: super::Protocol,
     pub instances: Vec<InstanceDocument>,
+    #[serde(default)]
+    pub limits: Option<RequestLimitsDocument>,
 }
 
 #[derive(Deserialize)]

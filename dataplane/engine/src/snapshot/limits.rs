@@ -95,6 +95,12 @@ pub const AUTHORITIES: usize = 64;
 /// Seconds browsers are told to come by https alone: two years is what preload lists ask for, ten are for ever.
 pub const HSTS_S: u64 = 315_360_000;
 
+/// Requests a second, at once, and at one time: above it a limit is none.
+pub const REQUESTS: u64 = 1_000_000;
+
+/// Bytes of a body: a tebibyte; above it a limit is none.
+pub const BODY_BYTES: u64 = 1 << 40;
+
 /// Bytes of a digest.
 pub const DIGEST_BYTES: usize = 256;
 

@@ -7,6 +7,7 @@ use super::cluster::Protocol;
 use super::document::{InstanceDocument, ServiceDocument};
 use super::refusal::Refusal;
 use super::{check, limits};
+use crate::limiter::Limiter;
 
 /// A service of this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct LocalService {
     pub service: Arc<str>,
     /// Its instances here, the unhealthy ones included.
     pub instances: Vec<Arc<LocalInstance>>,
+    /// How many requests of other nodes it takes here, if that is bounded.
+    pub limiter: Option<Arc<Limiter>>,
 }
 
 /// One instance of it.
@@ -36,7 +39,14 @@ impl LocalService {
         self.instances.iter().find(|instance| &*instance.id == id)
     }
 
-    pub(super) fn compile(name: &Arc<str>, document: ServiceDocument) -> Result<Self, Refusal> {
+    /// What `before` has counted goes on, where its limits are the same.
+    pub(super) fn compile(
+        name: &Arc<str>,
+        document: ServiceDocument,
+        before: Option<&Self>,
+    ) -> Result<Self, Refusal> {
+        let limits = check::request_limits(document.limits.as_ref())?;
+        let before = before.and_then(|before| before.limiter.as_ref());
         check::same_name("service", &document.service, name)?;
         check::count("instances", document.instances.len(), limits::ENDPOINTS)?;
         let instances = document
@@ -51,6 +61,7 @@ impl LocalService {
         Ok(Self {
             service: Arc::clone(name),
             instances: instances.collect::<Result<_, _>>()?,
+            limiter: Limiter::carried(limits, before),
         })
     }
 }

@@ -71,6 +71,8 @@ pub struct Limits {
     pub http2_stream_window_bytes: u32,
     /// The same of all streams of a connection together.
     pub http2_connection_window_bytes: u32,
+    /// Bytes of a request's body, unless its route says otherwise; none: no bound, as no body is kept.
+    pub body_bytes: Option<u64>,
 }
 
 impl Settings {
@@ -189,6 +191,7 @@ impl Limits {
                 65_535,
                 16 << 20,
             )? as u32,
+            body_bytes: check::body_bytes("body_bytes", document.body_bytes)?,
         })
     }
 }
@@ -213,6 +216,7 @@ impl Default for Limits {
             http2_resets: document.http2_resets as u32,
             http2_stream_window_bytes: document.http2_stream_window_bytes as u32,
             http2_connection_window_bytes: document.http2_connection_window_bytes as u32,
+            body_bytes: None,
         }
     }
 }

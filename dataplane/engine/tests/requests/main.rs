@@ -17,6 +17,7 @@ mod closing;
 mod explain;
 mod faults;
 mod heads;
+mod limits;
 mod links;
 mod manual;
 mod mesh;

@@ -85,6 +85,24 @@ pub async fn outbound(authority: Option<&Authority>, mesh: SocketAddr, proof: Va
     proxy
 }
 
+/// A call's way: the proxy of `web`, and that of `cart` with these limits.
+pub async fn hop(authority: &Authority, origin: SocketAddr, limits: &Value) -> (Proxy, Proxy) {
+    let there = inbound(authority, &[origin], json!([])).await;
+    let services = json!({"cart": {"service": "cart", "limits": limits, "instances": [
+        {"id": "cart-0", "addresses": [origin.to_string()], "healthy": true}]}});
+    let document = json!({"schema": 1, "kind": "delta", "base": "sha256:1", "generation": 2, "digest": "sha256:2",
+        "set": {"services": services}});
+    let next = there
+        .worker
+        .snapshot()
+        .apply(document.to_string().as_bytes());
+    there.worker.shared.put_snapshot(Arc::new(next.unwrap()));
+    (
+        outbound(Some(authority), there.address, by_port()).await,
+        there,
+    )
+}
+
 pub fn by_port() -> Value {
     json!({"proof": "port"})
 }

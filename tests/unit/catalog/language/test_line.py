@@ -322,7 +322,7 @@ def test_a_mistake_in_the_whole_language_is_named(
         ("a/ -> b insecure", '"insecure"'),
         *(
             (f"a/ -> b {name}=x priority=1", f'the setting "{name}"')
-            for name in ("balance", "ejection", "health", "limit", "middlewares", "mirror", "mtls")
+            for name in ("balance", "ejection", "health", "middlewares", "mirror", "mtls")
         ),
     ],
 )

@@ -227,6 +227,30 @@ def test_a_destination_nobody_has_is_told_at_its_key() -> None:
     assert "web:carr" in made.resources["listeners"]
 
 
+def test_limits_of_a_service_hold_for_what_is_sent_and_for_what_comes() -> None:
+    limits = {"requests_per_second": 9, "per": "caller"}
+    values = {
+        **ROUTE,
+        "services/cart": "limits: {requests_per_second: 9, per: caller, body_bytes: 5}",
+    }
+    made = compiled(values, WEB, CART, instance("cart"))
+    assert made.resources["clusters"]["cart"]["limits"] == limits
+    assert made.resources["services"]["cart"]["limits"] == limits
+    assert "limits" not in made.resources["services"]["web"]
+    routes = made.resources["routes"]
+    assert {name for name, route in routes.items() if route.get("body_bytes") == 5} == set(routes)
+    assert all("limits" not in route for route in routes.values())
+
+
+def test_limits_go_with_their_key() -> None:
+    compiler = Compiler()
+    before = state({**ROUTE, "services/cart": "limits: {concurrent: 9}"}, CART)
+    made = compiler.compile(before, FACTS)
+    assert made.resources["clusters"]["cart"]["limits"] == {"concurrent": 9}
+    made = compiler.compile(before.apply(kv({**ROUTE}, 1001)), FACTS)
+    assert "limits" not in made.resources["clusters"]["cart"]
+
+
 def test_a_policy_of_a_service_nobody_has_is_told() -> None:
     made = compiled({**ROUTE, "services/carr": "timeout: 2s"})
     assert [(one.key, one.severity, one.message) for one in made.problems] == [

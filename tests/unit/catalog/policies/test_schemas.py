@@ -17,7 +17,7 @@ from catalog.model import KvEntry
 from catalog.policies import sent_on
 from catalog.policies.read import read_entry
 from tests.support.damage import damaged
-from tests.support.rules import NAMES, rules
+from tests.support.rules import COUNTS, NAMES, PER, rules
 from tests.support.rules import SERVICES as NAMED
 
 PREFIXES = {"service": SERVICES, "settings": SETTINGS, "upstreams": UPSTREAMS, "drain": DRAIN}
@@ -49,6 +49,7 @@ LIMITS = some(
     tunnel_idle_timeout=TIMES,
     connect_timeout=TIMES,
     pool_idle_timeout=TIMES,
+    body_bytes=st.integers(1, 2**40),
 )
 OF_SERVICES = some(
     protocol=st.sampled_from(["http", "http2", "grpc"]),
@@ -56,6 +57,9 @@ OF_SERVICES = some(
     health=st.just("consul"),
     mtls=st.just("permissive"),
     warning=st.sampled_from(["in", "out"]),
+    limits=some(body_bytes=st.integers(1, 2**40), concurrent=COUNTS, per=PER.filter(bool)).filter(
+        lambda limits: "concurrent" in limits or set(limits) == {"body_bytes"}
+    ),
 )
 NETWORKS = st.sampled_from(["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"])
 OF_SETTINGS = some(
@@ -126,6 +130,11 @@ def test_a_damaged_document_is_never_taken_by_a_node_alone(kind: str, data: st.D
         ("service", {"timeout": "2h"}),
         ("service", {"tiemout": "2s"}),
         ("service", {"warning": "maybe"}),
+        ("service", {"limits": {}}),
+        ("service", {"limits": {"concurrent": 0}}),
+        ("service", {"limits": {"concurrent": 1, "per": "user"}}),
+        ("service", {"limits": {"body_bytes": "1MiB"}}),
+        ("settings", {"limits": {"body_bytes": 0}}),
         ("service", {"mtls": "strict"}),
         ("service", {"retries": {"on": ["5xx"]}}),
         ("service", {"retries": {"attempts": 1, "on": []}}),

@@ -32,6 +32,7 @@ ANSWER: dict[str, Any] = {
         {"id": "cart-2", "node": "node-3", "address": "10.0.0.13:9000", "via": "mesh",
          "is_usable": True, "code": None, "sentence": None},
     ],
+    "limits": ['service "cart" takes 9 requests at one time, counted on node-1', "and more"],
     "intention": {"name": "* => cart", "is_allowed": True, "decided_by": "node-3", "sentence": ""},
     "answer": None,
 }  # fmt: skip
@@ -116,6 +117,7 @@ def test_the_text_has_every_step() -> None:
         "cluster    cart   3 instances, 1 usable",
         'out: check "http /health" critical since ',
         '("timeout")',
+        'limits     service "cart" takes 9 requests at one time, counted on node-1\n           and more',
         "intention  edge => cart   allow, by node-3 (intention * => cart)",
         "answer     cart answers",
     ):

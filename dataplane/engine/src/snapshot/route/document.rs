@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::snapshot::document::RequestLimitsDocument;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::snapshot) struct RouteDocument {
@@ -44,6 +46,10 @@ pub(in crate::snapshot) struct RouteDocument {
     pub head_timeout_ms: Option<u64>,
     #[serde(default)]
     pub idle_timeout_ms: Option<u64>,
+    #[serde(default)]
+    pub body_bytes: Option<u64>,
+    #[serde(default)]
+    pub limits: Option<RequestLimitsDocument>,
     #[serde(default)]
     pub retries: Option<RetriesDocument>,
     #[serde(default)]

@@ -13,6 +13,7 @@ use self::document::{
 };
 use super::refusal::Refusal;
 use super::{check, limits};
+use crate::limiter::Limiter;
 use crate::router::{
     Action, FixedAnswer, HostMatch, Https, PathMatch, Pattern, Redirect, RedirectPath, Route,
     WeightedCluster,
@@ -23,7 +24,12 @@ const REDIRECT_STATUSES: [u16; 5] = [301, 302, 303, 307, 308];
 /// What a fixed answer is where its route does not say.
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-pub(super) fn compile(name: &Arc<str>, mut document: RouteDocument) -> Result<Route, Refusal> {
+/// What `before` has counted goes on, where its limits are the same.
+pub(super) fn compile(
+    name: &Arc<str>,
+    mut document: RouteDocument,
+    before: Option<&Route>,
+) -> Result<Route, Refusal> {
     check::text("key", &document.key, limits::KEY_BYTES)?;
     let path = compile_path(std::mem::take(&mut document.path))?;
     let hosts = compile_hosts(&document.hosts)?;
@@ -39,6 +45,11 @@ pub(super) fn compile(name: &Arc<str>, mut document: RouteDocument) -> Result<Ro
         timeout: timeout("timeout_ms", document.timeout_ms)?,
         head_timeout: timeout("head_timeout_ms", document.head_timeout_ms)?,
         idle_timeout: timeout("idle_timeout_ms", document.idle_timeout_ms)?,
+        body_bytes: check::body_bytes("body_bytes", document.body_bytes.unwrap_or(0))?,
+        limiter: Limiter::carried(
+            check::request_limits(document.limits.as_ref())?,
+            before.and_then(|before| before.limiter.as_ref()),
+        ),
         retries: match document.retries {
             Some(retries) => {
                 let policy = changes::retries(retries).map_err(|fault| fault.under("retries"))?;

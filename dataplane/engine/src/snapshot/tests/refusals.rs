@@ -147,6 +147,7 @@ fn unknown_fields_are_refused_everywhere() {
         "/resources/routes/shop/action/split/0",
         "/resources/routes/old/action/redirect",
         "/resources/clusters/cart",
+        "/resources/clusters/cart/limits",
         "/resources/clusters/cart/endpoints/0",
         "/resources/services/cart",
         "/resources/services/cart/instances/0",
@@ -167,6 +168,15 @@ fn unknown_fields_are_refused_everywhere() {
         );
     }
 }
+
+/// What may be left out of a resource, beside what stands in the test.
+const OPTIONAL: [&str; 5] = [
+    "/listeners/web:cart/destination",
+    "/clusters/cart/limits",
+    "/services/cart/limits",
+    "/routes/beta/limits",
+    "/routes/beta/body_bytes",
+];
 
 #[test]
 fn missing_fields_are_refused_but_those_that_may_be_left_out() {
@@ -189,7 +199,6 @@ fn missing_fields_are_refused_but_those_that_may_be_left_out() {
         "/listeners/web/proof",
         "/listeners/web/owners",
         "/listeners/web/uids",
-        "/listeners/web:cart/destination",
         "/routes/shop/timeout_ms",
         "/routes/shop/strip_prefix",
         "/routes/beta/priority",
@@ -263,7 +272,10 @@ fn missing_fields_are_refused_but_those_that_may_be_left_out() {
             let at = format!("{parent}/{field}");
             assert_eq!(
                 applied.is_ok(),
-                may_be_left_out.contains(&at.as_str()),
+                may_be_left_out
+                    .iter()
+                    .chain(&OPTIONAL)
+                    .any(|one| *one == at),
                 "{at}"
             );
         }
@@ -311,6 +323,51 @@ fn what_is_too_much_is_refused() {
         "routes.shop.action.split",
         "65 entries, over 64",
     );
+    for (limits, at, sentence) in [
+        (json!({}), "", "needs one of"),
+        (json!({"per": "client"}), "", "needs one of"),
+        (
+            json!({"burst": 3, "concurrent": 1}),
+            ".burst",
+            "is nothing without",
+        ),
+        (
+            json!({"requests_per_second": 0}),
+            ".requests_per_second",
+            "not from 1 to 1000000",
+        ),
+        (
+            json!({"concurrent": 1_000_001}),
+            ".concurrent",
+            "not from 1 to 1000000",
+        ),
+        (
+            json!({"requests_per_second": 1, "burst": 0}),
+            ".burst",
+            "not from 1 to 1000000",
+        ),
+        (
+            json!({"concurrent": 1, "per": "user"}),
+            ".per",
+            "unknown variant",
+        ),
+    ] {
+        for resource in ["clusters/cart", "services/cart", "routes/beta"] {
+            let pointer = format!("/{resource}/limits");
+            let path = format!("{}.limits{at}", resource.replace('/', "."));
+            check(&pointer, limits.clone(), &path, sentence);
+        }
+    }
+    let large = json!((1_u64 << 40) + 1);
+    for (pointer, path) in [
+        (
+            "/settings/node/limits/body_bytes",
+            "settings.node.limits.body_bytes",
+        ),
+        ("/routes/shop/body_bytes", "routes.shop.body_bytes"),
+    ] {
+        check(pointer, large.clone(), path, "not from 0 to 1099511627776");
+    }
     for (name, sentence) in [
         ("a b", "has ` ` in it"),
         ("", "may not be empty"),

@@ -1,4 +1,4 @@
-"""Keeps one proxy running: adopts the one that is there, else starts one, and starts the next when it ends.
+"""Keeps one proxy running: adopts the one that is there, else starts one, and starts the next when it ends or freezes.
 
 Says so to its owner (`on_up`, `on_down`) and sends the proxy nothing but the question who it is.
 """
@@ -28,6 +28,12 @@ PAUSES_S = (0.0, 0.1, 0.2, 0.5, 2.0, 5.0)
 # How long a proxy that listens but doesn't answer is asked before it is ended: it can't be told anything any more.
 ADOPT_TIMEOUT_S = 5.0
 ADOPT_ATTEMPTS = 3
+# How often a running one is asked who it is: a question costs it some 50 µs.
+HEALTH_EVERY_S = 5.0
+# It is answered in a millisecond; a machine that needs this long for it, again and again, serves nobody.
+HEALTH_TIMEOUT_S = 5.0
+# Unanswered in a row before it counts as frozen: some 30 s, as a machine that comes back from a pause needs some too.
+HEALTH_ATTEMPTS = 3
 
 _log = logging.getLogger("meshnode.proxy")
 
@@ -52,11 +58,15 @@ class Supervisor:
         *,
         on_up: Callable[[RunningProxy], None],
         on_down: Callable[[str], None],
+        health_every_s: float = HEALTH_EVERY_S,
+        health_timeout_s: float = HEALTH_TIMEOUT_S,
     ) -> None:
         """Both are called in the event loop and must not block."""
         self._command = command
         self._on_up = on_up
         self._on_down = on_down
+        self._health_every_s = health_every_s
+        self._health_timeout_s = health_timeout_s
         self.restarts = 0
 
     async def run(self) -> None:
@@ -92,10 +102,40 @@ class Supervisor:
                 version.version, "adopted" if proxy.is_adopted else "started", process.pid, version.generation,
             )  # fmt: skip
             self._on_up(proxy)
-            await process.ended()
+            is_frozen = await self._end_of(process, client)
             sentence = self._why_it_ended(process)
+            if is_frozen:
+                sentence += "; it had not answered any more and was killed"
             _log.warning("%s", sentence)
             self._on_down(sentence)
+
+    async def _end_of(self, process: ProxyProcess, client: ControlClient) -> bool:
+        """Returns when it is gone; one that is there and answers nothing is ended: True."""
+        ended = asyncio.create_task(process.ended())
+        silent = 0
+        try:
+            while silent < HEALTH_ATTEMPTS:
+                done, _ = await asyncio.wait({ended}, timeout=self._health_every_s)
+                if done:
+                    return False
+                silent = 0 if await self._answers(client) else silent + 1
+            process.kill()
+            await ended
+        finally:
+            ended.cancel()
+            await asyncio.wait({ended})
+        return True
+
+    async def _answers(self, client: ControlClient) -> bool:
+        """Whether it says anything at all, be it a refusal."""
+        try:
+            async with asyncio.timeout(self._health_timeout_s):
+                await client.version()
+        except (ProxyUnreachable, TimeoutError):
+            return False
+        except ProxyRefused:
+            pass
+        return True
 
     async def _adopt(self, client: ControlClient) -> tuple[ProxyProcess, ProxyVersion] | None:
         """The proxy that listens already, if it speaks as we do; one that doesn't is ended here.

@@ -37,15 +37,17 @@ START_S = 60.0
 class Watched:
     """A supervisor with what it said."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, **health: float) -> None:
         self.up: list[RunningProxy] = []
         self.down: list[str] = []
-        self.supervisor = Supervisor(command, on_up=self.up.append, on_down=self.down.append)
+        self.supervisor = Supervisor(
+            command, on_up=self.up.append, on_down=self.down.append, **health
+        )
 
 
 @asynccontextmanager
-async def running(command: Command) -> AsyncIterator[Watched]:
-    watched = Watched(command)
+async def running(command: Command, **health: float) -> AsyncIterator[Watched]:
+    watched = Watched(command, **health)
     task = asyncio.create_task(watched.supervisor.run())
     try:
         await wait_until(lambda: bool(watched.up) or task.done())
@@ -64,6 +66,25 @@ async def test_a_killed_proxy_is_started_again(make_command: MakeCommand) -> Non
         assert "by signal 9" in watched.down[0]
         assert watched.supervisor.restarts >= len(watched.down) == 2
         assert not any(one.is_adopted for one in watched.up)
+
+
+async def test_a_frozen_proxy_is_replaced(make_command: MakeCommand) -> None:
+    """It lives and its socket takes connections, but nobody answers."""
+    async with running(make_command(), health_every_s=0.1, health_timeout_s=0.5) as watched:
+        pid = watched.up[0].version.pid
+        os.kill(pid, signal.SIGSTOP)
+        await wait_until(lambda: len(watched.up) > 1, START_S)
+        assert "had not answered any more and was killed" in watched.down[0]
+        assert watched.up[-1].version.pid != pid
+
+
+async def test_a_proxy_that_answers_is_left_alone(make_command: MakeCommand) -> None:
+    async with running(make_command(), health_every_s=0.01, health_timeout_s=START_S) as watched:
+        for _ in range(100):
+            await watched.up[0].client.version()
+            await asyncio.sleep(0)
+        assert watched.down == []
+        assert watched.supervisor.restarts == 0
 
 
 async def test_the_next_supervisor_adopts_what_runs(make_command: MakeCommand) -> None:

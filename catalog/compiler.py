@@ -31,6 +31,7 @@ from .policed import (
     own_destinations,
     policed,
     policy_findings,
+    raw_services,
     spoken_in,
     tested_services,
     with_defaults_of,
@@ -41,6 +42,7 @@ from .policed import (
 from .policies.policies import Policies, decide_policies
 from .policies.read import Written
 from .policies.settings import MeshSettings
+from .ports import AskedPort, http_routes_to
 from .resource import Rendered, Resource, Resources
 from .routes import saved_routes
 from .services import LocalService, local_services, same_user
@@ -197,11 +199,14 @@ def compile_snapshot(
     )
     seen = memo.once("seen", "", (clusters,), lambda: _seen(clusters))
     ruled = memo.once("whose", "", (own, seen), lambda: tuple(sorted(own | seen.clear_services)))
+    port_problems = memo.ports.update(forms.in_force, forms.changed)
+    raw = memo.once("raw", "", (policies.services,), lambda: raw_services(policies.services))
+    ports = memo.ports.asked
     found_listeners, listener_problems = memo.once(
         "found listeners",
         "",
-        (facts, local, policies.upstreams),
-        lambda: _listeners(facts, local, policies, memo),
+        (facts, local, policies.upstreams, ports, raw),
+        lambda: _listeners(facts, local, policies, (ports, raw), memo),
     )
     table = memo.table
     table.replace("clusters", seen.rendered)
@@ -241,6 +246,8 @@ def compile_snapshot(
             lambda: drain_findings(policies.drains, drained, state.instances, listed),
         ),
         *memo.shadows.update(forms.in_force, forms.changed),
+        *port_problems,
+        *http_routes_to(raw, forms.in_force, memo.forms.leading_to),
         *memo.findings.update(
             forms,
             memo.forms.leading_to,
@@ -463,9 +470,15 @@ def _rendered(
 
 
 def _listeners(
-    facts: NodeFacts, local: tuple[LocalService, ...], policies: Policies, memo: Memo
+    facts: NodeFacts,
+    local: tuple[LocalService, ...],
+    policies: Policies,
+    of_connections: tuple[tuple[AskedPort, ...], frozenset[str]],
+    memo: Memo,
 ) -> tuple[tuple[Rendered, ...], tuple[Problem, ...]]:
-    found, problems = listeners(facts, _with_ports(local, policies), policies.upstreams)
+    found, problems = listeners(
+        facts, _with_ports(local, policies), policies.upstreams, *of_connections
+    )
     return _rendered(memo, "listeners", found), problems
 
 

@@ -5,7 +5,7 @@ Opens none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from .addresses import port_of, socket_address
 from .keys import UPSTREAMS
@@ -13,6 +13,7 @@ from .model import Problem
 from .node import NodeFacts
 from .policies.read import Written
 from .policies.upstreams import Upstreams
+from .ports import AskedPort
 from .resource import Resource
 from .services import META_PORT, LocalService
 
@@ -32,9 +33,12 @@ def listeners(
     facts: NodeFacts,
     services: tuple[LocalService, ...],
     upstreams: Mapping[str, Written[Upstreams]] = NO_UPSTREAMS,
+    ports: tuple[AskedPort, ...] = (),
+    raw: Collection[str] = (),
 ) -> tuple[Mapping[str, Resource], tuple[Problem, ...]]:
     """All listeners by name.
 
+    `ports` are those that routes of raw connections ask for, `raw` the services that get such ones.
     None before the trust domain is known: each would have to show or check an identity that names it.
     """
     found: dict[str, Resource] = {}
@@ -62,13 +66,14 @@ def listeners(
         if service.name in OWN:
             sentence = "its name is that of a listener of the mesh: it gets no outbound port"
             problems.append(_problem(service, sentence))
+    _add_ports(ports, facts, taken, found, problems)
     # Asked ports first: an assigned one can move, an asked one is written somewhere.
     _add_calls(
         [one for one in calling if one.outbound_port is not None], facts, taken, found, problems
     )
     for service in calling:
         if written := upstreams.get(service.name):
-            _add_destinations(service, written, facts, taken, found, problems)
+            _add_destinations(service, written, raw, facts, taken, found, problems)
     _add_calls([one for one in calling if one.outbound_port is None], facts, taken, found, problems)
     return found, tuple(problems)
 
@@ -87,9 +92,37 @@ def _add_calls(
                 found[service.name] = _outbound(service, address, facts)
 
 
+def _add_ports(
+    ports: tuple[AskedPort, ...],
+    facts: NodeFacts,
+    taken: dict[int, str],
+    found: dict[str, Resource],
+    problems: list[Problem],
+) -> None:
+    """The ports of routes of raw connections, where the edge is. One that is taken costs itself alone."""
+    if facts.edge_address is None:
+        return
+    host = facts.edge_address.rpartition(":")[0]
+    for asked in ports:
+        if asked.port in taken:
+            sentence = (
+                f"port {asked.port} is not opened on {facts.node}: {taken[asked.port]} has it"
+            )
+            problems.append(Problem(asked.key, asked.index, "warning", sentence))
+            continue
+        taken[asked.port] = f"the route {asked.key}"
+        found[f"tcp:{asked.port}"] = {
+            "kind": "edge",
+            "protocol": "tcp",
+            "address": f"{host}:{asked.port}",
+            "identity": EDGE,
+        }
+
+
 def _add_destinations(
     service: LocalService,
     written: Written[Upstreams],
+    raw: Collection[str],
     facts: NodeFacts,
     taken: dict[int, str],
     found: dict[str, Resource],
@@ -107,7 +140,8 @@ def _add_destinations(
         taken[port] = f"the service {service.name}'s calls to {destination}"
         if address := socket_address(facts.outbound_host, port):
             name = own_port_name(service.name, destination)
-            found[name] = {**_outbound(service, address, facts), "destination": destination}
+            made = {**_outbound(service, address, facts), "destination": destination}
+            found[name] = {**made, "protocol": "tcp"} if destination in raw else made
 
 
 def _free_port(

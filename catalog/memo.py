@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from .findings import FindingsBook
 from .forms import Form, FormBook
 from .policed import Sending
+from .ports import PortBook
 from .reached import Reached
 from .resource import Rendered, Resource, render
 from .shadows import ShadowBook
@@ -28,6 +29,7 @@ class Memo:
         """The routes in the table that stand in no key of their own."""
         self.forms = FormBook({})
         self.shadows = ShadowBook()
+        self.ports = PortBook()
         self.findings = FindingsBook()
         self._made: dict[str, dict[str, tuple[tuple[Any, ...], Any]]] = {}
         self._rendered: dict[str, dict[str, Rendered]] = {}
@@ -37,6 +39,7 @@ class Memo:
         if self.forms.forms.in_force is not last:
             self.forms = FormBook(last)
             self.shadows, self.findings = ShadowBook(), FindingsBook()
+            self.ports = PortBook()
             self.table.replace("routes", [])
         return self.forms
 

@@ -89,7 +89,7 @@ def _sent_on(route: Route, own: Origin, policies: Policies) -> list[FieldOrigin]
         if name in _TIMES and value is not None:
             shown = time_text(value)
         elif name == "idle_timeout_ms":
-            shown, source = _idle(policies)
+            shown, source = _idle(policies, is_raw=route.rule.port is not None)
         elif name == "retries":
             shown = _retries(value)
         elif name == "https":
@@ -129,11 +129,13 @@ def _retries(value: dict[str, Any] | None) -> Any:
     return value["attempts"] if set(value) == {"attempts"} else value
 
 
-def _idle(policies: Policies) -> tuple[str, Origin]:
+def _idle(policies: Policies, *, is_raw: bool) -> tuple[str, Origin]:
     """Without a time of its own, a route has the limits of the node."""
     written = policies.settings
     limits = (written.meaning if written else MeshSettings()).limits
     before, within, behind = (time_text(limits.get(name, usual)) for name, usual in _IDLE.items())
     is_written = written is not None and any(name in limits for name in _IDLE)
     origin = Origin(written.key, written.index) if written and is_written else BUILT_IN
+    if is_raw:
+        return behind, origin
     return f"{before} before the answer, {within} in it, {behind} in a tunnel", origin

@@ -179,6 +179,11 @@ def own_destinations(upstreams: AllUpstreams, services: Iterable[str]) -> frozen
     return frozenset(name for one in written if one for name in one.meaning.destinations)
 
 
+def raw_services(services: Mapping[str, Written[ServicePolicy]]) -> frozenset[str]:
+    """The services that get raw connections."""
+    return frozenset(name for name, one in services.items() if one.meaning.is_raw)
+
+
 def tested_services(tests: Mapping[str, Written[RouteTest]]) -> frozenset[str]:
     """The services that tests expect or call: each node has to know them, so that all judge alike."""
     lines = [one for test in tests.values() for one in test.meaning.expectations]

@@ -190,7 +190,7 @@ def _wins(winner: Route, loser: Route, *, same_host: bool) -> bool:
     if not (
         _holds(one.methods, other.methods)
         and _holds(one.sources, other.sources)
-        and _holds_networks(one.client_addresses, other.client_addresses)
+        and holds_networks(one.client_addresses, other.client_addresses)
     ):
         return False
     if one.priority > other.priority:
@@ -213,7 +213,8 @@ def _holds(wide: Iterable[str], narrow: tuple[str, ...]) -> bool:
     return not names or (bool(narrow) and names.issuperset(narrow))
 
 
-def _holds_networks(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+def holds_networks(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+    """Whether each address of the second is one of the first; none given takes all."""
     if _holds(wide, narrow):
         return True
     nets = [ip_network(one) for one in wide]

@@ -31,6 +31,7 @@ def _proxy_families(stats: Mapping[str, Any], now_unix_s: float) -> Iterator[Fam
     yield _durations(stats)
     yield from _connections(stats)
     yield from _upstreams(stats)
+    yield from _streams(stats)
     yield from _totals(stats)
     yield _rows(
         stats, "bad_requests", "meshnode_bad_requests_total", "counter",
@@ -104,6 +105,16 @@ def _upstreams(stats: Mapping[str, Any]) -> Iterator[Family]:
         ("running", "gauge", "running", "Requests the endpoint has from this node now."),
     ):
         yield _rows(stats, "upstreams", prefix + name, kind, text, field, "cluster", "endpoint")
+
+
+def _streams(stats: Mapping[str, Any]) -> Iterator[Family]:
+    for name, kind, field, text in (
+        ("meshnode_streams_total", "counter", "count", "Raw connections; by reason, those refused or cut."),
+        ("meshnode_streams_active", "gauge", "active", "Raw connections open now."),
+        ("meshnode_stream_received_bytes_total", "counter", "received_bytes", "Bytes from who opened them."),
+        ("meshnode_stream_sent_bytes_total", "counter", "sent_bytes", "Bytes to who opened them."),
+    ):  # fmt: skip
+        yield _rows(stats, "streams", name, kind, text, field, *ROUTE, "reason")
 
 
 def _totals(stats: Mapping[str, Any]) -> Iterator[Family]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from .. import values
 from ..text import Mistake, Token, quote
 from ..yamltree import Mapping, Node, Scalar, Sequence, compose, plain
-from . import actions, grpc, paths, targets
+from . import actions, grpc, paths, streams, targets
 from .conditions import PLACES, Conditions
 from .faults import first_mistake
 from .gaps import refuse_empty, refuse_nothing
@@ -43,6 +43,8 @@ def parse_document(text: str) -> Rule:
     except ValidationError as error:
         raise first_mistake(error, root, RouteFields) from None
     refuse_nothing(root)
+    if streams.TCP in root.items:
+        return _stream(root)
     taken = _match(root)
     path, kind = taken["path"], taken["path_kind"]
     action = _action(root)
@@ -59,6 +61,25 @@ def parse_document(text: str) -> Rule:
         fields |= _forwarding(root, settings)
     refuse_empty(root)
     return Rule(action=action, **taken, **fields)
+
+
+def _stream(root: Mapping) -> Rule:
+    """A route of raw connections."""
+    for name, at in root.names.items():
+        if name not in streams.FIELDS:
+            raise streams.no_request(name, at)
+    conditions = Conditions.none()
+    if "when" in root.items:
+        _take_when(root.items["when"], conditions)
+    settings = {
+        name: (root.names[name], root.items[name].at)
+        for name in streams.SETTINGS
+        if name in root.items
+    }
+    port = streams.port(_at(root, streams.TCP))
+    made = streams.rule(port, conditions, _action(root), root.at, settings)
+    refuse_empty(root)
+    return made
 
 
 def _match(root: Mapping) -> dict[str, Any]:

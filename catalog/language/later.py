@@ -12,9 +12,9 @@ SETTINGS = (
 )  # fmt: skip
 SETTINGS_NOT_YET = ("balance", "ejection", "health", "middlewares", "mirror", "mtls")
 FLAGS_NOT_YET = ("insecure", "passthrough")
-FIRST_WORDS_NOT_YET = ("tcp", "udp", "sni")
+FIRST_WORDS_NOT_YET = ("udp", "sni")
 FIELDS_NOT_YET = (
-    "balance", "ejection", "health", "middlewares", "mirror", "mtls", "passthrough", "sni", "tcp", "udp",
+    "balance", "ejection", "health", "middlewares", "mirror", "mtls", "passthrough", "sni", "udp",
 )  # fmt: skip
 
 SETTINGS_OF_DOCUMENTS = (

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from .. import values
 from ..suggestions import nearest
 from ..text import Mistake, Token, lines, quote
-from . import actions, grpc, paths, targets
+from . import actions, grpc, paths, streams, targets
 from .conditions import Conditions
 from .later import FIRST_WORDS_NOT_YET, FLAGS_NOT_YET, SETTINGS, check_setting, not_yet
 from .methods import KNOWN_METHODS, methods
@@ -55,6 +55,8 @@ class _Parser:
         is_first_word = second is not None and second.text not in _AFTER_MATCH
         if is_first_word and first.text in FIRST_WORDS_NOT_YET:
             raise Mistake(not_yet(f"a route by {quote(first.text)}"), first)
+        if is_first_word and first.text == streams.TCP:
+            return self._stream()
         is_grpc = is_first_word and first.text == grpc.GRPC
         taken: dict[str, Any] = {}
         if is_grpc:
@@ -74,6 +76,15 @@ class _Parser:
             taken["client_addresses"] = tuple(conditions.client_addresses)
             taken["sources"] = tuple(conditions.sources)
         return Rule(path=path, path_kind=kind, action=action, **taken, **settings)
+
+    def _stream(self) -> Rule:
+        self._next = 1
+        port = streams.port(self._take("a port is missing, as in tcp :5432"))
+        conditions = self._when(is_grpc=False)
+        self._arrow()
+        leads = self._peek() or self._end
+        action = self._action()
+        return streams.rule(port, conditions, action, leads, self._settings())
 
     def _peek(self, ahead: int = 0) -> Token | None:
         at = self._next + ahead

@@ -219,7 +219,7 @@ class RouteFields(Fields):
         title="meshnode route",
         json_schema_extra={
             "oneOf": [{"required": [name]} for name in ("service", "split", "redirect", "answer")],
-            "anyOf": [{"required": [name]} for name in ("host", "hosts", "grpc")],
+            "anyOf": [{"required": [name]} for name in ("host", "hosts", "grpc", "tcp")],
         },
     )
 
@@ -233,6 +233,8 @@ class RouteFields(Fields):
     """Whether `path` is this path alone."""
     grpc: Text | None = None
     """In place of a path: `shop.v1.Cart/Get`, or `shop.v1.Cart` for all of its methods."""
+    tcp: Text | None = None
+    """In place of hosts and path: the port of the edge at which raw connections are taken."""
     methods: Texts | None = None
     when: Annotated[
         list[WhenItem],

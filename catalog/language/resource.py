@@ -37,11 +37,11 @@ _VALUES = (
 
 def to_fields(rule: Rule) -> dict[str, Any]:
     """The fields of the rule's resource."""
-    fields: dict[str, Any] = {
-        "hosts": list(rule.hosts),
-        "path": {rule.path_kind: rule.path},
-        "action": _action(rule.action),
-    }
+    fields: dict[str, Any] = {"action": _action(rule.action)}
+    if rule.port is None:
+        fields |= {"hosts": list(rule.hosts), "path": {rule.path_kind: rule.path}}
+    else:
+        fields["port"] = rule.port
     for name in _LISTS:
         if values := getattr(rule, name):
             fields[name] = list(values)
@@ -58,7 +58,10 @@ def to_fields(rule: Rule) -> dict[str, Any]:
 
 def from_fields(fields: dict[str, Any]) -> Rule:
     """The rule of a resource as `to_fields` made it. Raises KeyError, TypeError or ValueError on others."""
-    ((kind, path),) = fields["path"].items()
+    if "port" in fields:
+        kind, path, hosts = "prefix", "/", ()
+    else:
+        ((kind, path),), hosts = fields["path"].items(), tuple(fields["hosts"])
     conditions = tuple(
         _read_condition(place, condition)
         for place, name in _PLACES.items()
@@ -68,11 +71,12 @@ def from_fields(fields: dict[str, Any]) -> Rule:
     taken |= {name: tuple(fields[name]) for name in _LISTS if name in fields}
     taken |= {name: read(fields[name]) for name, read in _READ_PARTS.items() if name in fields}
     return Rule(
-        tuple(fields["hosts"]),
+        hosts,
         str(path),
         _read_action(fields["action"]),
         path_kind=_path_kind(kind),
         conditions=conditions,
+        port=fields.get("port"),
         **taken,
     )
 

@@ -138,7 +138,8 @@ class Rule:
     A host is lower case without port and trailing dot (`*.` in front: one or more labels, `*`: any). A prefix matches
     by whole segments and has no trailing slash; globs and regexes take the whole path. `conditions` all hold, headers
     before query before cookies; of `client_addresses` and `sources` one does. `timeout_ms` is for the whole request,
-    `body_bytes` for its body.
+    `body_bytes` for its body. `port` is of a route of raw connections, which has no hosts and takes every path
+    (streams.py).
     """
 
     hosts: tuple[str, ...]
@@ -163,10 +164,13 @@ class Rule:
     https: Https | None = None
     body_bytes: int | None = None
     limits: RequestLimits | None = None
+    port: int | None = None
 
     @property
     def pattern(self) -> str:
-        """Hosts and path as the one-line form writes them."""
+        """Hosts and path, or the port, as the one-line form writes them."""
+        if self.port is not None:
+            return f"tcp :{self.port}"
         return ",".join(self.hosts) + _SIGNS[self.path_kind] + self.path
 
     @property

@@ -71,9 +71,13 @@ def _parts(rule: Rule) -> dict[str, Any]:
 
 def _match(rule: Rule) -> dict[str, Any]:
     """What the rule takes."""
-    document: dict[str, Any] = (
-        {"host": rule.hosts[0]} if len(rule.hosts) == 1 else {"hosts": list(rule.hosts)}
-    )
+    document: dict[str, Any]
+    if rule.port is not None:
+        document = {"tcp": rule.port}
+        if rule.client_addresses:
+            document["when"] = [{"client": list(rule.client_addresses)}]
+        return document
+    document = {"host": rule.hosts[0]} if len(rule.hosts) == 1 else {"hosts": list(rule.hosts)}
     document["path"] = rule.path if rule.path_kind == "prefix" else {rule.path_kind: rule.path}
     if rule.methods:
         document["methods"] = list(rule.methods)

@@ -19,6 +19,9 @@ from .settings import MeshSettings
 WHOLE = ("timeout_ms", "head_timeout_ms", "idle_timeout_ms", "retries", "body_bytes", "https")
 """Fields of a route's resource that are taken from one place as they are."""
 
+OF_CONNECTIONS = ("idle_timeout_ms",)
+"""Those of them that a route of raw connections has."""
+
 HEADERS = ("request_headers", "response_headers")
 """Fields that are taken header by header."""
 
@@ -66,6 +69,11 @@ def layers(
     return tuple(layer for layer in found if layer.fields)
 
 
+def whole(resource: Resource) -> tuple[str, ...]:
+    """The fields a route may have that are taken as they are."""
+    return OF_CONNECTIONS if "port" in resource else WHOLE
+
+
 def with_defaults(resource: Resource, beyond: tuple[Layer, ...]) -> Resource:
     """A route's resource with what the layers add; itself where they add nothing."""
     if not beyond:
@@ -84,12 +92,12 @@ def origins(
     """Each field about sending on with its value (None: none) and where it comes from; of headers each by its name."""
     found = {field: (value, origin) for field, value, origin in _taken(resource, beyond)}
     told: list[tuple[str, Any, Origin]] = []
-    for name in WHOLE:
+    for name in whole(resource):
         if name in resource:
             told.append((name, resource[name], own))
         else:
             told.append((name, *found.get(name, (None, BUILT_IN))))
-    for name in HEADERS:
+    for name in HEADERS if "port" not in resource else ():
         for (header, done), origin in _edits(name, resource, own, beyond):
             told.append((f"{name}.{header}", [list(one) for one in done], origin))
     return tuple(told)
@@ -117,14 +125,14 @@ def call_route(service: str, beyond: tuple[Layer, ...]) -> Iterator[tuple[str, R
 
 def _taken(resource: Resource, beyond: tuple[Layer, ...]) -> Iterator[tuple[str, Any, Origin]]:
     """The fields a route lacks, each from the nearest layer; headers as a whole, with the route's own."""
-    for name in WHOLE:
+    for name in whole(resource):
         if name in resource:
             continue
         for layer in beyond:
             if name in layer.fields:
                 yield name, layer.fields[name], layer.origin
                 break
-    for name in HEADERS:
+    for name in HEADERS if "port" not in resource else ():
         if any(name in layer.fields for layer in beyond):
             edits = [edit for edit, _ in _edits(name, resource, BUILT_IN, beyond)]
             yield name, _together(edits), BUILT_IN

@@ -48,8 +48,8 @@ class ServiceFields(SentOnFields):
 
     model_config = ConfigDict(title="meshnode service")
 
-    protocol: Literal["http", "http2", "grpc"] | None = None
-    """What its instances speak; left out: HTTP/1.1. gRPC is HTTP/2 in clear."""
+    protocol: Literal["http", "http2", "grpc", "tcp"] | None = None
+    """What its instances speak; left out: HTTP/1.1. gRPC is HTTP/2 in clear. tcp: raw connections."""
     balance: Literal["weighted_round_robin"] | None = None
     health: Literal["consul"] | None = None
     mtls: Literal["permissive"] | None = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from ..text import Mistake, quote
 from ..yamltree import Mapping as Fields
 from . import sent_on
 from .fields import Shape, word
@@ -17,12 +18,14 @@ Warned = Literal["in", "out"]
 class ServicePolicy:
     """`sent_on` by the names of a route's resource. `warning`: whether instances with a warning check get requests.
 
-    `is_http2`: its instances are spoken to in HTTP/2.
+    `is_http2`: its instances are spoken to in HTTP/2. `is_raw`: what is sent to it are connections, of which nothing is
+    known but their bytes.
     """
 
     sent_on: Mapping[str, Any]
     warning: Warned = "in"
     is_http2: bool = False
+    is_raw: bool = False
     limits: Mapping[str, Any] | None = None
     """How many requests it takes, as docs/boundary.md has it; None: any."""
 
@@ -30,7 +33,7 @@ class ServicePolicy:
 SHAPE = Shape(
     {
         **sent_on.READERS,
-        "protocol": word(("http", "http2", "grpc"), ("tcp", "tls", "udp")),
+        "protocol": word(("http", "http2", "grpc", "tcp"), ("tls", "udp")),
         "balance": word(
             ("weighted_round_robin",),
             ("round_robin", "least_request", "random", "hash", "ring_hash", "maglev", "p2c"),
@@ -63,16 +66,25 @@ SHAPE = Shape(
 HTTP2_PROTOCOLS = ("http2", "grpc")
 """Words for one thing: a call of gRPC is a request in HTTP/2, and is known by its content type."""
 
+OF_REQUESTS = frozenset({*sent_on.READERS, "limits"} - {"timeout_idle"})
+"""Fields that raw connections have no use for."""
+
 EXAMPLE = "timeout: 2s"
 
 
 def read_service(root: Fields) -> ServicePolicy:
     """The policy of a document. Raises Mistake."""
     found = SHAPE.read(root)
+    protocol = found.get("protocol")
+    is_raw = protocol == "tcp"
+    for name, at in root.names.items() if is_raw else ():
+        if name in OF_REQUESTS:
+            sentence = f"{quote(name)} is about requests, and a service with protocol: tcp gets none: raw connections have nothing to look at"
+            raise Mistake(sentence, at)
     warning = cast("Warned", found.get("warning", "in"))
     limits = found.get("limits", {})
     of_routes = sent_on.taken(found)
     if "body_bytes" in limits:
         of_routes["body_bytes"] = limits["body_bytes"]
-    is_http2 = found.get("protocol") in HTTP2_PROTOCOLS
-    return ServicePolicy(of_routes, warning, is_http2, limits.get("limits"))
+    is_http2 = protocol in HTTP2_PROTOCOLS
+    return ServicePolicy(of_routes, warning, is_http2, is_raw, limits.get("limits"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from catalog import Compiled, Draining, Problem
+from catalog import Compiled, Draining, Problem, Resource
 
 from .. import VERSION
-from ..proxy import Listener
 from . import own_problems
 from .delivery import Delivery
 from .draining import Counts
@@ -32,7 +31,7 @@ def view_of(
         node="" if side is None else side.me.node,
         datacenter="" if side is None else side.me.datacenter,
         trust_domain=None if side is None else side.trust_domain,
-        is_ready=_is_ready(delivery),
+        is_ready=is_ready(delivery),
         is_complete=knowledge.is_complete,
         generation=0 if table is None else table.generation,
         digest="" if table is None else table.digest,
@@ -45,7 +44,7 @@ def view_of(
         proxy=_proxy(delivery, restarts),
         listeners=delivery.listeners,
         services=tuple(sorted({one.service for one in knowledge.state.local_services})),
-        outbound=_outbound(delivery.listeners),
+        outbound=outbound(delivery),
         certificates=tuple(
             sorted((name, one.not_after_unix_s) for name, one in delivery.identities.items())
         ),
@@ -55,17 +54,24 @@ def view_of(
     )
 
 
-def _is_ready(delivery: Delivery) -> bool:
+def is_ready(delivery: Delivery) -> bool:
     """A table is in force, and each listener it asks for is open. One without any waits for the mesh's name.
 
-    The mesh port has nothing to show before this node has a service or an edge: it may wait.
+    The mesh port has nothing to show before this node has a service or an edge: it may wait. The port of a route is
+    that route's matter.
     """
     if delivery.in_force is None:
         return False
     open_names = {one.name for one in delivery.listeners if one.state == "open"}
-    wanted = set(delivery.in_force.resources.get("listeners", {}))
+    listeners = delivery.in_force.resources.get("listeners", {})
+    wanted = {name for name, one in listeners.items() if not _is_of_route(one)}
     missing = wanted - open_names
     return bool(wanted) and (not missing or wanted == {MESH})
+
+
+def _is_of_route(listener: Resource) -> bool:
+    """Whether it is the port of a route of raw connections."""
+    return listener["kind"] == EDGE and listener.get("protocol") == "tcp"
 
 
 def _proxy(delivery: Delivery, restarts: int) -> ProxyView | None:
@@ -81,10 +87,13 @@ def _proxy(delivery: Delivery, restarts: int) -> ProxyView | None:
     )
 
 
-def _outbound(listeners: tuple[Listener, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (one.name, one.address) for one in listeners if one.name not in (EDGE, EDGE_TLS, MESH)
-    )
+def outbound(delivery: Delivery) -> tuple[tuple[str, str], ...]:
+    """Where the services of this node call others, by listener."""
+    table = delivery.in_force
+    resources = {} if table is None else table.resources.get("listeners", {})
+    of_routes = {name for name, one in resources.items() if _is_of_route(one)}
+    others = {EDGE, EDGE_TLS, MESH} | of_routes
+    return tuple((one.name, one.address) for one in delivery.listeners if one.name not in others)
 
 
 def _draining(compiled: Compiled | None, counts: Counts) -> tuple[Draining, ...]:

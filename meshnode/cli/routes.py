@@ -120,8 +120,11 @@ def value_text(value: Any) -> str:
 
 def one_line(resource: dict[str, Any]) -> str:
     """A route's resource in the one-line form."""
-    ((kind, path),) = resource["path"].items()
-    start = f"{', '.join(resource['hosts'])}{'=' if kind == 'exact' else ''}{path}"
+    if "port" in resource:
+        start = f"tcp :{resource['port']}"
+    else:
+        ((kind, path),) = resource["path"].items()
+        start = f"{', '.join(resource['hosts'])}{'=' if kind == 'exact' else ''}{path}"
     words = [start, "->", _destination(resource["action"])]
     if resource.get("timeout_ms"):
         words.append(f"timeout={time_text(resource['timeout_ms'])}")

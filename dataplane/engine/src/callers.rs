@@ -5,7 +5,10 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use tokio::net::TcpStream;
+
 use crate::error::{Error, Reason};
+use crate::snapshot::{ListenerConfig, Proof};
 use crate::sock_diag;
 
 /// What a caller has to prove, and by what it may.
@@ -79,6 +82,24 @@ impl Claim<'_> {
         );
         text
     }
+}
+
+/// Proves that the caller on an outbound listener is the service the listener belongs to.
+pub fn prove(listener: &ListenerConfig, tcp: &TcpStream, peer: SocketAddr) -> Result<(), Error> {
+    if listener.proof == Proof::Port {
+        return Ok(());
+    }
+    let local = tcp.local_addr().map_err(|error| {
+        let detail = format!("the caller's socket could not be looked at: {error}");
+        Error::downstream(Reason::CallerUnproven, detail)
+    })?;
+    let service = listener.service.as_deref().unwrap_or_default();
+    Claim {
+        service,
+        owners: &listener.owners,
+        uids: &listener.uids,
+    }
+    .prove(peer, local)
 }
 
 fn unproven(detail: String) -> Error {

@@ -321,7 +321,8 @@ async fn exchange(
     out.extend_from_slice(&request.head);
     rewrite::end_request(out, is_from_mesh.then(|| &**way.destination.id()));
     way.body.write_kept(out);
-    let _running = Running::begin(worker, request, way.destination, upstream.is_reused);
+    let (service, id) = (&request.plan.destination, way.destination.id());
+    let _running = Running::begin(worker, service, id, upstream.is_reused);
 
     let route = request.plan.route.as_deref();
     // A call may be silent as long as a tunnel: many only wait for what may happen.
@@ -514,21 +515,17 @@ fn keep(
     }
 }
 
-/// A request an endpoint has; it has it no more when this is dropped.
-struct Running<'w> {
+/// A request or raw connection an endpoint has; it has it no more when this is dropped.
+pub(crate) struct Running<'w> {
     worker: &'w Worker,
     place: UpstreamPlace,
 }
 
 impl<'w> Running<'w> {
-    fn begin(
-        worker: &'w Worker,
-        request: &Request,
-        destination: &Destination,
-        is_reused: bool,
-    ) -> Self {
+    /// Counts one that begins.
+    pub(crate) fn begin(worker: &'w Worker, service: &str, id: &str, is_reused: bool) -> Self {
         let mut stats = worker.stats.borrow_mut();
-        let place = stats.record_sent(&request.plan.destination, destination.id(), is_reused);
+        let place = stats.record_sent(service, id, is_reused);
         Self { worker, place }
     }
 }

@@ -24,9 +24,11 @@ use crate::trust::{self, PROVIDER, Purpose, Trust};
 
 /// HTTP/1.1 straight inside the mesh's TLS.
 pub(crate) const ALPN: &[u8] = b"http/1.1";
-/// HTTP/1.1 in each of the channels inside it (`mux`). Without one of the two nothing is taken, so that a later protocol
+/// HTTP/1.1 in each of the channels inside it (`mux`). Without one of the three nothing is taken, so that a later protocol
 /// is no surprise.
 pub(crate) const ALPN_MUX: &[u8] = b"yamux";
+/// A frame that opens a raw stream, and then that (docs/boundary.md).
+pub(crate) const ALPN_STREAM: &[u8] = b"mesh-stream/1";
 /// Certificates in a chain: a leaf, and the steps of a few cross-signed rotations.
 const CHAIN_LENGTH: usize = 8;
 /// Roots at once: two are trusted during a rotation; more only if several overlap.
@@ -329,7 +331,7 @@ fn server_config(trust: &Arc<Trust>, key: Arc<CertifiedKey>) -> Result<ServerCon
         .map_err(|error| error.to_string())?
         .with_client_cert_verifier(Arc::clone(trust) as _)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
-    config.alpn_protocols = vec![ALPN_MUX.to_vec(), ALPN.to_vec()];
+    config.alpn_protocols = vec![ALPN_MUX.to_vec(), ALPN.to_vec(), ALPN_STREAM.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)

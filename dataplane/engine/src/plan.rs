@@ -1,7 +1,7 @@
 //! Where a request goes and whether it may: decided from values, without I/O.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,11 @@ impl Plan {
             target,
             intention: None,
         }
+    }
+
+    /// A plan that comes to nothing.
+    pub fn refused(error: Error) -> Self {
+        Self::of(Target::Refused(error))
     }
 
     /// Whether the request goes to an endpoint.
@@ -304,6 +309,20 @@ fn outbound(snapshot: &Snapshot, asked: &Asked<'_>, balancer: &mut Balancer) -> 
     }
 }
 
+/// Where a raw connection from there goes that came in by one of the node's ports.
+pub fn by_port(snapshot: &Snapshot, port: u16, client: IpAddr, balancer: &mut Balancer) -> Plan {
+    let Some(route) = snapshot.router.find_stream(port, client) else {
+        let detail = format!("no route takes a connection from {client} to port {port}");
+        return Plan::refused(Error::us(Reason::NoRoute, detail));
+    };
+    by_route(snapshot, route, balancer)
+}
+
+/// Where a raw connection to a service goes.
+pub fn to_service(snapshot: &Snapshot, service: &str) -> Plan {
+    to_cluster(snapshot, None, service)
+}
+
 fn to_cluster(snapshot: &Snapshot, route: Option<Arc<Route>>, name: &str) -> Plan {
     // A part of a service is reached by routes alone.
     let is_callable = |cluster: &&Arc<Cluster>| {
@@ -362,7 +381,8 @@ fn to_cluster(snapshot: &Snapshot, route: Option<Arc<Route>>, name: &str) -> Pla
     }
 }
 
-fn inbound(snapshot: &Snapshot, caller: &Caller, host: &str, instance: Option<&[u8]>) -> Plan {
+/// Where what another node asks of this one goes.
+pub fn inbound(snapshot: &Snapshot, caller: &Caller, host: &str, instance: Option<&[u8]>) -> Plan {
     let destination = caller.destination.clone().unwrap_or_default();
     if host
         .strip_suffix(MESH_SUFFIX)

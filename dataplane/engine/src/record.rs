@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
-use crate::error::Reason;
+use crate::error::{Error, Reason};
 use crate::forward::Outcome;
-use crate::plan::Caller;
+use crate::plan::{Caller, Plan};
 use crate::request::Request;
 use crate::snapshot::{ListenerConfig, ListenerKind};
-use crate::span::{SpanRecord, cut};
-use crate::stats::RequestLabels;
+use crate::span::{SpanRecord, Texts, TunnelRecord, cut};
+use crate::stats::{RequestLabels, StreamPlace};
+use crate::trace::TraceContext;
 use crate::worker::Worker;
 
 /// Notes a request that is over: now, which is given back.
@@ -51,6 +52,102 @@ pub fn request(
     let span = || span(caller, peer, request, outcome, reason, duration);
     worker.spans.borrow_mut().record(is_sampled, span);
     now
+}
+
+/// A raw connection, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection<'c> {
+    /// The listener it came in by.
+    pub listener: &'c ListenerConfig,
+    /// Who opened it.
+    pub caller: &'c Caller,
+    /// From where.
+    pub peer: SocketAddr,
+    /// Where it goes.
+    pub plan: &'c Plan,
+    /// The instance it goes to, or that was tried last.
+    pub endpoint: Option<&'c Arc<str>>,
+    /// Its place in its trace.
+    pub trace: &'c TraceContext,
+    /// When it came.
+    pub started: Instant,
+    /// The same, for the span.
+    pub started_unix_ns: u64,
+}
+
+impl Connection<'_> {
+    fn labels(&self, reason: Option<Reason>) -> RequestLabels<'_> {
+        RequestLabels {
+            listener: &self.listener.name,
+            source: &self.caller.source,
+            destination: &self.plan.destination,
+            route: self.plan.route.as_ref().map_or("", |route| &*route.name),
+            status: 0,
+            reason,
+        }
+    }
+}
+
+/// Notes that a raw connection found its far end.
+pub fn open(worker: &Worker, connection: &Connection<'_>) -> StreamPlace {
+    let mut stats = worker.stats.borrow_mut();
+    stats.record_stream(&connection.labels(None))
+}
+
+/// Notes that it has ended.
+pub fn close(worker: &Worker, place: StreamPlace, record: &TunnelRecord) {
+    let mut stats = worker.stats.borrow_mut();
+    stats.record_stream_end(place, record.received_bytes, record.sent_bytes);
+}
+
+/// Notes a raw connection that is over: refused, lost, or ended.
+pub fn connection(
+    worker: &Worker,
+    connection: &Connection<'_>,
+    error: Option<&Error>,
+    tunnel: Option<TunnelRecord>,
+) {
+    let reason = error.map(|error| error.reason);
+    let plan = connection.plan;
+    if let Some(error) = error {
+        let labels = connection.labels(reason);
+        worker.stats.borrow_mut().record_stream_refused(&labels);
+        tracing::info!(
+            listener = %connection.listener.name, peer = %connection.peer, %error,
+            source = %connection.caller.source, destination = %plan.destination,
+            intention = plan.intention.as_deref().unwrap_or_default(),
+            "a connection was refused or cut",
+        );
+    }
+    let kind = connection.caller.kind;
+    let endpoint = connection.endpoint.cloned();
+    let destination = &plan.destination;
+    let span = || SpanRecord {
+        context: connection.trace.clone(),
+        direction: kind,
+        start_unix_ns: connection.started_unix_ns,
+        end_unix_ns: connection.started_unix_ns + connection.started.elapsed().as_nanos() as u64,
+        service: match kind {
+            ListenerKind::Edge | ListenerKind::Outbound => Arc::clone(&connection.caller.source),
+            ListenerKind::Inbound => Arc::clone(destination),
+        },
+        instance: endpoint.clone().filter(|_| kind == ListenerKind::Inbound),
+        method: Cow::Borrowed(""),
+        texts: Texts::default(),
+        scheme: "",
+        client_address: (kind == ListenerKind::Edge).then(|| connection.peer.ip()),
+        status: None,
+        protocol_version: "",
+        reason,
+        route: plan.route.clone(),
+        source: Some(Arc::clone(&connection.caller.source)),
+        destination: Some(destination).filter(|name| !name.is_empty()).cloned(),
+        endpoint: endpoint.clone(),
+        intention: plan.intention.clone(),
+        tunnel,
+    };
+    let is_sampled = connection.trace.is_sampled;
+    worker.spans.borrow_mut().record(is_sampled, span);
 }
 
 /// Takes what it tells out of the request and its outcome, which are over.

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::alarm::Alarm;
 use crate::answer::{self, Asked, Form};
 use crate::buffers::{BULK_BYTES, ReadBuffer};
-use crate::callers::Claim;
+use crate::callers;
 use crate::clock::{self, Instant};
 use crate::decide::Origin;
 use crate::edge_tls::{self, Secured};
@@ -26,12 +26,13 @@ use crate::multiplex::server::{self, Host, Open};
 use crate::mux::{self, Link, Manner};
 use crate::plan::Caller;
 use crate::record;
+use crate::relay;
 use crate::request::{self, Request};
 use crate::session::Session;
 use crate::side::Side;
-use crate::snapshot::{ListenerConfig, ListenerKind, Proof, TlsPolicy};
+use crate::snapshot::{ListenerConfig, ListenerKind, ListenerProtocol, TlsPolicy};
 use crate::stream::Stream;
-use crate::tls::{self, MeshPeer, Standing};
+use crate::tls::{self, MeshPeer, Speaks, Standing};
 use crate::worker::Worker;
 
 /// How long a connection is read from after its last answer, so that a client that still sends gets to read it: to
@@ -60,6 +61,9 @@ pub async fn serve(
 ) {
     // An answer is one write: waiting to fill a packet would only delay it.
     let _ = tcp.set_nodelay(true);
+    if listener.protocol == ListenerProtocol::Tcp {
+        return Box::pin(relay::serve(worker, tcp, listener, peer)).await;
+    }
     if listener.kind == ListenerKind::Inbound {
         // In a box: a handshake and a link take some kilobytes, which those in clear need not keep.
         return Box::pin(serve_node(worker, tcp, listener, peer)).await;
@@ -100,6 +104,10 @@ async fn serve_node(
     let Some((session, ends)) = Box::pin(accept(&worker, &listener, tcp, peer)).await else {
         return;
     };
+    if ends.speaks == Speaks::Stream {
+        let side = Side::new(Stream::tls(session));
+        return relay::inbound(&worker, &listener, peer, side, ends).await;
+    }
     if session.is_shared() {
         return serve_link(worker, session, ends, listener, peer).await;
     }
@@ -260,7 +268,7 @@ impl Connection {
         let source = if listener.kind == ListenerKind::Edge {
             edge_of(&listener)
         } else {
-            refusal = prove(&listener, &tcp, peer).err();
+            refusal = callers::prove(&listener, &tcp, peer).err();
             listener.service.clone().unwrap_or_default()
         };
         let caller = Caller {
@@ -757,22 +765,4 @@ impl Host for Connection {
 fn is_standing(standing: &mut Option<Standing>, worker: &Worker) -> bool {
     let standing = standing.as_mut();
     standing.is_none_or(|standing| standing.holds(&worker.shared.identities, worker.since_epoch()))
-}
-
-/// Proves that the caller on an outbound listener is the service the listener belongs to.
-fn prove(listener: &ListenerConfig, tcp: &TcpStream, peer: SocketAddr) -> Result<(), Error> {
-    if listener.proof == Proof::Port {
-        return Ok(());
-    }
-    let local = tcp.local_addr().map_err(|error| {
-        let detail = format!("the caller's socket could not be looked at: {error}");
-        Error::downstream(Reason::CallerUnproven, detail)
-    })?;
-    let service = listener.service.as_deref().unwrap_or_default();
-    Claim {
-        service,
-        owners: &listener.owners,
-        uids: &listener.uids,
-    }
-    .prove(peer, local)
 }

@@ -19,9 +19,20 @@ use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server};
 
 use crate::clock;
 use crate::error::{Error, Reason};
-use crate::identity::{ALPN, ALPN_MUX, Identities, Identity};
+use crate::identity::{ALPN, ALPN_MUX, ALPN_STREAM, Identities, Identity};
 use crate::spiffe::{self, SpiffeId};
 use crate::trust::{self, Trust};
+
+/// What is spoken inside the TLS of a hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// HTTP/1.1.
+    Http,
+    /// Channels with HTTP/1.1 in each; asked for, HTTP/1.1 where the other node knows none.
+    Channels,
+    /// A frame that opens a raw stream, and then that.
+    Stream,
+}
 
 /// The two ends of an inbound connection, both proven.
 #[derive(Debug, Clone)]
@@ -30,6 +41,8 @@ pub struct MeshPeer {
     pub source: Arc<str>,
     /// The service that was asked for, whose certificate was shown.
     pub destination: Arc<str>,
+    /// What the caller's side is about to speak.
+    pub speaks: Speaks,
     /// What both rest on.
     pub standing: Standing,
 }
@@ -125,6 +138,7 @@ pub async fn accept(
         let peer = MeshPeer {
             source: source.id.service,
             destination: Arc::clone(&identity.name),
+            speaks: source.speaks,
             standing: Standing {
                 identity: Arc::clone(&identity.name),
                 chain: chain.into(),
@@ -148,8 +162,8 @@ pub struct Asked<'a> {
     pub service: &'a str,
     /// And the datacenter.
     pub datacenter: &'a str,
-    /// Whether it may carry channels, if the other node knows them.
-    pub is_shared: bool,
+    /// What is to be spoken inside.
+    pub speaks: Speaks,
 }
 
 /// Shows `identity` to another node and demands that it is exactly whom is `asked` for. Beside the stream: how long both
@@ -163,7 +177,7 @@ pub async fn connect(
     let Asked {
         service,
         datacenter,
-        is_shared,
+        speaks,
     } = *asked;
     let fail = |why: String| {
         let detail = format!("the other node did not prove to be {service:?}: {why}");
@@ -174,10 +188,10 @@ pub async fn connect(
         .map_err(|error| fail(error.to_string()))?;
     let name = ServerName::try_from(sni).map_err(|error| fail(error.to_string()))?;
     let connector = TlsConnector::from(Arc::clone(&identity.client_config));
-    let protocols = if is_shared {
-        &[ALPN_MUX, ALPN][..]
-    } else {
-        &[ALPN]
+    let protocols = match speaks {
+        Speaks::Http => &[ALPN][..],
+        Speaks::Channels => &[ALPN_MUX, ALPN],
+        Speaks::Stream => &[ALPN_STREAM],
     };
     let protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let handshake = async {
@@ -239,13 +253,17 @@ impl ResolvesServerCert for NoCertificate {
 struct Proven {
     id: SpiffeId,
     not_after_unix_s: u64,
+    speaks: Speaks,
 }
 
 /// Who the verified other side is, and that it speaks our protocol.
 fn proven(state: &CommonState) -> Result<Proven, String> {
-    if !matches!(state.alpn_protocol(), Some(ALPN | ALPN_MUX)) {
-        return Err("it does not speak http/1.1 inside TLS (ALPN)".to_owned());
-    }
+    let speaks = match state.alpn_protocol() {
+        Some(ALPN) => Speaks::Http,
+        Some(ALPN_MUX) => Speaks::Channels,
+        Some(ALPN_STREAM) => Speaks::Stream,
+        _ => return Err("it does not speak http/1.1 inside TLS (ALPN)".to_owned()),
+    };
     let leaf: &CertificateDer<'_> = state
         .peer_certificates()
         .and_then(<[_]>::first)
@@ -256,6 +274,7 @@ fn proven(state: &CommonState) -> Result<Proven, String> {
     Ok(Proven {
         id,
         not_after_unix_s,
+        speaks,
     })
 }
 

@@ -4,11 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::alarm::Alarm;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::http2;
@@ -16,13 +18,14 @@ use crate::identity::Identity;
 use crate::lanes::{Found, Lane};
 use crate::multiplex::client;
 use crate::mux::{self, Link, Manner};
+use crate::opening::Frame;
 use crate::plan::{Caller, Destination};
 use crate::pool::{Home, Owner, PoolKey};
 use crate::session::Session;
 use crate::side::Side;
 use crate::snapshot::{Limits, Protocol, Snapshot};
 use crate::stream::Stream;
-use crate::tls;
+use crate::tls::{self, Speaks};
 use crate::worker::Worker;
 
 /// How long before a certificate's end the connections it proved are used no more: the other node, whose clock may be
@@ -172,7 +175,7 @@ async fn open_mesh(
         let Some(opener) = home.open_or_wait().await? else {
             continue;
         };
-        match connect_mesh(worker, snapshot, node, true).await {
+        match connect_mesh(worker, snapshot, node, Speaks::Channels).await {
             Ok((session, good_until)) if session.is_shared() => {
                 let link = Link::new(session, true, good_until);
                 let manner = Manner {
@@ -192,7 +195,7 @@ async fn open_mesh(
             }
         }
     }
-    let own = connect_mesh(worker, snapshot, node, false).await?;
+    let own = connect_mesh(worker, snapshot, node, Speaks::Http).await?;
     Ok(own_connection(own, home))
 }
 
@@ -257,6 +260,105 @@ const fn most_streams(limits: &Limits) -> usize {
 
 fn no_address() -> Error {
     Error::us(Reason::ConnectFailed, "the instance has no address").retryable()
+}
+
+/// Opens a connection for a raw stream to `destination`; another node has granted it then.
+pub async fn open_raw(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    caller: &Caller,
+    service: &Arc<str>,
+    destination: &Destination,
+    traceparent: &[u8],
+) -> Result<Side, Error> {
+    let limits = &snapshot.settings.limits;
+    let Destination::Mesh(endpoint, address) = destination else {
+        let (tcp, _) = connect_first(destination.addresses(), limits).await?;
+        return Ok(Side::new(Stream::Plain(tcp)));
+    };
+    let identity = own_identity(worker, caller)?;
+    let node = Node {
+        identity: &identity,
+        service,
+        address: *address,
+    };
+    let (session, good_until) = connect_mesh(worker, snapshot, &node, Speaks::Stream).await?;
+    let mut side = Side::new(Stream::tls(session));
+    side.good_until = good_until;
+    side.lend(&mut worker.buffers.borrow_mut());
+    let frame = Frame {
+        instance: endpoint.id.as_bytes(),
+        traceparent,
+        ..Frame::default()
+    };
+    frame.write(side.output.tail());
+    // The other node connects to its instance before it answers: both have their time.
+    let deadline = clock::now() + 2 * limits.connect_timeout;
+    let answered = Alarm::default()
+        .until(deadline, |cx| {
+            ready!(side.poll_drain(cx))?;
+            poll_frame(&mut side, cx)
+        })
+        .await;
+    let Some(answered) = answered else {
+        let detail = format!("the node at {address} did not answer for a stream in time");
+        return Err(Error::upstream(Reason::ConnectTimeout, detail).retryable());
+    };
+    let length = answered.map_err(|error| stream_lost(&error))?;
+    let granted = match Frame::read(side.input.filled()) {
+        Ok(Some((frame, _))) => granted(&frame),
+        _ => Ok(()),
+    };
+    side.input.consume(length);
+    granted.map(|()| side)
+}
+
+/// Reads until a frame is whole, and gives its length.
+pub fn poll_frame(side: &mut Side, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    loop {
+        match Frame::read(side.input.filled()) {
+            Ok(Some((_, length))) => return Poll::Ready(Ok(length)),
+            Ok(None) => {}
+            Err(bad) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, bad))),
+        }
+        if ready!(side.poll_fill(cx))? == 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+    }
+}
+
+/// Nothing of the stream was sent: another endpoint may be tried.
+fn stream_lost(error: &io::Error) -> Error {
+    tls::refusal(error).map_or_else(
+        || {
+            let detail = format!("the other node closed before it answered for a stream: {error}");
+            Error::upstream(Reason::UpstreamClosed, detail).retryable()
+        },
+        Error::retryable,
+    )
+}
+
+/// Whether another node grants a stream; its reason, if not.
+fn granted(frame: &Frame<'_>) -> Result<(), Error> {
+    if frame.reason.is_empty() {
+        return Ok(());
+    }
+    let code = |reason: &&Reason| reason.code().as_bytes() == frame.reason;
+    let reason = Reason::ALL.iter().find(code).copied();
+    let reason = reason.unwrap_or(Reason::UpstreamClosed);
+    let error = Error::upstream(reason, String::from_utf8_lossy(frame.sentence).into_owned());
+    let is_elsewhere_better = matches!(
+        reason,
+        Reason::NotHere
+            | Reason::NoHealthyEndpoint
+            | Reason::ConnectFailed
+            | Reason::ConnectTimeout
+    );
+    Err(if is_elsewhere_better {
+        error.retryable()
+    } else {
+        error
+    })
 }
 
 fn mesh_key(
@@ -335,7 +437,7 @@ async fn connect_mesh(
     worker: &Worker,
     snapshot: &Snapshot,
     node: &Node<'_>,
-    is_shared: bool,
+    speaks: Speaks,
 ) -> Result<(Session, Option<Instant>), Error> {
     let limits = &snapshot.settings.limits;
     let connecting = connect(node.address, limits).await;
@@ -343,7 +445,7 @@ async fn connect_mesh(
     let asked = tls::Asked {
         service: node.service,
         datacenter: &snapshot.settings.datacenter,
-        is_shared,
+        speaks,
     };
     let tls = tls::connect(node.identity, &asked, tcp, limits.connect_timeout).await;
     worker.note_handshake(tls.is_ok());

@@ -35,7 +35,7 @@ async fn pair() -> (Session, Session) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let wanted = Asked {
-        is_shared: true,
+        speaks: tls::Speaks::Channels,
         ..asked("cart")
     };
     let (accepted, opened) = tokio::join!(

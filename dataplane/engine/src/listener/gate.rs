@@ -171,7 +171,7 @@ impl Drop for Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::{ListenerKind, Proof};
+    use crate::snapshot::{ListenerKind, ListenerProtocol, Proof};
 
     fn gate() -> (Arc<Shared>, Arc<Gate>) {
         let shared = Arc::new(Shared::new());
@@ -179,6 +179,7 @@ mod tests {
         let config = Arc::new(ListenerConfig {
             name: "edge".into(),
             kind: ListenerKind::Edge,
+            protocol: ListenerProtocol::Http,
             address,
             identity: None,
             service: None,

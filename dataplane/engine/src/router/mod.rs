@@ -13,11 +13,13 @@ mod pattern;
 mod precedence;
 mod retry;
 mod route;
+mod streams;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use self::asked::Asked;
@@ -31,6 +33,7 @@ pub use self::route::{
     Action, FixedAnswer, HostMatch, Https, PathMatch, Redirect, RedirectPath, Route, Unfit,
     WeightedCluster, is_mesh_host,
 };
+use self::streams::Streams;
 use self::table::Table;
 
 /// The table of routes. A copy shares all of it; a change copies only the way to what changes.
@@ -38,6 +41,8 @@ use self::table::Table;
 pub struct Router {
     /// One table for each priority there is, the highest first; mostly one. Bounded by `snapshot::limits::PRIORITY`.
     levels: Vec<Level>,
+    /// The routes of raw connections.
+    streams: Streams,
 }
 
 #[derive(Debug, Clone)]
@@ -65,8 +70,17 @@ impl Router {
         found
     }
 
+    /// The route that takes a raw connection from there to one of the node's ports.
+    pub fn find_stream(&self, port: u16, client: IpAddr) -> Option<&Arc<Route>> {
+        self.streams.find(port, client)
+    }
+
     /// Puts a route in, beside others that take the same.
     pub(crate) fn insert(&mut self, route: &Arc<Route>) {
+        if let Some(port) = route.port {
+            self.streams.insert(port, route);
+            return;
+        }
         let at = match self.place_of(route.priority) {
             Ok(at) => at,
             Err(at) => {
@@ -83,6 +97,10 @@ impl Router {
 
     /// Takes a route out; nothing happens if it is not there.
     pub(crate) fn remove(&mut self, route: &Arc<Route>) {
+        if let Some(port) = route.port {
+            self.streams.remove(port, route);
+            return;
+        }
         if let Ok(at) = self.place_of(route.priority) {
             self.levels[at].table.remove(route);
             if self.levels[at].table.is_empty() {

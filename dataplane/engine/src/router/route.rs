@@ -21,7 +21,9 @@ pub struct Route {
     pub index: u64,
     /// Above all else: the higher is asked first.
     pub priority: i8,
-    /// Which hosts it takes; at least one.
+    /// The port of the raw connections it takes; none: it takes requests.
+    pub port: Option<u16>,
+    /// Which hosts it takes; at least one, and none where it takes raw connections.
     pub hosts: Vec<HostMatch>,
     /// Which paths it takes.
     pub path: PathMatch,
@@ -275,6 +277,7 @@ impl Route {
             key: format!("mesh/routes/{name}").into(),
             index,
             priority: 0,
+            port: None,
             hosts: vec![host_match],
             path: path_match,
             conditions: None,

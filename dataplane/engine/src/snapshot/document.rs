@@ -181,6 +181,8 @@ impl Default for LimitsDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct ListenerDocument {
     pub kind: super::ListenerKind,
+    #[serde(default)]
+    pub protocol: super::ListenerProtocol,
     pub address: SocketAddr,
     #[serde(default)]
     pub identity: Option<Arc<str>>,

@@ -17,6 +17,8 @@ pub struct ListenerConfig {
     pub name: Arc<str>,
     /// Whom it serves.
     pub kind: ListenerKind,
+    /// What is spoken over its connections.
+    pub protocol: ListenerProtocol,
     /// Where it listens; port 0 lets the system choose.
     pub address: SocketAddr,
     /// The identity that has to be there before it opens; `None`: for the edge none, for inbound any.
@@ -47,6 +49,17 @@ pub enum ListenerKind {
     Outbound,
 }
 
+/// What is spoken over a listener's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListenerProtocol {
+    /// HTTP, request by request.
+    #[default]
+    Http,
+    /// Whatever it is: bytes, as they are.
+    Tcp,
+}
+
 impl ListenerKind {
     /// As in the snapshot and in `mesh.direction`.
     pub const fn as_str(self) -> &'static str {
@@ -73,6 +86,9 @@ impl ListenerConfig {
     pub(super) fn compile(name: &Arc<str>, document: ListenerDocument) -> Result<Self, Refusal> {
         if let Some(identity) = &document.identity {
             check::name("identity", identity)?;
+        }
+        if document.protocol == ListenerProtocol::Tcp {
+            has_one_way(&document)?;
         }
         match document.kind {
             ListenerKind::Outbound => {
@@ -101,6 +117,7 @@ impl ListenerConfig {
         Ok(Self {
             name: Arc::clone(name),
             kind: document.kind,
+            protocol: document.protocol,
             address: document.address,
             identity: document.identity,
             service: document.service,
@@ -110,6 +127,27 @@ impl ListenerConfig {
             uids: document.uids,
             tls: document.tls.map(|tls| tls.policy),
         })
+    }
+}
+
+/// A raw connection names nobody: where it goes is told by its port alone.
+fn has_one_way(document: &ListenerDocument) -> Result<(), Refusal> {
+    match document.kind {
+        ListenerKind::Edge if document.tls.is_some() => {
+            let sentence = "a raw connection is moved as it is: nothing is decrypted of it";
+            Err(Refusal::at("tls", sentence))
+        }
+        ListenerKind::Edge => Ok(()),
+        ListenerKind::Outbound if document.destination.is_some() => Ok(()),
+        ListenerKind::Outbound => {
+            let sentence = "an outbound listener for `tcp` needs the one service its calls go to";
+            Err(Refusal::at("destination", sentence))
+        }
+        ListenerKind::Inbound => {
+            let sentence =
+                "nodes say with each connection what they speak: an inbound listener takes both";
+            Err(Refusal::at("protocol", sentence))
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use self::apply::Held;
 pub use self::cluster::{Cluster, Endpoint, Protocol, Via};
 pub use self::collection::Collection;
-pub use self::listener::{ListenerConfig, ListenerKind, Proof};
+pub use self::listener::{ListenerConfig, ListenerKind, ListenerProtocol, Proof};
 pub use self::refusal::{Refusal, parse};
 pub use self::service::{LocalInstance, LocalService};
 pub use self::settings::{Limits, Settings};

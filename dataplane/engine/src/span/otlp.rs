@@ -60,17 +60,26 @@ fn write_span(message: &mut Writer, span: &SpanRecord, node: &str) {
     if let Some(parent_id) = &context.parent_id {
         message.bytes(4, parent_id);
     }
+    let verb = if span.is_stream() {
+        "tcp"
+    } else {
+        &*span.method
+    };
     match name_behind_method(span) {
         Some(behind) => {
-            message.bytes_of(5, &[span.method.as_bytes(), b" ", behind.as_bytes()]);
+            message.bytes_of(5, &[verb.as_bytes(), b" ", behind.as_bytes()]);
         }
-        None => message.bytes(5, span.method.as_bytes()),
+        None => message.bytes(5, verb.as_bytes()),
     }
     let is_client = span.direction == ListenerKind::Outbound;
     message.varint(6, if is_client { KIND_CLIENT } else { KIND_SERVER });
     message.fixed64(7, span.start_unix_ns);
     message.fixed64(8, span.end_unix_ns.max(span.start_unix_ns));
-    write_http_attributes(message, span);
+    if span.is_stream() {
+        write_stream_attributes(message, span);
+    } else {
+        write_http_attributes(message, span);
+    }
     write_mesh_attributes(message, span, node);
     if span.is_error() {
         message.message(15, |status| status.varint(3, STATUS_ERROR));
@@ -123,6 +132,18 @@ fn write_http_attributes(message: &mut Writer, span: &SpanRecord) {
             attribute(message, FIELD, "error.type", &status.to_string());
         }
         _ => {}
+    }
+}
+
+/// What is known of a raw connection.
+fn write_stream_attributes(message: &mut Writer, span: &SpanRecord) {
+    const FIELD: u32 = 9;
+    attribute(message, FIELD, "network.transport", "tcp");
+    if let Some(address) = span.client_address {
+        attribute(message, FIELD, "client.address", &address.to_string());
+    }
+    if let Some(reason) = span.reason {
+        attribute(message, FIELD, "error.type", reason.code());
     }
 }
 

@@ -26,7 +26,7 @@ pub struct SpanRecord {
     pub service: Arc<str>,
     /// The instance that tells it, where known.
     pub instance: Option<Arc<str>>,
-    /// The request's method.
+    /// The request's method; empty: it was a raw connection, of which no more is known than that.
     pub method: Cow<'static, str>,
     /// What a peer said in its head.
     pub texts: Texts,
@@ -100,6 +100,11 @@ impl TunnelEnd {
 }
 
 impl SpanRecord {
+    /// Whether it tells of a raw connection, not of a request.
+    pub fn is_stream(&self) -> bool {
+        self.method.is_empty()
+    }
+
     /// Whether it is an error: the mesh answered itself, or the status is one of a server's.
     pub fn is_error(&self) -> bool {
         self.reason.is_some() || self.status.is_some_and(|status| status >= 500)

@@ -167,6 +167,30 @@ fn what_is_not_known_is_left_out() {
 }
 
 #[test]
+fn a_raw_connection_is_told_without_a_request() {
+    let stream = SpanRecord {
+        method: "".into(),
+        texts: Texts::default(),
+        status: None,
+        reason: Some(Reason::IntentionDenied),
+        ..edge_span()
+    };
+    let span = only(&[stream]);
+    assert_eq!(span.name, "tcp shop.example/cart");
+    let told = texts(&span.attributes);
+    let wanted = [
+        ("network.transport", "tcp"),
+        ("client.address", "10.0.0.9"),
+        ("error.type", "intention_denied"),
+        ("mesh.route", "shop"),
+    ];
+    assert_eq!(
+        told[..4],
+        wanted.map(|(key, value)| (key, value.to_owned()))
+    );
+}
+
+#[test]
 fn a_hop_knows_its_parent_and_its_kind() {
     let parent = context(1.0);
     let mut record = bare_span(ListenerKind::Outbound);
@@ -256,7 +280,7 @@ fn spans_are_grouped_by_who_tells_them() {
 
 #[test]
 fn lengths_of_every_size_are_written_in_their_shortest_form() {
-    for length in [0, 1, 127, 128, 16_383, 16_384, 70_000] {
+    for length in [1, 127, 128, 16_383, 16_384, 70_000] {
         let method = "m".repeat(length);
         let span = only(&[SpanRecord {
             method: method.clone().into(),

@@ -26,6 +26,7 @@ pub struct Recorder {
     pub(super) requests: Table<RequestKey, Histogram>,
     pub(super) listeners: Table<Box<str>, ListenerCounters>,
     pub(super) upstreams: Table<UpstreamKey, UpstreamCounters>,
+    pub(super) streams: Table<RequestKey, StreamCounters>,
     pub(super) bad_requests: BTreeMap<&'static str, u64>,
     pub(super) cut_connections: BTreeMap<&'static str, u64>,
     pub(super) tls: TlsCounters,
@@ -176,6 +177,33 @@ impl Counters for UpstreamCounters {
     }
 }
 
+/// What is counted of raw connections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct StreamCounters {
+    /// Those that began; under a reason, those that were refused or cut for it.
+    pub count: u64,
+    /// Those that are open at this moment.
+    pub active: u64,
+    /// Bytes from who opened them, of those that are over.
+    pub received_bytes: u64,
+    /// Bytes to them.
+    pub sent_bytes: u64,
+}
+
+impl Counters for StreamCounters {
+    fn total(&self) -> u64 {
+        self.count
+    }
+
+    fn is_open(&self) -> bool {
+        self.active > 0
+    }
+}
+
+/// Where the counters of raw connections stand.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamPlace(usize);
+
 /// Where an endpoint's counters stand.
 #[derive(Debug, Clone, Copy)]
 pub struct UpstreamPlace(usize);
@@ -225,6 +253,7 @@ impl Recorder {
             requests: Table::new(label_sets, &other),
             listeners: Table::new(label_sets, &ListenerLabel(OTHER)),
             upstreams: Table::new(label_sets, &upstream),
+            streams: Table::new(label_sets, &other),
             bad_requests: BTreeMap::new(),
             cut_connections: BTreeMap::new(),
             tls: TlsCounters::default(),
@@ -245,11 +274,34 @@ impl Recorder {
         self.requests.sweep(|key| configured.has_request(key));
         self.listeners.sweep(|name| configured.has_listener(name));
         self.upstreams.sweep(|key| configured.has_upstream(key));
+        self.streams.sweep(|key| configured.has_request(key));
     }
 
     /// Counts one finished request.
     pub fn record_request(&mut self, labels: &RequestLabels<'_>, latency: Duration) {
         self.requests.row(labels).record(latency);
+    }
+
+    /// Counts a raw connection that found its far end, which is open until [`Self::record_stream_end`].
+    pub fn record_stream(&mut self, labels: &RequestLabels<'_>) -> StreamPlace {
+        let place = self.streams.place(labels);
+        let counters = self.streams.at(place);
+        counters.count += 1;
+        counters.active += 1;
+        StreamPlace(place)
+    }
+
+    /// Counts that it is over, and what it carried.
+    pub fn record_stream_end(&mut self, place: StreamPlace, received_bytes: u64, sent_bytes: u64) {
+        let counters = self.streams.at(place.0);
+        counters.active -= 1;
+        counters.received_bytes += received_bytes;
+        counters.sent_bytes += sent_bytes;
+    }
+
+    /// Counts a raw connection that was refused, or cut, under its reason.
+    pub fn record_stream_refused(&mut self, labels: &RequestLabels<'_>) {
+        self.streams.row(labels).count += 1;
     }
 
     /// Counts a downstream connection taken.
@@ -355,6 +407,13 @@ impl Recorder {
             mine.retries += theirs.retries;
             mine.idle += theirs.idle;
             mine.running += theirs.running;
+        }
+        for (key, theirs) in other.streams.rows() {
+            let mine = self.streams.row(&key.labels());
+            mine.count += theirs.count;
+            mine.active += theirs.active;
+            mine.received_bytes += theirs.received_bytes;
+            mine.sent_bytes += theirs.sent_bytes;
         }
         for (code, theirs) in &other.bad_requests {
             *self.bad_requests.entry(code).or_default() += theirs;

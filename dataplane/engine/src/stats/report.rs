@@ -74,6 +74,7 @@ struct Report<'r> {
     requests: Vec<RequestRow<'r>>,
     connections: Vec<ConnectionRow<'r>>,
     upstreams: Vec<UpstreamRow<'r>>,
+    streams: Vec<StreamRow<'r>>,
     tls: TlsRow<'r>,
     bytes: ByteRow,
     spans: SpanRow,
@@ -121,6 +122,19 @@ struct UpstreamRow<'r> {
     reused: u64,
     retries: u64,
     running: u64,
+}
+
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct StreamRow<'r> {
+    listener: &'r str,
+    source: &'r str,
+    destination: &'r str,
+    route: &'r str,
+    reason: &'static str,
+    count: u64,
+    active: u64,
+    received_bytes: u64,
+    sent_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -176,6 +190,7 @@ impl Recorder {
             requests: self.request_rows(),
             connections: self.connection_rows(&outside.active),
             upstreams: self.upstream_rows(),
+            streams: self.stream_rows(),
             tls: TlsRow {
                 handshakes: self.tls.handshakes,
                 handshake_errors: self.tls.handshake_errors,
@@ -218,6 +233,21 @@ impl Recorder {
             reason: key.reason.map_or("", Reason::code),
             count: latencies.count(),
             latency_us: latency_row(latencies),
+        });
+        sorted(rows)
+    }
+
+    fn stream_rows(&self) -> Vec<StreamRow<'_>> {
+        let rows = self.streams.rows().map(|(key, counters)| StreamRow {
+            listener: &key.listener,
+            source: &key.source,
+            destination: &key.destination,
+            route: &key.route,
+            reason: key.reason.map_or("", Reason::code),
+            count: counters.count,
+            active: counters.active,
+            received_bytes: counters.received_bytes,
+            sent_bytes: counters.sent_bytes,
         });
         sorted(rows)
     }

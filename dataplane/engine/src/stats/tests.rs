@@ -54,6 +54,16 @@ fn threads() -> [Recorder; 2] {
     let ended = one.record_sent("cart", "cart-1", false);
     one.record_end(ended);
     one.record_idle("cart", "cart-1");
+    let stream = RequestLabels {
+        status: 0,
+        ..labels("shop")
+    };
+    let over = one.record_stream(&stream);
+    one.record_stream_end(over, 20, 14);
+    one.record_stream_refused(&RequestLabels {
+        reason: Some(Reason::NoRoute),
+        ..stream
+    });
     one.record_handshake();
     one.record_tls_failure("timeout");
     one.record_bytes(1000, 2000);
@@ -65,6 +75,10 @@ fn threads() -> [Recorder; 2] {
     other.record_accepted("edge");
     other.record_sent("cart", "cart-1", true);
     other.record_idle("cart", "cart-1");
+    other.record_stream(&RequestLabels {
+        status: 0,
+        ..labels("shop")
+    });
     other.record_connect_error("cart", "cart-2");
     other.record_retry("cart", "cart-2");
     other.record_handshake_error();

@@ -23,6 +23,7 @@ mod manual;
 mod mesh;
 mod paths;
 mod reasons;
+mod streams;
 mod tls;
 mod tries;
 mod tunnels;

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use meshnode_engine::identity::IdentityDocument;
-use meshnode_engine::tls::Asked;
+use meshnode_engine::tls::{Asked, Speaks};
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
@@ -22,7 +22,7 @@ pub fn asked(service: &str) -> Asked<'_> {
     Asked {
         service,
         datacenter: "dc1",
-        is_shared: false,
+        speaks: Speaks::Http,
     }
 }
 

@@ -49,6 +49,11 @@ def test_a_document_means_the_same_as_a_line(document: str, line: str) -> None:
             "a/ when !query.q~=a|b, client=10.0.0.0/8|::1, from=web -> b",
         ),
         ("grpc: shop.v1.Cart/Get\nservice: b", "grpc shop.v1.Cart/Get -> b"),
+        ("tcp: 5432\nservice: b\ntimeout_idle: 30m", "tcp :5432 -> b timeout_idle=30m"),
+        (
+            "tcp: ':5432'\nwhen: {client: 10.0.0.0/8}\nsplit: [{service: b, weight: 90}, {service: c, weight: 10}]",
+            "tcp :5432 when client=10.0.0.0/8 -> b 90%, c 10%",
+        ),
         ("host: a\ngrpc: shop.v1.Cart\nservice: b", "grpc a/shop.v1.Cart/* -> b"),
         ("host: a\nservice: b[tag=v2]\n", "a/ -> b[tag=v2]"),
         (
@@ -212,3 +217,22 @@ def test_later_fields_are_refused_by_name(field: str) -> None:
 def test_hostile_documents_are_refused(document: str) -> None:
     with pytest.raises(Mistake):
         parse_document(decode(document.encode()))
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ("host: a", "host"),
+        ("path: /x", "path"),
+        ("methods: GET", "methods"),
+        ("retries: 2", "retries"),
+        ("timeout: 2s", "timeout"),
+        ("request_headers: {remove: x-a}", "request_headers"),
+    ],
+)
+def test_a_document_of_raw_connections_says_nothing_of_requests(more: str, name: str) -> None:
+    with pytest.raises(Mistake) as caught:
+        parse_document(f"tcp: 5432\nservice: b\n{more}\n")
+    assert caught.value.sentence.startswith(f'"{name}" is about requests')
+    assert caught.value.at is not None
+    assert caught.value.at.line == 3

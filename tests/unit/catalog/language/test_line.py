@@ -313,9 +313,56 @@ def test_a_mistake_in_the_whole_language_is_named(
 
 
 @pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("tcp :5432 -> db", Rule((), "/", one("db"), port=5432)),
+        ("tcp 5432 -> db", Rule((), "/", one("db"), port=5432)),
+        (
+            "tcp :6379 when client=10.0.0.0/8|::1 -> a 90%, b 10% timeout_idle=30m priority=2",
+            Rule(
+                (),
+                "/",
+                Split((("a", 90), ("b", 10))),
+                port=6379,
+                client_addresses=("10.0.0.0/8", "::1/128"),
+                idle_timeout_ms=1_800_000,
+                priority=2,
+            ),
+        ),
+    ],
+)
+def test_a_route_of_raw_connections_has_a_port_in_place_of_hosts(line: str, rule: Rule) -> None:
+    assert parse_line(line) == rule
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "sentence"),
+    [
+        ("tcp :0 -> db", 5, "a port is a number from 1 to 65535"),
+        ("tcp :65536 -> db", 5, "a port is a number from 1 to 65535"),
+        ("tcp db.example -> db", 5, "a port is a number from 1 to 65535"),
+        ("tcp :1 when header.x=1 -> db", 13, 'header.x" is about requests'),
+        ("tcp :1 when from=web -> db", 18, "from=web never holds"),
+        ("tcp :1 -> db timeout=2s", 14, '"timeout" is about requests'),
+        ("tcp :1 -> db retries=2", 14, '"retries" is about requests'),
+        ("tcp :1 -> redirect 301 /x", 11, "a raw connection goes to a service"),
+        ("tcp :1 -> answer 503", 11, "a raw connection goes to a service"),
+        ("tcp :1", 7, 'the "->" and what the route leads to are missing'),
+    ],
+)
+def test_what_needs_a_request_is_refused_for_raw_connections(
+    line: str, column: int, sentence: str
+) -> None:
+    with pytest.raises(Mistake) as caught:
+        parse_line(line)
+    at = caught.value.at
+    assert at is not None
+    assert (sentence in caught.value.sentence, at.column) == (True, column), caught.value.sentence
+
+
+@pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("tcp :5432 -> b", 'a route by "tcp"'),
         ("udp :53 -> b", 'a route by "udp"'),
         ("sni db.example -> b passthrough", 'a route by "sni"'),
         ("a/ -> b passthrough", '"passthrough"'),

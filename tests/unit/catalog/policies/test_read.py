@@ -107,7 +107,7 @@ LATER = "is not in this version yet, so the key is refused"
         ("services/cart", "balance: least_request", (1, 10), f'"balance" "least_request" {LATER}', None),
         ("services/cart", "balance: weighted", (1, 10), 'the field "balance" is weighted_round_robin, not "weighted"', None),
         ("services/cart", "mtls: strict", (1, 7), f'"mtls" "strict" {LATER}', None),
-        ("services/cart", "protocol: tcp", (1, 11), f'"protocol" "tcp" {LATER}', None),
+        ("services/cart", "protocol: tls", (1, 11), f'"protocol" "tls" {LATER}', None),
         ("services/cart", "ejection: {}", (1, 1), f'the field "ejection" {LATER}', None),
         ("services/cart", "warning: inn", (1, 10), 'the field "warning" is in or out, not "inn"; did you mean "in"?', "in"),
         ("services/cart", "limits: {burst: 3}", (1, 10),

@@ -13,7 +13,11 @@ pub(in crate::snapshot) struct RouteDocument {
     pub index: u64,
     #[serde(default)]
     pub priority: i64,
+    #[serde(default)]
+    pub port: Option<u16>,
+    #[serde(default)]
     pub hosts: Vec<Box<str>>,
+    #[serde(default)]
     pub path: PathDocument,
     #[serde(default)]
     pub methods: Option<Vec<Box<str>>>,

@@ -3,6 +3,7 @@
 mod changes;
 mod conditions;
 mod document;
+mod stream;
 
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ pub(super) fn compile(
     mut document: RouteDocument,
     before: Option<&Route>,
 ) -> Result<Route, Refusal> {
+    if let Some(port) = document.port {
+        return stream::compile(name, port, document);
+    }
     check::text("key", &document.key, limits::KEY_BYTES)?;
     let path = compile_path(std::mem::take(&mut document.path))?;
     let hosts = compile_hosts(&document.hosts)?;
@@ -38,6 +42,7 @@ pub(super) fn compile(
         name: Arc::clone(name),
         index: document.index,
         priority: priority(document.priority)?,
+        port: None,
         pattern: format!("{}{}", document.hosts[0], path.as_str()).into(),
         conditions: conditions::compile(&mut document)?,
         changes: changes::compile(&mut document)?,

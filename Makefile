@@ -123,7 +123,7 @@ integration: build tools packages ## the tests on real Consul and Jaeger
 mainjob: build tools packages ## the main job step by step with its evidence, on three nodes, without and with ACLs
 	@$(BIN)/python -m tests.integration.mainjob
 
-conformance: build tools ## the suites protocols are judged by, against the proxy run alone: h2spec, gRPC interop
+conformance: build tools ## the suites protocols are judged by, against the proxy run alone: h2spec, gRPC interop, WebSockets
 	@$(BIN)/pytest tests/conformance
 
 # In a network of its own every port is the page's. SHELLS=bash is a quarter of the time.

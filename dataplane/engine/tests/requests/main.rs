@@ -19,6 +19,7 @@ mod faults;
 mod heads;
 mod limits;
 mod links;
+mod last_line;
 mod manual;
 mod mesh;
 mod paths;

@@ -308,6 +308,12 @@ impl Client {
         }
     }
 
+    /// Whether what comes until the end is a whole message.
+    pub async fn ends_whole(&mut self) -> bool {
+        while matches!(self.tcp.read_buf(&mut self.input).await, Ok(1..)) {}
+        end_of_message(&self.input, false, "GET").is_some()
+    }
+
     /// Whether the proxy closes, with nothing more to say.
     pub async fn is_closed(&mut self) -> bool {
         self.input.is_empty() && matches!(self.tcp.read_buf(&mut self.input).await, Ok(0) | Err(_))

@@ -153,6 +153,11 @@ MEANT: dict[str, list[Asked]] = {
         Asked("cart.mesh/admin", "cart-admin", caller="web"),
         Asked("cart.mesh/admin", "503 no_such_service", caller="shop"),
     ],
+    # What a port takes is no request: tests/requests/streams.rs of the engine connects there.
+    "tcp :5432 -> postgres": [Asked("any.example/", NONE)],
+    "tcp :5432 when client=10.0.0.0/8 -> postgres": [
+        Asked("any.example:5432/", NONE, client="10.9.8.7"),
+    ],
     "grpc shop.v1.Cart/Get -> cart": [
         Asked("any.example/shop.v1.Cart/Get", "cart", "POST", GRPC),
         Asked("any.example/shop.v1.Cart/Put", NONE, "POST", GRPC),
@@ -225,6 +230,7 @@ DOCUMENTED: list[list[Asked]] = [
         Asked("shop.example/shop.v1.Cart/Get", "cart", "POST", GRPC),
         Asked("shop.example/shop.v1.Cart/Put", NONE, "POST", GRPC),
     ],
+    [Asked("any.example/", NONE)],
     [Asked("old.example/a?b=c", "308 https://old.example.new.example/a?b=c")],
 ]
 """Of the documents, in the page's order."""

@@ -25,7 +25,7 @@ from .stop import stop_node
 
 # What the agent and the rooms keep in the state folder, and what they write beside it while they do (`.name.new`).
 OWN_NAMES = (
-    "node.key", "node.json", "snapshot.json", "policies.json", "ports.json", "session", "proxy.log", "agent.lock", "run", *OWN_FILES,
+    "node.key", "node.json", "snapshot.json", "policies.json", "ports.json", "edge-certificate.json", "session", "proxy.log", "agent.lock", "run", *OWN_FILES,
 )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ async def two_changes(node: MeshNode) -> tuple[str, str]:
 
 def shells_for(example: Example) -> tuple[str, ...]:
     """What is gone after the first time is typed once; a redirection of bash's in bash alone."""
-    is_once = " delete " in example.line or "leave" in example.line
+    is_once = any(word in example.line for word in (" delete ", " remove ", "leave"))
     return ("bash",) if is_once or example.line.startswith(BASH_ONLY) else ("bash", "zsh", "dash")
 
 

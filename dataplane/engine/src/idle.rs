@@ -1,7 +1,9 @@
 //! The wakers of a thread's downstream connections, so that those that idle can be told of a drain. It may not know
 //! which of them idle: each looks for itself.
 
-use std::task::Waker;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Waker};
 
 /// The wakers, each in a place of its own.
 #[derive(Debug, Default)]
@@ -12,7 +14,7 @@ pub struct IdleConnections {
 
 impl IdleConnections {
     /// Notes how a connection that idles is woken, at its `place`: given with its first wait, kept until it ends.
-    pub fn note(&mut self, place: &mut Option<usize>, waker: &Waker) {
+    fn note(&mut self, place: &mut Option<usize>, waker: &Waker) {
         let place = *place.get_or_insert_with(|| {
             self.free.pop().unwrap_or_else(|| {
                 self.wakers.push(None);
@@ -23,7 +25,7 @@ impl IdleConnections {
     }
 
     /// Forgets a connection that has ended.
-    pub fn remove(&mut self, place: usize) {
+    fn remove(&mut self, place: usize) {
         self.wakers[place] = None;
         self.free.push(place);
     }
@@ -32,6 +34,36 @@ impl IdleConnections {
     pub fn wake(&mut self) {
         for waker in self.wakers.iter_mut().filter_map(Option::take) {
             waker.wake();
+        }
+    }
+}
+
+/// The place of one connection among them; it is forgotten there when this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    all: Rc<RefCell<IdleConnections>>,
+    at: Option<usize>,
+}
+
+impl Place {
+    /// None yet: the first note makes it.
+    pub fn new(all: &Rc<RefCell<IdleConnections>>) -> Self {
+        Self {
+            all: Rc::clone(all),
+            at: None,
+        }
+    }
+
+    /// Notes who is to be woken.
+    pub fn note(&mut self, cx: &Context<'_>) {
+        self.all.borrow_mut().note(&mut self.at, cx.waker());
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(at) = self.at {
+            self.all.borrow_mut().remove(at);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::buffers::BULK_BYTES;
 use crate::clock::{self, Instant};
 use crate::decide::tls_refusal;
 use crate::error::{Error, Reason};
+use crate::idle::Place;
 use crate::plan::{self, Caller, Destination};
 use crate::side::Side;
 use crate::snapshot::Snapshot;
@@ -58,11 +59,11 @@ pub async fn run(
     mut terms: Terms<'_>,
 ) -> Ended {
     let mut tunnel = Tunnel::new(down, up);
-    let mut place = Place { worker, at: None };
+    let mut place = Place::new(&worker.tunnels);
     let (mut before, mut until) = (0, None);
     let (end, error) = poll_fn(|cx| {
         loop {
-            worker.tunnels.borrow_mut().note(&mut place.at, cx.waker());
+            place.note(cx);
             if let Some((end, error)) = terms.broken(worker) {
                 tunnel.reset();
                 return Poll::Ready((end, Some(error)));
@@ -146,20 +147,6 @@ impl Terms<'_> {
         };
         let proven_until = rest.and_then(|rest| clock::now().checked_add(rest));
         proven_until.map_or(idle_until, |until| until.min(idle_until))
-    }
-}
-
-/// Where a tunnel is noted, to be woken when what it rests on changed.
-struct Place<'w> {
-    worker: &'w Worker,
-    at: Option<usize>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if let Some(at) = self.at {
-            self.worker.tunnels.borrow_mut().remove(at);
-        }
     }
 }
 

@@ -46,9 +46,9 @@ pub struct Worker {
     /// Where trace and span ids come from.
     pub random: RefCell<Random>,
     /// The connections that wait for their next request.
-    pub idle: RefCell<IdleConnections>,
+    pub idle: Rc<RefCell<IdleConnections>>,
     /// The tunnels, which look again at what they rest on when that changed.
-    pub tunnels: RefCell<IdleConnections>,
+    pub tunnels: Rc<RefCell<IdleConnections>>,
     /// Handshakes with strangers under way.
     pub handshakes: Cell<usize>,
     /// Room to read heads in: of requests and of answers, one at a time.
@@ -90,8 +90,8 @@ impl Worker {
             snapshot: RefCell::new(Cache::new(SnapshotCell(Arc::clone(&shared)))),
             date: RefCell::new(date()),
             since_epoch: Cell::new(since_epoch()),
-            idle: RefCell::default(),
-            tunnels: RefCell::default(),
+            idle: Rc::default(),
+            tunnels: Rc::default(),
             handshakes: Cell::new(0),
             is_draining: Cell::new(false),
             hinted: Cell::new(0),

@@ -16,6 +16,7 @@ use super::wire::{Counts, Wire};
 use crate::alarm::Alarm;
 use crate::clock::{self, Instant};
 use crate::http2::Downstream;
+use crate::idle::Place;
 use crate::shared::Shared;
 use crate::snapshot::Limits;
 use crate::worker::Worker;
@@ -100,17 +101,15 @@ pub async fn serve(worker: &Worker, wire: Wire, is_https: bool, host: impl Host)
         is_cut: false,
         alarm,
     };
-    let mut place = None;
+    let mut place = Place::new(&worker.idle);
     let cause = poll_fn(|cx| {
         let polled = driver.poll(worker, cx);
         note_bytes(worker, &driver.counts);
-        worker.idle.borrow_mut().note(&mut place, cx.waker());
+        place.note(cx);
         polled
     })
     .await;
-    if let Some(place) = place {
-        worker.idle.borrow_mut().remove(place);
-    }
+    drop(place);
     if let Some(cause) = cause {
         tracing::debug!(cause, "an HTTP/2 connection was cut");
         worker.stats.borrow_mut().record_cut(cause);

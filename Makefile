@@ -13,11 +13,14 @@ CARGO := cd dataplane && cargo
 PROXY := dataplane/target/release/meshnode-proxy
 
 # command=package: what the tests run and Debian has.
-PACKAGES := wrk=wrk nginx=nginx-light tcpdump=tcpdump nft=nftables ip=iproute2 curl=curl zsh=zsh fish=fish systemd-analyze=systemd promtool=prometheus
+PACKAGES := wrk=wrk nginx=nginx-light tcpdump=tcpdump nft=nftables ip=iproute2 curl=curl zsh=zsh fish=fish systemd-analyze=systemd promtool=prometheus testssl=testssl.sh
 
 FUZZ_SECONDS ?= 600
 # All targets together, in `make test`.
 SHORT_FUZZ_SECONDS := 60
+
+# Generated messages that the HTTP/1.1 codec and three other parsers read, in `make conformance`.
+MESSAGES ?= 1000000
 
 # Scenarios by comma (ONLY=plain,hop), rounds, seconds of load a round; RECORD=1 writes the table into RESULTS.md;
 # BEFORE=path measures another meshnode-proxy beside this one; PROFILE=meshnode shows what dominates in one program.
@@ -123,8 +126,9 @@ integration: build tools packages ## the tests on real Consul and Jaeger
 mainjob: build tools packages ## the main job step by step with its evidence, on three nodes, without and with ACLs
 	@$(BIN)/python -m tests.integration.mainjob
 
-conformance: build tools ## the suites protocols are judged by, against the proxy run alone: h2spec, gRPC interop, WebSockets
-	@$(BIN)/pytest tests/conformance
+conformance: build tools packages ## the suites protocols are judged by: h2spec, gRPC interop, WebSockets, sslyze, testssl.sh, MESSAGES (1000000) read as hyper, httptools and h11 do
+	@export MESSAGES=$(MESSAGES) && $(CARGO) test --package meshnode-engine --test http1 --locked --quiet differential
+	@MESSAGES=$(MESSAGES) $(BIN)/pytest tests/conformance tests/unit/dataplane
 
 # In a network of its own every port is the page's. SHELLS=bash is a quarter of the time.
 SHELLS ?= bash dash zsh fish
@@ -139,6 +143,7 @@ fuzz-short: tools
 
 # That the other shells read its lines as bash does, test_pages.py says.
 test: SHELLS := bash
+test: MESSAGES := 100000
 test: check fuzz-short counts conformance mainjob tutorial integration ## everything: check, tools, a minute of fuzzing, conformance, mainjob, the tutorial, integration (40 minutes on two cores)
 
 clean: ## remove what was made here; the tools cache stays

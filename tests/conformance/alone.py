@@ -9,11 +9,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
-from benchmarks.certificates import Leaf
 from tests.support import free_port
 from tests.support.process import Process
 from tests.support.tools import program_path
@@ -25,6 +24,18 @@ NODE = {
     "intention_default": "allow",
     "trace_ratio": 0.0,
 }
+
+
+class Shown(Protocol):
+    """The files of what the edge shows."""
+
+    @property
+    def certificate(self) -> Path:
+        """The leaf, then its intermediates, in PEM."""
+
+    @property
+    def key(self) -> Path:
+        """Its key, in PEM."""
 
 
 def resources(listen: str, origin: str, **more: Any) -> dict[str, Any]:
@@ -61,7 +72,7 @@ async def proxy(
     made: dict[str, Any],
     name: str = "proxy",
     identities: list[dict[str, Any]] | None = None,
-    certificate: Leaf | None = None,
+    certificate: Shown | None = None,
 ) -> AsyncIterator[Process]:
     """Runs the proxy on these resources, with these identities and this certificate, once its listeners answer."""
     document = {"schema": 1, "kind": "full", "generation": 1, "digest": "sha256:1"}
@@ -91,7 +102,7 @@ async def proxy(
         yield running
 
 
-async def _put(control: Path, certificate: Leaf) -> bool:
+async def _put(control: Path, certificate: Shown) -> bool:
     """Hands the proxy a certificate for all hosts, as the agent does."""
     document = {
         "host": "_default",

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -33,8 +33,9 @@ def made(
     begin: datetime | None = None,
     end: datetime | None = None,
     name: str = "test",
+    is_public: bool = False,
 ) -> Made:
-    """A certificate for these hosts, by default good for a year around today."""
+    """A certificate for these hosts, by default good for a year around today; `is_public` as browsers want it."""
     private = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -51,9 +52,41 @@ def made(
     if hosts:
         names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
         builder = builder.add_extension(names, critical=False)
+    if is_public:
+        builder = _for_browsers(builder, private, issuer.private if issuer else private)
     certificate = builder.sign(issuer.private if issuer else private, hashes.SHA256())
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return Made(certificate.public_bytes(Encoding.PEM).decode(), pem.decode(), certificate, private)
+
+
+def _for_browsers(
+    builder: x509.CertificateBuilder, private: Any, issuer: Any
+) -> x509.CertificateBuilder:
+    """With all that public authorities have to say (CA/Browser Forum, baseline requirements 7.1.2)."""
+    is_authority = private is issuer
+    usage = x509.KeyUsage(
+        digital_signature=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    builder = builder.add_extension(usage, critical=True)
+    own = x509.SubjectKeyIdentifier.from_public_key(private.public_key())
+    builder = builder.add_extension(own, critical=False)
+    if is_authority:
+        return builder
+    above = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())
+    lists = [x509.UniformResourceIdentifier("http://authority.test/list.crl")]
+    revoked = x509.CRLDistributionPoints([x509.DistributionPoint(lists, None, None, None)])
+    purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    for extension in (above, revoked, purposes):
+        builder = builder.add_extension(extension, critical=False)
+    return builder
 
 
 def weak_key() -> rsa.RSAPrivateKey:

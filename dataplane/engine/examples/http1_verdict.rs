@@ -1,6 +1,7 @@
 //! Tells what the codec makes of bytes, for tests in other languages. Each line of its input is one of
 //! `request HEX`, `response METHOD HEX`, `generated-request NUMBER`, `generated-response NUMBER`;
-//! each line of its output is JSON: the bytes, the messages they are, and the rule broken where they end.
+//! each line of its output is JSON: the bytes, the messages they are, the rule broken where they end, and the names in
+//! them that no trailer may have.
 
 #![allow(clippy::unwrap_used)] // a tool of the tests: what it can't read ends it
 
@@ -12,7 +13,7 @@ mod generator;
 use std::io::{BufRead, Write};
 
 use feed::{Direction, Message, Outcome};
-use meshnode_engine::http1::HeadLimits;
+use meshnode_engine::http1::{HeadLimits, may_be_trailer};
 use serde_json::{Value, json};
 
 fn main() {
@@ -56,7 +57,18 @@ fn verdict(direction: Direction<'_>, bytes: &[u8]) -> Value {
         }
         break;
     }
-    json!({"bytes": hex(bytes), "messages": messages, "refused": refused})
+    let head_only = head_only(bytes);
+    json!({"bytes": hex(bytes), "messages": messages, "refused": refused, "head_only": head_only})
+}
+
+/// The names, in small letters, that would be dropped from trailers.
+fn head_only(bytes: &[u8]) -> Vec<String> {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let names = lines.filter_map(|line| line.split(|byte| *byte == b':').next());
+    names
+        .filter(|name| !may_be_trailer(name))
+        .map(|name| text(&name.to_ascii_lowercase()))
+        .collect()
 }
 
 fn as_json(message: &Message) -> Value {
@@ -73,11 +85,14 @@ fn as_json(message: &Message) -> Value {
 
 /// Names and values as text, each byte one character.
 fn fields(fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<[String; 2]> {
-    let text = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect();
     fields
         .iter()
         .map(|(name, value)| [text(name), text(value)])
         .collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,7 +1,8 @@
 //! The codec and hyper read the same generated messages. What both take they must take alike, to the byte; where one
-//! takes what the other refuses, the reason stands here, and every reason here is needed.
+//! takes what the other refuses, the reason stands in `tests/raw/disagreements.txt`, and every reason there is needed.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use meshnode_engine::http1::{BadMessage, HeadLimits, may_be_trailer};
 
@@ -9,116 +10,46 @@ use crate::feed::{Direction, Message, Outcome, feed};
 use crate::generator;
 use crate::hyper::{self, Understood};
 
-const REQUESTS: u64 = 30_000;
-const RESPONSES: u64 = 30_000;
+/// In the quick gate. Fewer do not need every reason.
+const MESSAGES: u64 = 60_000;
 
-/// We refuse, hyper takes. None of these could be framed in another way by us: we do not frame them at all.
-const STRICTER: &[(BadMessage, &str)] = &[
-    (
-        BadMessage::BareLf,
-        "hyper ends lines with LF alone (RFC 9112 2.2: MAY)",
-    ),
-    (
-        BadMessage::LeadingEmptyLines,
-        "hyper skips any number of empty lines, and between answers too",
-    ),
-    (
-        BadMessage::TargetForm,
-        "hyper reads a target as any URI, without its form",
-    ),
-    (BadMessage::TargetFragment, "hyper cuts a fragment off"),
-    (
-        BadMessage::TargetAuthority,
-        "hyper takes user information and names of any byte of RFC 3986",
-    ),
-    (
-        BadMessage::TargetNotForMethod,
-        "hyper leaves to its user which method may have which target",
-    ),
-    (BadMessage::HostMissing, "hyper leaves Host to its user"),
-    (
-        BadMessage::HostRepeated,
-        "hyper leaves Host to its user, twice too",
-    ),
-    (
-        BadMessage::HostInvalid,
-        "hyper leaves Host to its user, whatever it says",
-    ),
-    (
-        BadMessage::ExpectationUnknown,
-        "hyper passes over other expectations (RFC 9110 10.1.1: MAY refuse)",
-    ),
-    (
-        BadMessage::FramingAlias,
-        "hyper has no origins behind it that take _ for -",
-    ),
-    (
-        BadMessage::BothLengthAndChunked,
-        "hyper lets Transfer-Encoding count (RFC 9112 6.1: MAY)",
-    ),
-    (
-        BadMessage::ContentLengthInvalid,
-        "hyper takes a list of the same number; in answers a wrong one ends with the connection",
-    ),
-    (
-        BadMessage::ContentLengthRepeated,
-        "hyper takes the same number twice (RFC 9112 6.3: MAY)",
-    ),
-    (
-        BadMessage::ContentLengthTooLarge,
-        "hyper does not read the length of an answer without body",
-    ),
-    (
-        BadMessage::TransferEncodingRepeated,
-        "hyper takes fields that together end in chunked",
-    ),
-    (
-        BadMessage::TransferEncodingNotChunked,
-        "hyper takes chunked twice; answers without chunked end with the connection",
-    ),
-    (
-        BadMessage::TransferCodingUnsupported,
-        "hyper leaves the other codings to its user",
-    ),
-    (
-        BadMessage::TransferEncodingInOldVersion,
-        "hyper reads it in HTTP/1.0 answers too",
-    ),
-    (
-        BadMessage::InformationalWithBody,
-        "hyper does not read the length of interim answers",
-    ),
-    (
-        BadMessage::StatusLineMalformed,
-        "hyper skips empty lines before an answer",
-    ),
-    (
-        BadMessage::ChunkSizeInvalid,
-        "hyper takes white space behind a size",
-    ),
-    (BadMessage::ChunkSizeTooLarge, "hyper takes sixteen digits"),
-    (
-        BadMessage::ChunkExtensionInvalid,
-        "hyper takes any byte but LF in an extension",
-    ),
-];
-
-/// We take, hyper refuses: nothing of framing may stand here.
-const WIDER: &[(&str, &str)] = &[(
-    "Parse(Uri)",
-    "the http crate allows fewer bytes in a path than browsers send (<, >, ^, `)",
-)];
-
-#[tokio::test(flavor = "current_thread")]
-async fn what_hyper_reads_is_read_alike_or_refused() {
+#[test]
+fn what_hyper_reads_is_read_alike_or_refused() {
+    let all = messages();
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let share = all.div_ceil(threads);
+    let parts: Vec<_> = (0..threads)
+        .map(|part| part * share..((part + 1) * share).min(all))
+        .map(|part| std::thread::spawn(|| compare(part)))
+        .collect();
     let mut tally = Tally::default();
-    for number in 0..REQUESTS {
-        compare_requests(number, &mut tally).await;
+    for part in parts {
+        tally.add(part.join().unwrap());
     }
-    for number in 0..RESPONSES {
-        compare_response(number, &mut tally).await;
-    }
-    tally.check(REQUESTS + RESPONSES);
+    tally.check(all);
+}
+
+/// How many are read: MESSAGES, which `make conformance` sets.
+#[allow(clippy::disallowed_methods)] // of this test, not of the proxy
+fn messages() -> u64 {
+    std::env::var("MESSAGES").map_or(MESSAGES, |text| text.parse().unwrap())
+}
+
+/// Even numbers are requests, odd ones answers.
+fn compare(numbers: Range<u64>) -> Tally {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let mut tally = Tally::default();
+    runtime.block_on(async {
+        for number in numbers {
+            match number % 2 {
+                0 => compare_requests(number / 2, &mut tally).await,
+                _ => compare_response(number / 2, &mut tally).await,
+            }
+        }
+    });
+    tally
 }
 
 async fn compare_requests(number: u64, tally: &mut Tally) {
@@ -245,30 +176,36 @@ impl Tally {
     }
 
     fn we_refuse(&mut self, bad: Option<BadMessage>, number: u64, bytes: &[u8]) {
-        let reason = STRICTER
-            .iter()
-            .find(|(explained, _)| Some(*explained) == bad);
-        let Some((_, reason)) = reason else {
+        let code = bad.map_or("-", BadMessage::code);
+        let known = Disagreement::all().find(|one| one.refuse == code);
+        let Some(known) = known else {
             panic!(
                 "{number}: hyper takes what we refuse by {bad:?}: {}",
                 bytes.escape_ascii()
             );
         };
-        *self.reasons.entry(reason).or_default() += 1;
+        *self.reasons.entry(known.why).or_default() += 1;
     }
 
     fn they_refuse(&mut self, error: Option<&str>, number: u64, bytes: &[u8]) {
         let error = error.unwrap_or_default();
-        let reason = WIDER
-            .iter()
-            .find(|(explained, _)| error.contains(explained));
-        let Some((_, reason)) = reason else {
+        let known =
+            Disagreement::all().find(|one| !one.take.is_empty() && error.contains(one.take));
+        let Some(known) = known else {
             panic!(
                 "{number}: we take what hyper refuses by {error}: {}",
                 bytes.escape_ascii()
             );
         };
-        *self.reasons.entry(reason).or_default() += 1;
+        *self.reasons.entry(known.why).or_default() += 1;
+    }
+
+    fn add(&mut self, other: Self) {
+        self.agreed += other.agreed;
+        self.taken += other.taken;
+        for (why, count) in other.reasons {
+            *self.reasons.entry(why).or_default() += count;
+        }
     }
 
     fn check(&self, all: u64) {
@@ -279,12 +216,9 @@ impl Tally {
             "{:>6} of {all} alike, {} of them taken",
             self.agreed, self.taken
         );
-        let reasons = STRICTER
-            .iter()
-            .map(|(_, why)| why)
-            .chain(WIDER.iter().map(|(_, why)| why));
-        let unused: Vec<_> = reasons
-            .filter(|why| !self.reasons.contains_key(*why))
+        let unused: Vec<_> = Disagreement::all()
+            .map(|one| one.why)
+            .filter(|why| !self.reasons.contains_key(why))
             .collect();
         assert!(unused.is_empty(), "nothing needs these reasons: {unused:?}");
         assert!(self.agreed > all * 3 / 4, "the two mostly disagree");
@@ -292,5 +226,49 @@ impl Tally {
             self.taken > all / 2,
             "the generator makes mostly what both refuse"
         );
+    }
+}
+
+#[test]
+fn what_is_refused_names_the_rule_the_code_names() {
+    for one in Disagreement::all().filter(|one| one.take.is_empty()) {
+        let bad = BadMessage::ALL.iter().find(|bad| bad.code() == one.refuse);
+        assert_eq!(bad.map(|bad| bad.rfc()), Some(one.rule), "{}", one.refuse);
+    }
+}
+
+/// A block of the table.
+#[derive(Default)]
+struct Disagreement {
+    parser: &'static str,
+    /// Our rule by which we refuse what hyper takes, or nothing.
+    refuse: &'static str,
+    /// A part of hyper's error where it refuses what we take, or nothing.
+    take: &'static str,
+    rule: &'static str,
+    why: &'static str,
+}
+
+impl Disagreement {
+    /// Those with hyper.
+    fn all() -> impl Iterator<Item = Self> {
+        let table = include_str!("../raw/disagreements.txt");
+        let blocks = table.split("\n\n").map(Self::read);
+        blocks.filter(|one| one.parser == "hyper")
+    }
+
+    fn read(block: &'static str) -> Self {
+        let mut one = Self::default();
+        for line in block.lines().filter(|line| !line.starts_with('#')) {
+            match line.split_at_checked("parser ".len()) {
+                Some(("parser ", value)) => one.parser = value,
+                Some(("refuse ", value)) => one.refuse = value,
+                Some(("take   ", value)) => one.take = value,
+                Some(("rule   ", value)) => one.rule = value,
+                Some(("why    ", value)) => one.why = value,
+                _ => panic!("{line}"),
+            }
+        }
+        one
     }
 }

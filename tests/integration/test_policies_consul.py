@@ -166,11 +166,11 @@ async def test_limits_of_a_service_hold_at_the_edge_and_at_its_own_node(tmp_path
 
         # One that is under way keeps the others out, until it ends.
         slow = "/?delay_ms=3000"
-        (one, *_), (refused, headers, _) = sorted(
+        (served, *_), (refused, headers, _) = sorted(
             await asyncio.gather(node.request(HOST, slow), node.request(HOST, slow)),
             key=lambda answer: answer[0],
         )
-        assert (one, refused) == (200, 503)
+        assert (served, refused) == (200, 503)
         assert (headers["mesh-reason"], headers["Retry-After"]) == ("concurrency_limited", "1")
         explained = (await node.cli("explain", f"http://{HOST}/")).stdout
         assert 'service "shop" takes 1 request at one time, counted on node-1' in explained

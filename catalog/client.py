@@ -24,6 +24,7 @@ from .transport import Address, Answer, Cost, Transport
 # One for each watch of CONSUL.md, and one for all single calls, in turn: eight a node, whatever the number of services.
 WATCH_CONNECTIONS = 7
 CALL_CONNECTIONS = 1
+NODES_READ: Right = ("node", "", "read")
 # A watch's first answer may be megabytes from a server that just started.
 WATCH_TIMEOUT_S = 15.0
 
@@ -282,10 +283,14 @@ class ConsulClient:
     async def check_whole(self, answer: Answer, right: Right, doubts: Sequence[Right] = ()) -> None:
         """Raises ConsulDenied if ACLs took something out of an answer without an error.
 
-        Consul says so in a header (`right` is then what is missing), but not to the anonymous token and not for
-        config entries: there the caller names as `doubts` the rights without which its answer would look like this.
+        Consul says so in a header (`right` is then what is missing, or for services that of their nodes), but not to
+        the anonymous token and not for config entries: there the caller names as `doubts` the rights without which its
+        answer would look like this.
         """
-        missing = [right] if answer.is_filtered else []
+        missing: list[Right] = []
+        if answer.is_filtered:
+            of_nodes = [NODES_READ] if right[0] == "service" else []
+            missing = await self.lacks([right, *of_nodes]) or [right]
         if not missing and doubts and (self.has_token or answer.default_policy == "deny"):
             missing = await self.lacks(doubts)
         if missing:

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from . import kv_answers, parse
 from .calls import Question, Right
-from .client import Reads
+from .client import NODES_READ, Reads
 from .transport import Answer
 from .update import (
     IntentionsUpdate,
@@ -44,6 +44,8 @@ class Source(ABC, Generic[U]):
     """For people: stands in the reason of a staleness."""
     right: Right
     """What the token must be allowed."""
+    wait_s: int | None = None
+    """How long a question stays open, where it must be shorter than those of others."""
     is_index_news = False
     """Whether an answer is told that has a newer index and the same content."""
 
@@ -124,8 +126,15 @@ class NodesSource(Source[NodesUpdate]):
 
 
 class IntentionsSource(Source[IntentionsUpdate]):
+    """Of config entries Consul wakes who asked only when the list differs from what it was when the question came.
+
+    One that came after the right was taken away saw an empty list then, and one for ever: what is missing is not
+    noticed before the wait is over.
+    """
+
     name = "intentions"
     right = ("intention", "*", "read")
+    wait_s = 30
 
     async def read(self, question: Question) -> Answer:
         return await self._reads.config_intentions(question)
@@ -159,7 +168,7 @@ class ServicesSource(Source[ServicesUpdate]):
 
 class UnhealthySource(Source[UnhealthyUpdate]):
     name = "checks"
-    right = ("node", "", "read")
+    right = NODES_READ
     # Whether a sweep or this knows more of a check is decided by their indexes.
     is_index_news = True
 

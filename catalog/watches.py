@@ -49,7 +49,7 @@ class Watches:
         probing: Probing | None = None,
         canary_s: float = LOOK_S,
     ) -> None:
-        """`node` is the Consul node we run on, `clock` gives Unix seconds, `wait_s` how long a query stays open.
+        """`node` is the Consul node we run on, `clock` gives Unix seconds, `wait_s` how long a query stays open at most.
 
         `canary_s` is the time between two looks at a key that should stand.
         """
@@ -126,7 +126,7 @@ class Watches:
             on_answer=self._sweep.catalog_moved if is_catalog else _nothing,
             on_restored=self._redial,
             jitter=self._jitter,
-            wait_s=wait_s,
+            wait_s=min(wait_s, source.wait_s or wait_s),
         )
 
     def _told(self, update: Update) -> None:

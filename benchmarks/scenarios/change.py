@@ -1,5 +1,8 @@
 """`consul kv put` to the first request that takes the new route, on real Consul, with the bare wake beside it.
 
+Twice: from the moment before the put, as the wake is; and from the put's answer on, which is what a person waits for
+who has the prompt again (goals of issue 5 are for that). Consul tells the nodes and the person at the same time.
+
 The wake is what Consul itself needs: from the put to the answer of a blocking query, by a client that does nothing else;
 on the key alone, and on a prefix with as many keys as there are routes, which is what a node has to read. All are
 measured in turn, after a quiet moment, on all cores, with everything on this machine, while a client that repeats
@@ -33,16 +36,16 @@ class Size:
     routes: int
     nodes: int
     puts: int
-    """A round, under load. In three rounds: forty on each of three nodes, two hundred of the largest (issue 5)."""
+    """A round, under load. In three rounds: thirty or forty on each of three nodes, two hundred of the largest (issue 5)."""
 
 
-SIZES = (Size(100, 3, 40), Size(1_000, 3, 40), Size(10_000, 1, 70))
+SIZES = (Size(100, 3, 40), Size(1_000, 3, 30), Size(10_000, 1, 70))
 # A round, without load, for the CPU a change: a mean, so that fewer do.
-COUNTED_PUTS = 10
+COUNTED_PUTS = 6
 # So many changes have one wake of each kind measured among them.
 PUTS_A_WAKE = 3
 # A quiet moment, as an admin's day has: a put close behind another is gathered with it, and that is not measured here.
-QUIET_S = 0.25
+QUIET_S = 0.2
 # Long enough to tell what nodes take that have nothing to do, and for all that is put off behind a change.
 REST_S = 4.0
 CLOCK = "clock"
@@ -260,20 +263,21 @@ async def _register(cluster: ConsulCluster, origin: str) -> None:
 
 def _figures(size: Size, times: Times) -> list[Figure]:
     """Of several nodes the slowest one's median counts; the tail is that of all, since each has too few for one."""
-    effects = times.effects.values()
+    effects, after = times.effects.values(), times.after_puts.values()
     p50, p99 = "p50, ms", "p99, ms"
     return [
         _figure(size, p50, max(_quantile(series, 50) for series in effects)),
         _figure(size, p50, _quantile(times.wakes, 50), WAKE),
         _figure(size, p50, _quantile(times.wakes_of_all, 50), WAKE_OF_ALL),
-        _figure(
-            size,
-            "p50 after the put, ms",
-            max(_quantile(series, 50) for series in times.after_puts.values()),
-        ),
+        _figure(size, "p50 after the put, ms", max(_quantile(series, 50) for series in after)),
         _figure(size, p99, _quantile([one for series in effects for one in series], 99)),
         _figure(size, p99, _quantile(times.wakes, 99), WAKE),
         _figure(size, p99, _quantile(times.wakes_of_all, 99), WAKE_OF_ALL),
+        _figure(
+            size,
+            "p99 after the put, ms",
+            _quantile([one for series in after for one in series], 99),
+        ),
     ]
 
 

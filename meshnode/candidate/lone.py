@@ -23,7 +23,7 @@ async def lone_proxy() -> AsyncIterator[ControlClient]:
     with TemporaryDirectory(prefix="meshnode-") as folder:
         log = Path(folder) / "proxy.log"
         socket = Path(folder) / "proxy.sock"
-        command = Command(None, socket, log, threads=1, log_level="warning")
+        command = Command(None, socket, log, threads=1, log_level="warning", ends_with_us=True)
         process = ProxyProcess.start(command)
         try:
             async with ControlClient(socket) as client:

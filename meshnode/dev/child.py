@@ -6,13 +6,12 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from ..proxy import bound
 from ..proxy.process import log_tail
-from . import bound
 
 # Settings of whoever starts the demo must not reach its nodes.
 FOREIGN = ("MESHNODE_", "CONSUL_", "OTEL_", "DEMO_", "PYTHONPATH")
@@ -32,17 +31,9 @@ class Child:
         cls, name: str, words: Sequence[str], *, environment: Mapping[str, str], log: Path
     ) -> Self:
         """Started so that it is told to end (SIGTERM) when we end, however that happens."""
-        before = [
-            sys.executable,
-            "-I",
-            "-S",
-            bound.__file__,
-            str(os.getpid()),
-            str(int(signal.SIGTERM)),
-        ]
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [*before, *words],
+                [*bound.before(signal.SIGTERM), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from .bound import end_with_parent
+from ..proxy.bound import end_with_parent
 
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36

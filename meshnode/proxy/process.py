@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import StartError
+from . import bound
 
 BINARY = "meshnode-proxy"
 # The proxy logs little; one old file is kept beside the present one.
@@ -30,6 +31,8 @@ class Command:
     log_path: Path
     threads: int = 0
     log_level: str = "info"
+    ends_with_us: bool = False
+    """Killed when we end, however that happens; else it outlives us."""
 
     def words(self) -> list[str]:
         """Raises StartError when there is no such program."""
@@ -74,16 +77,17 @@ class ProxyProcess:
 
     @classmethod
     def start(cls, command: Command) -> Self:
-        """Starts it in a session of its own, so that neither a terminal's Ctrl-C nor our end reaches it.
+        """Starts it in a session of its own, so that neither a terminal's Ctrl-C nor our end reaches it, unless it should.
 
         Its environment is empty: it reads none, and ours may hold Consul's token.
         """
         words = command.words()
+        before = bound.before(signal.SIGKILL) if command.ends_with_us else []
         _rotate(command.log_path)
         try:
             with command.log_path.open("ab") as log:
                 child = subprocess.Popen(
-                    words,
+                    [*before, *words],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

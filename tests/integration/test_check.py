@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import select
+import sys
 from pathlib import Path
 
-from tests.support import Finished, program_path, run
+from tests.support import Finished, program_path, run, wait_until
 
 # Python reads it as right; the proxy will not hold a program of that size for one path.
 TOO_LARGE = "host: shop.test\npath:\n  regex: /(a{500}){400}\nservice: shop\n"
@@ -92,3 +96,32 @@ async def test_wrong_use_ends_with_2(tmp_path: Path) -> None:
     for words in ((), ("cart",), ("nothing",), ("empty",)):
         said = await check(tmp_path, *words)
         assert (said.code, said.stdout) == (2, ""), said
+
+
+HOLDS = """
+import asyncio
+from meshnode.candidate.lone import lone_proxy
+
+async def main():
+    async with lone_proxy() as client:
+        print((await client.version()).pid, flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_its_proxy_ends_with_it_however_it_ends() -> None:
+    checking = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLDS, stdout=asyncio.subprocess.PIPE
+    )
+    assert checking.stdout is not None
+    pid = int(await checking.stdout.readline())
+    proxy = os.pidfd_open(pid)
+    try:
+        checking.kill()
+        await checking.wait()
+        # A pidfd is readable when its process is gone.
+        await wait_until(lambda: bool(select.select([proxy], [], [], 0)[0]), 20, what="it is gone")
+    finally:
+        os.close(proxy)

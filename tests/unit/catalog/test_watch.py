@@ -16,6 +16,7 @@ from catalog.update import (
     Staleness,
     UnhealthyUpdate,
 )
+from tests.support import wait_until
 from tests.support.fake_consul import FakeConsul, Scripted
 
 from .watching import HASTY, PATIENCE_S, watching
@@ -219,6 +220,34 @@ async def test_an_anonymous_token_without_rights_is_no_empty_mesh() -> None:
             await told.until(lambda: told.is_stale, "the staleness")
             assert "mesh/" in told.watches.staleness.reason
             assert told.values() == []
+
+
+async def test_of_services_the_right_that_is_missing_is_named_though_it_is_of_their_nodes() -> None:
+    """Consul leaves out a service for either, and says only that it left out something."""
+    async with FakeConsul() as fake:
+        fake.set("/v1/health/service/web", [instance("web", "web-1")])
+        async with watching(fake, token="t") as told:
+            left_out = {"X-Consul-Results-Filtered-By-ACLs": "true"}
+            fake.script("/v1/health/service/web", Scripted(headers=left_out, body=b"[]"))
+            said = b'[{"Allow": true}, {"Allow": false}]'
+            fake.script("/v1/internal/acl/authorize", *[Scripted(body=said)] * 50)
+            told.watches.name_services(frozenset({"web"}))
+            await told.until(lambda: told.is_stale, "the staleness")
+            assert "node_prefix" in told.watches.staleness.reason
+
+
+async def test_a_question_for_intentions_is_open_for_half_a_minute_at_most() -> None:
+    async with FakeConsul() as fake:
+        fake.set("/v1/config/service-intentions", [intention("db")])
+        async with watching(fake):
+
+            def waits(path: str) -> list[int]:
+                asked = [query.get("wait") for at, query in fake.queries if at == path]
+                return [int(wait.removesuffix("s")) for wait in asked if wait]
+
+            path = "/v1/config/service-intentions"
+            await wait_until(lambda: waits(path) and waits(MESH), PATIENCE_S)
+            assert max(waits(path)) <= 30 < min(waits(MESH))
 
 
 async def test_a_lost_intention_is_only_believed_if_it_may_be_read() -> None:

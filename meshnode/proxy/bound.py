@@ -23,6 +23,11 @@ def end_with_parent(parent: int, number: int) -> None:
         os.kill(os.getpid(), number)
 
 
+def before(number: signal.Signals) -> list[str]:
+    """The words to put before a program's own, so that it is sent this signal when we end, however that happens."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), str(int(number))]
+
+
 def main() -> None:
     parent, number, *words = sys.argv[1:]
     end_with_parent(int(parent), int(signal.Signals(int(number))))

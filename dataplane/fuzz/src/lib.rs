@@ -5,6 +5,14 @@
 pub mod error;
 #[path = "../../engine/src/http1/mod.rs"]
 pub mod http1;
+#[path = "../../engine/src/http2/mod.rs"]
+pub mod http2;
+#[path = "../../engine/src/opening.rs"]
+pub mod opening;
+#[path = "../../engine/src/random.rs"]
+pub mod random;
+#[path = "../../engine/src/trace/mod.rs"]
+pub mod trace;
 #[path = "../../engine/src/network.rs"]
 pub mod network;
 #[path = "../../engine/src/normal.rs"]

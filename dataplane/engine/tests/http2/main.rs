@@ -4,10 +4,16 @@
 
 mod client;
 mod drain;
+#[path = "../http1/feed.rs"]
+mod feed;
 mod floods;
 mod frames;
+#[path = "../http1/generator.rs"]
+mod generator;
 mod instance;
 mod messages;
+mod through;
+mod translation;
 #[path = "../requests/manual.rs"]
 #[expect(dead_code, reason = "some of it is for the tests of tunnels")]
 mod manual;

@@ -26,7 +26,7 @@ MESSAGES ?= 1000000
 # BEFORE=path measures another meshnode-proxy beside this one; PROFILE=meshnode shows what dominates in one program.
 ONLY ?=
 ROUNDS ?= 3
-SECONDS_A_ROUND ?= 3
+SECONDS_A_ROUND ?= 2
 BEFORE ?=
 RECORD ?=
 # What is measured beside the proxy: Debian's; PyPI's stand in benchmarks/requirements.txt.

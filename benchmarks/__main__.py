@@ -1,6 +1,6 @@
 """`make bench`: runs the scenarios, prints the table and, last, which of them miss their goal.
 
-`python -m benchmarks [--only plain,hop] [--rounds 3] [--seconds 3] [--proxy PATH] [--before PATH] [--record]`.
+`python -m benchmarks [--only plain,hop] [--rounds 3] [--seconds 2] [--proxy PATH] [--before PATH] [--record]`.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=3, help="medians are of so many (3)")
     parser.add_argument(
-        "--seconds", type=int, default=3, help="of load a round for each program (3)"
+        "--seconds", type=int, default=2, help="of load a round for each program (2)"
     )
     parser.add_argument(
         "--proxy", type=_program, help="the meshnode-proxy to measure (the one that make built)"

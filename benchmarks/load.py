@@ -25,10 +25,10 @@ class LoadError(Exception):
     """Requests failed: what was measured is worth nothing."""
 
 
-async def load(address: str, *, connections: int, seconds: int) -> Load:
+async def load(address: str, *, connections: int, seconds: int, scheme: str = "http") -> Load:
     """Sends requests as fast as they are answered. Raises LoadError where one was not."""
     result = await run_wrk(
-        f"http://{address}/", host=HOST, connections=connections, seconds=seconds
+        f"{scheme}://{address}/", host=HOST, connections=connections, seconds=seconds
     )
     if result.failed or not result.requests:
         raise LoadError(f"{result.failed} of {result.requests} requests failed\n{result.output}")
@@ -38,6 +38,33 @@ async def load(address: str, *, connections: int, seconds: int) -> Load:
         p50_us=parse_quantile(result.output, 50),
         p99_us=parse_quantile(result.output, 99),
     )
+
+
+async def http2_load(address: str, *, connections: int, streams: int, seconds: int) -> int:
+    """The same in HTTP/2 by TLS, so many streams on each connection at once: how many were answered."""
+    command = (
+        "h2load", "--threads", "1", "--clients", str(connections),
+        "--max-concurrent-streams", str(streams), "--duration", str(seconds),
+        "--connect-to", address, f"https://{HOST}/",
+    )  # fmt: skip
+    finished = await run(*command, timeout=seconds + 30.0)
+    return parse_http2(finished.stdout)
+
+
+def parse_http2(output: str) -> int:
+    """h2load's counts of the time it was asked for."""
+    counts = re.search(
+        r"^requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout$",
+        output,
+        re.MULTILINE,
+    )
+    is_http2 = re.search(r"^Application protocol: h2$", output, re.MULTILINE) is not None
+    if counts is None or not is_http2:
+        raise LoadError(f"h2load says nothing that is understood:\n{output}")
+    succeeded, *bad = (int(count) for count in counts.groups())
+    if any(bad) or not succeeded:
+        raise LoadError(f"requests failed\n{output}")
+    return succeeded
 
 
 @dataclass(frozen=True, slots=True)

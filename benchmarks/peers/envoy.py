@@ -20,12 +20,23 @@ _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 _OPTIONS = f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions"
 # No breaker may queue a request.
 UNLIMITED = 1_000_000_000
-_ALPN = {"http1": "http/1.1", "http2": "h2"}
+_ALPN = {"http2": "h2", "http1": "http/1.1"}
 
 
 def plain(site: Site) -> Subject:
     address = local_address()
     return Subject(address, (_envoy(site, "envoy", _document(address, site.origin)),))
+
+
+def tls(site: Site) -> Subject:
+    """TLS 1.3 from clients, HTTP/2 where they choose it."""
+    address = local_address()
+    context = {
+        "@type": f"{_EXTENSIONS}.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": _shown(site.certificates.server, list(_ALPN.values())),
+    }
+    document = _document(address, site.origin, downstream_tls=context)
+    return Subject(address, (_envoy(site, "envoy", document),), scheme="https")
 
 
 def hop_http1(site: Site) -> Subject:
@@ -129,7 +140,17 @@ def _cluster(upstream: str, tls: dict[str, Any] | None, protocol: Protocol) -> d
 def _tls(site: Site, own: Leaf, protocol: Protocol, other: str) -> dict[str, Any]:
     names = {"san_type": "DNS", "matcher": {"exact": other}}
     return {
-        "alpn_protocols": [_ALPN[protocol]],
+        **_shown(own, [_ALPN[protocol]]),
+        "validation_context": {
+            "trusted_ca": {"filename": str(site.certificates.root)},
+            "match_typed_subject_alt_names": [names],
+        },
+    }
+
+
+def _shown(own: Leaf, protocols: list[str]) -> dict[str, Any]:
+    return {
+        "alpn_protocols": protocols,
         "tls_params": {
             "tls_minimum_protocol_version": "TLSv1_3",
             "tls_maximum_protocol_version": "TLSv1_3",
@@ -140,10 +161,6 @@ def _tls(site: Site, own: Leaf, protocol: Protocol, other: str) -> dict[str, Any
                 "private_key": {"filename": str(own.key)},
             }
         ],
-        "validation_context": {
-            "trusted_ca": {"filename": str(site.certificates.root)},
-            "match_typed_subject_alt_names": [names],
-        },
     }
 
 

@@ -19,6 +19,13 @@ def plain(site: Site) -> Subject:
     return Subject(address, (_haproxy(site, "haproxy", address, site.origin),))
 
 
+def tls(site: Site) -> Subject:
+    """TLS 1.3 from clients, HTTP/2 where they choose it."""
+    address = local_address()
+    bind = f"{address} ssl crt {site.certificates.server.both} alpn h2,http/1.1"
+    return Subject(address, (_haproxy(site, "haproxy", bind, site.origin),), scheme="https")
+
+
 def hop(site: Site) -> Subject:
     """Two of them: the first speaks mutual TLS with the second."""
     address, inner = local_address(), local_address()

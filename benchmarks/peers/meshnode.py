@@ -6,15 +6,44 @@ fetches them, so that the oldest are dropped once the ring is full; traced.py ha
 """
 
 import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from benchmarks.certificates import TRUST_DOMAIN, Leaf
 from benchmarks.load import HOST
 from benchmarks.peers.subject import Site, Subject, local_address, program
-from tests.support import Process
+from tests.support import Process, wait_until
 
 SERVICE = "web"
+CONTROL_SECONDS = 20.0
+
+
+@dataclass(slots=True)
+class Secured(Subject):
+    """An edge with TLS, which is handed its certificate as the agent does it."""
+
+    socket: Path = field(kw_only=True)
+    shown: Leaf = field(kw_only=True)
+
+    async def prepare(self) -> None:
+        """Its listener opens once it has a certificate."""
+        await wait_until(self._has_certificate, CONTROL_SECONDS, what="a certificate is taken")
+
+    async def _has_certificate(self) -> bool:
+        document = {
+            "host": "_default",
+            "certificate_chain_pem": self.shown.certificate.read_text(),
+            "private_key_pem": self.shown.key.read_text(),
+        }
+        connector = aiohttp.UnixConnector(str(self.socket))
+        async with aiohttp.ClientSession(connector=connector) as session:
+            url = "http://proxy/v1/certificates/_default"
+            async with session.put(url, json=document) as answer:
+                return answer.status == HTTPStatus.OK
 
 
 def plain(site: Site, *flags: str | Path) -> Subject:
@@ -27,6 +56,22 @@ def plain(site: Site, *flags: str | Path) -> Subject:
         **_service(site.origin),
     }
     return Subject(address, (_proxy(site, "node-1", resources, flags=flags),))
+
+
+def tls(site: Site) -> Subject:
+    """The same with TLS; clients choose HTTP/2 by ALPN."""
+    address, socket = local_address(), site.folder / "proxy.sock"
+    edge = {"kind": "edge", "address": address, "identity": None, "tls": {"policy": "modern"}}
+    resources = {
+        **_settings("node-1"),
+        "listeners": {"edge": edge},
+        **_route(_local_endpoint(site.origin)),
+        **_service(site.origin),
+    }
+    process = _proxy(site, "node-1", resources, flags=("--control", socket))
+    return Secured(
+        address, (process,), scheme="https", socket=socket, shown=site.certificates.server
+    )
 
 
 def hop(site: Site) -> Subject:

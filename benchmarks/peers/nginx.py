@@ -22,6 +22,18 @@ def plain(site: Site) -> Subject:
     return Subject(address, (_nginx(site, "nginx", _server(address), site.origin),))
 
 
+def tls(site: Site) -> Subject:
+    """TLS 1.3 from clients, HTTP/2 where they choose it."""
+    address, shown = local_address(), site.certificates.server
+    incoming = f"""
+        ssl_certificate {shown.certificate};
+        ssl_certificate_key {shown.key};
+        ssl_protocols TLSv1.3;
+        ssl_session_cache shared:tls:10m;"""
+    server = _server(f"{address} ssl http2", incoming=incoming)
+    return Subject(address, (_nginx(site, "nginx", server, site.origin),), scheme="https")
+
+
 def hop(site: Site) -> Subject:
     """Two of them: the first speaks mutual TLS with the second."""
     address, inner = local_address(), local_address()

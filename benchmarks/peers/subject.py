@@ -1,6 +1,7 @@
 """One measured program or chain of them: started on the core that is its own, waited for, ended. Knows no scenario."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class Subject(Running):
     processes: tuple[Process, ...]
     beside: tuple[Process, ...] = ()
     """What they need and is not measured."""
+    scheme: str = "http"
+    """How requests come: `https` by TLS, with a certificate nobody has to believe."""
     started_s: float = field(default=0.0, init=False)
     """From the first command to the first answer."""
 
@@ -56,12 +59,16 @@ class Subject(Running):
         for process in (*self.beside, *self.processes):
             process.start()
         try:
+            await self.prepare()
             await wait_until(self._answers, READY_SECONDS, what="an answer", interval=POLL_SECONDS)
         except TimeoutError as error:
             logs = "\n".join(process.tail() for process in (*self.beside, *self.processes))
             raise ProcessError(f"{self.address} does not answer: {error}\n{logs}") from error
         self.started_s = time.monotonic() - began
         return self
+
+    async def prepare(self) -> None:
+        """Gives them what they wait for before they answer: nothing."""
 
     def close(self) -> None:
         for process in (*self.processes, *self.beside):
@@ -81,7 +88,7 @@ class Subject(Running):
         for process in self.processes:
             if not process.is_running:
                 raise ProcessError(f"{process.name} ended with {process.code}\n{process.tail()}")
-        return await answers(self.address)
+        return await answers(self.address, self.scheme)
 
 
 def program(
@@ -96,11 +103,12 @@ def local_address() -> str:
     return f"127.0.0.1:{free_port()}"
 
 
-async def answers(address: str) -> bool:
+async def answers(address: str, scheme: str = "http") -> bool:
     """Whether a request gets 200. A refused connection is an OSError, which waiting takes as not yet."""
     host, _, port = address.partition(":")
+    trust = trusting() if scheme == "https" else None
     async with asyncio.timeout(ANSWER_SECONDS):
-        reader, writer = await asyncio.open_connection(host, int(port))
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=trust)
         try:
             writer.write(request_bytes("close"))
             head = await reader.readuntil(b"\r\n\r\n")
@@ -109,6 +117,15 @@ async def answers(address: str) -> bool:
         finally:
             writer.close()
     return head.split(b" ")[1:2] == [b"200"]
+
+
+def trusting() -> ssl.SSLContext:
+    """A client's side of TLS 1.3 that believes any certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
 
 
 def request_bytes(connection: str = "keep-alive") -> bytes:

@@ -62,5 +62,7 @@ async def loaded(
 
 async def _load_once(subject: Subject, seconds: int, connections: int) -> tuple[float, Load]:
     before = subject.cpu_ns()
-    seen = await load(subject.address, connections=connections, seconds=seconds)
+    seen = await load(
+        subject.address, connections=connections, seconds=seconds, scheme=subject.scheme
+    )
     return (subject.cpu_ns() - before) / 1000 / seen.requests, seen

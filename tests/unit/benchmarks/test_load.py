@@ -1,8 +1,8 @@
-"""wrk's output is understood, whatever unit it chooses."""
+"""What wrk and h2load say is understood, whatever unit they choose."""
 
 import pytest
 
-from benchmarks.load import LoadError, parse_paced, parse_quantile
+from benchmarks.load import LoadError, parse_http2, parse_paced, parse_quantile
 
 OUTPUT = """\
 Running 3s test @ http://127.0.0.1:20001/
@@ -46,3 +46,29 @@ def test_a_paced_load_knows_what_each_request_took() -> None:
 def test_a_paced_load_with_a_failed_request_counts_for_nothing(log: str) -> None:
     with pytest.raises(LoadError, match="requests failed"):
         parse_paced(log, "")
+
+
+HTTP2 = """\
+Application protocol: h2
+
+finished in 1.00s, 41234.00 req/s, 41.56MB/s
+requests: 41234 total, 42258 started, 41234 done, 41234 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 41250 2xx, 0 3xx, 0 4xx, 0 5xx
+"""
+
+
+def test_requests_of_http2_are_counted() -> None:
+    assert parse_http2(HTTP2) == 41_234
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("0 failed", "3 failed"),
+        ("0 errored", "1 errored"),
+        ("protocol: h2\n", "protocol: http/1.1\n"),
+    ],
+)
+def test_a_load_of_http2_that_failed_or_was_none_counts_for_nothing(part: str, other: str) -> None:
+    with pytest.raises(LoadError):
+        parse_http2(HTTP2.replace(part, other))

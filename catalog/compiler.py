@@ -21,6 +21,7 @@ from .listeners import listeners
 from .memo import Memo
 from .model import Instance, KvEntry, Problem
 from .node import NodeFacts
+from .passthrough import conflicts
 from .policed import (
     DrainedEndpoint,
     Sending,
@@ -200,6 +201,7 @@ def compile_snapshot(
     seen = memo.once("seen", "", (clusters,), lambda: _seen(clusters))
     ruled = memo.once("whose", "", (own, seen), lambda: tuple(sorted(own | seen.clear_services)))
     port_problems = memo.ports.update(forms.in_force, forms.changed)
+    passed_problems = memo.passed.update(forms.in_force, forms.changed)
     raw = memo.once("raw", "", (policies.services,), lambda: raw_services(policies.services))
     ports = memo.ports.asked
     found_listeners, listener_problems = memo.once(
@@ -247,6 +249,13 @@ def compile_snapshot(
         ),
         *memo.shadows.update(forms.in_force, forms.changed),
         *port_problems,
+        *passed_problems,
+        *memo.once(
+            "passed on",
+            "",
+            (memo.passed.routes, policies, facts),
+            lambda: conflicts(memo.passed.routes, policies, facts),
+        ),
         *http_routes_to(raw, forms.in_force, memo.forms.leading_to),
         *memo.findings.update(
             forms,

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from .findings import FindingsBook
 from .forms import Form, FormBook
+from .passthrough import PassedBook
 from .policed import Sending
 from .ports import PortBook
 from .reached import Reached
@@ -30,6 +31,7 @@ class Memo:
         self.forms = FormBook({})
         self.shadows = ShadowBook()
         self.ports = PortBook()
+        self.passed = PassedBook()
         self.findings = FindingsBook()
         self._made: dict[str, dict[str, tuple[tuple[Any, ...], Any]]] = {}
         self._rendered: dict[str, dict[str, Rendered]] = {}
@@ -39,7 +41,7 @@ class Memo:
         if self.forms.forms.in_force is not last:
             self.forms = FormBook(last)
             self.shadows, self.findings = ShadowBook(), FindingsBook()
-            self.ports = PortBook()
+            self.ports, self.passed = PortBook(), PassedBook()
             self.table.replace("routes", [])
         return self.forms
 

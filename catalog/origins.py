@@ -89,7 +89,7 @@ def _sent_on(route: Route, own: Origin, policies: Policies) -> list[FieldOrigin]
         if name in _TIMES and value is not None:
             shown = time_text(value)
         elif name == "idle_timeout_ms":
-            shown, source = _idle(policies, is_raw=route.rule.port is not None)
+            shown, source = _idle(policies, is_raw=route.rule.is_raw)
         elif name == "retries":
             shown = _retries(value)
         elif name == "https":

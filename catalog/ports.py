@@ -75,7 +75,7 @@ def http_routes_to(
     for service in sorted(raw):
         for key in sorted(leading_to(service)):
             route = in_force[key].route
-            if route.rule.port is None:
+            if not route.rule.is_raw:
                 sentence = (
                     f"{service} speaks tcp by its policy, so requests are no use there; "
                     f"tcp :PORT -> {service} leads connections to it"

@@ -43,8 +43,11 @@ def parse_document(text: str) -> Rule:
     except ValidationError as error:
         raise first_mistake(error, root, RouteFields) from None
     refuse_nothing(root)
-    if streams.TCP in root.items:
-        return _stream(root)
+    for kind in streams.FIELDS:
+        if kind in root.items:
+            return _stream(root, kind)
+    if streams.PASSTHROUGH in root.items:
+        raise streams.refuse_flag(root.names[streams.PASSTHROUGH])
     taken = _match(root)
     path, kind = taken["path"], taken["path_kind"]
     action = _action(root)
@@ -63,10 +66,17 @@ def parse_document(text: str) -> Rule:
     return Rule(action=action, **taken, **fields)
 
 
-def _stream(root: Mapping) -> Rule:
+def _stream(root: Mapping, kind: str) -> Rule:
     """A route of raw connections."""
     for name, at in root.names.items():
-        if name not in streams.FIELDS:
+        if name == streams.PASSTHROUGH and kind == streams.TCP:
+            raise streams.refuse_flag(at)
+        if name == streams.SNI and kind == streams.TCP:
+            sentence = (
+                '"tcp" takes all that comes by its port: nothing is read of it, no name either'
+            )
+            raise Mistake(sentence, at)
+        if name not in streams.FIELDS[kind]:
             raise streams.no_request(name, at)
     conditions = Conditions.none()
     if "when" in root.items:
@@ -76,8 +86,17 @@ def _stream(root: Mapping) -> Rule:
         for name in streams.SETTINGS
         if name in root.items
     }
-    port = streams.port(_at(root, streams.TCP))
-    made = streams.rule(port, conditions, _action(root), root.at, settings)
+    taken_by: int | tuple[str, ...]
+    if kind == streams.TCP:
+        taken_by = streams.port(_at(root, streams.TCP))
+    else:
+        taken_by = streams.names(_tokens(root.items[streams.SNI]))
+        if not taken_by:
+            raise Mistake("the list has no host", root.items[streams.SNI].at)
+        passed = root.items.get(streams.PASSTHROUGH)
+        is_passed = passed is not None and plain(passed) is True
+        streams.check_passed(passed.at if passed and is_passed else None, root.at)
+    made = streams.rule(taken_by, conditions, _action(root), root.at, settings)
     refuse_empty(root)
     return made
 

@@ -11,10 +11,10 @@ SETTINGS = (
     "add", "host", "https", "priority", "replace", "retries", "strip", "timeout", "timeout_head", "timeout_idle",
 )  # fmt: skip
 SETTINGS_NOT_YET = ("balance", "ejection", "health", "middlewares", "mirror", "mtls")
-FLAGS_NOT_YET = ("insecure", "passthrough")
-FIRST_WORDS_NOT_YET = ("udp", "sni")
+FLAGS_NOT_YET = ("insecure",)
+FIRST_WORDS_NOT_YET = ("udp",)
 FIELDS_NOT_YET = (
-    "balance", "ejection", "health", "middlewares", "mirror", "mtls", "passthrough", "sni", "udp",
+    "balance", "ejection", "health", "middlewares", "mirror", "mtls", "udp",
 )  # fmt: skip
 
 SETTINGS_OF_DOCUMENTS = (

@@ -55,8 +55,8 @@ class _Parser:
         is_first_word = second is not None and second.text not in _AFTER_MATCH
         if is_first_word and first.text in FIRST_WORDS_NOT_YET:
             raise Mistake(not_yet(f"a route by {quote(first.text)}"), first)
-        if is_first_word and first.text == streams.TCP:
-            return self._stream()
+        if is_first_word and first.text in streams.FIELDS:
+            return self._stream(first.text)
         is_grpc = is_first_word and first.text == grpc.GRPC
         taken: dict[str, Any] = {}
         if is_grpc:
@@ -77,14 +77,23 @@ class _Parser:
             taken["sources"] = tuple(conditions.sources)
         return Rule(path=path, path_kind=kind, action=action, **taken, **settings)
 
-    def _stream(self) -> Rule:
+    def _stream(self, kind: str) -> Rule:
         self._next = 1
-        port = streams.port(self._take("a port is missing, as in tcp :5432"))
+        taken_by: int | tuple[str, ...]
+        if kind == streams.TCP:
+            taken_by = streams.port(self._take("a port is missing, as in tcp :5432"))
+        else:
+            taken_by = streams.names(self._list())
         conditions = self._when(is_grpc=False)
         self._arrow()
         leads = self._peek() or self._end
         action = self._action()
-        return streams.rule(port, conditions, action, leads, self._settings())
+        flags: dict[str, Token | None] = {streams.PASSTHROUGH: None} if kind == streams.SNI else {}
+        settings = self._settings(flags)
+        made = streams.rule(taken_by, conditions, action, leads, settings)
+        if kind == streams.SNI:
+            streams.check_passed(flags[streams.PASSTHROUGH], leads)
+        return made
 
     def _peek(self, ahead: int = 0) -> Token | None:
         at = self._next + ahead
@@ -210,10 +219,16 @@ class _Parser:
             raise Mistake("an answer's text stands in double quotes", text)
         return Answer(status, actions.answer_body(unquoted(text), status))
 
-    def _settings(self) -> dict[str, tuple[Token, Token]]:
+    def _settings(
+        self, flags: dict[str, Token | None] | None = None
+    ) -> dict[str, tuple[Token, Token]]:
+        """What stands behind the target; of the `flags` there may be, those that are there are put in."""
         settings: dict[str, tuple[Token, Token]] = {}
         while token := self._peek():
             self._next += 1
+            if flags and token.text in flags:
+                flags[token.text] = token
+                continue
             name, equals, value = token.text.partition("=")
             if not equals or not name:
                 _refuse_word(token, self._peek())
@@ -333,6 +348,8 @@ def _refuse_word(token: Token, following: Token | None) -> NoReturn:
         raise Mistake('a route has one "->"', token)
     if text in FLAGS_NOT_YET:
         raise Mistake(not_yet(quote(text)), token)
+    if text == streams.PASSTHROUGH:
+        raise streams.refuse_flag(token)
     if text == "when":
         raise Mistake('conditions stand before the "->"', token)
     if text == ",":
@@ -341,7 +358,7 @@ def _refuse_word(token: Token, following: Token | None) -> NoReturn:
         )
     if following and following.text.startswith("="):
         raise Mistake(f"a setting has no spaces around its =, as in {text}=…", token)
-    suggestion = nearest(text, SETTINGS)
+    suggestion = nearest(text, (*SETTINGS, streams.PASSTHROUGH))
     raise Mistake(f"{quote(text)} is no setting: one is written name=value", token, suggestion)
 
 

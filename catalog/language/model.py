@@ -219,7 +219,7 @@ class RouteFields(Fields):
         title="meshnode route",
         json_schema_extra={
             "oneOf": [{"required": [name]} for name in ("service", "split", "redirect", "answer")],
-            "anyOf": [{"required": [name]} for name in ("host", "hosts", "grpc", "tcp")],
+            "anyOf": [{"required": [name]} for name in ("host", "hosts", "grpc", "tcp", "sni")],
         },
     )
 
@@ -235,6 +235,10 @@ class RouteFields(Fields):
     """In place of a path: `shop.v1.Cart/Get`, or `shop.v1.Cart` for all of its methods."""
     tcp: Text | None = None
     """In place of hosts and path: the port of the edge at which raw connections are taken."""
+    sni: Texts | None = None
+    """In place of hosts and path: the server names whose TLS is passed on as it is."""
+    passthrough: bool = False
+    """Beside `sni`, always true: TLS is the service's own and does not end at the edge."""
     methods: Texts | None = None
     when: Annotated[
         list[WhenItem],

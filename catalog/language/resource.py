@@ -38,10 +38,12 @@ _VALUES = (
 def to_fields(rule: Rule) -> dict[str, Any]:
     """The fields of the rule's resource."""
     fields: dict[str, Any] = {"action": _action(rule.action)}
-    if rule.port is None:
-        fields |= {"hosts": list(rule.hosts), "path": {rule.path_kind: rule.path}}
-    else:
+    if rule.port is not None:
         fields["port"] = rule.port
+    elif rule.sni:
+        fields["sni"] = list(rule.sni)
+    else:
+        fields |= {"hosts": list(rule.hosts), "path": {rule.path_kind: rule.path}}
     for name in _LISTS:
         if values := getattr(rule, name):
             fields[name] = list(values)
@@ -58,7 +60,7 @@ def to_fields(rule: Rule) -> dict[str, Any]:
 
 def from_fields(fields: dict[str, Any]) -> Rule:
     """The rule of a resource as `to_fields` made it. Raises KeyError, TypeError or ValueError on others."""
-    if "port" in fields:
+    if "port" in fields or "sni" in fields:
         kind, path, hosts = "prefix", "/", ()
     else:
         ((kind, path),), hosts = fields["path"].items(), tuple(fields["hosts"])
@@ -77,6 +79,7 @@ def from_fields(fields: dict[str, Any]) -> Rule:
         path_kind=_path_kind(kind),
         conditions=conditions,
         port=fields.get("port"),
+        sni=tuple(fields.get("sni", ())),
         **taken,
     )
 

@@ -138,8 +138,8 @@ class Rule:
     A host is lower case without port and trailing dot (`*.` in front: one or more labels, `*`: any). A prefix matches
     by whole segments and has no trailing slash; globs and regexes take the whole path. `conditions` all hold, headers
     before query before cookies; of `client_addresses` and `sources` one does. `timeout_ms` is for the whole request,
-    `body_bytes` for its body. `port` is of a route of raw connections, which has no hosts and takes every path
-    (streams.py).
+    `body_bytes` for its body. `port` or `sni`, its server names, are of a route of raw connections, which has no hosts
+    and takes every path (streams.py).
     """
 
     hosts: tuple[str, ...]
@@ -165,12 +165,20 @@ class Rule:
     body_bytes: int | None = None
     limits: RequestLimits | None = None
     port: int | None = None
+    sni: tuple[str, ...] = ()
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it takes connections, of which nothing is known but their bytes."""
+        return self.port is not None or bool(self.sni)
 
     @property
     def pattern(self) -> str:
-        """Hosts and path, or the port, as the one-line form writes them."""
+        """Hosts and path, the port or the server names, as the one-line form writes them."""
         if self.port is not None:
             return f"tcp :{self.port}"
+        if self.sni:
+            return f"sni {','.join(self.sni)}"
         return ",".join(self.hosts) + _SIGNS[self.path_kind] + self.path
 
     @property

@@ -72,8 +72,9 @@ def _parts(rule: Rule) -> dict[str, Any]:
 def _match(rule: Rule) -> dict[str, Any]:
     """What the rule takes."""
     document: dict[str, Any]
-    if rule.port is not None:
-        document = {"tcp": rule.port}
+    if rule.is_raw:
+        names = {"sni": list(rule.sni), "passthrough": True}
+        document = names if rule.port is None else {"tcp": rule.port}
         if rule.client_addresses:
             document["when"] = [{"client": list(rule.client_addresses)}]
         return document

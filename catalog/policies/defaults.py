@@ -71,7 +71,12 @@ def layers(
 
 def whole(resource: Resource) -> tuple[str, ...]:
     """The fields a route may have that are taken as they are."""
-    return OF_CONNECTIONS if "port" in resource else WHOLE
+    return OF_CONNECTIONS if _is_raw(resource) else WHOLE
+
+
+def _is_raw(resource: Resource) -> bool:
+    """Whether it is a route of raw connections."""
+    return "port" in resource or "sni" in resource
 
 
 def with_defaults(resource: Resource, beyond: tuple[Layer, ...]) -> Resource:
@@ -97,7 +102,7 @@ def origins(
             told.append((name, resource[name], own))
         else:
             told.append((name, *found.get(name, (None, BUILT_IN))))
-    for name in HEADERS if "port" not in resource else ():
+    for name in () if _is_raw(resource) else HEADERS:
         for (header, done), origin in _edits(name, resource, own, beyond):
             told.append((f"{name}.{header}", [list(one) for one in done], origin))
     return tuple(told)
@@ -132,7 +137,7 @@ def _taken(resource: Resource, beyond: tuple[Layer, ...]) -> Iterator[tuple[str,
             if name in layer.fields:
                 yield name, layer.fields[name], layer.origin
                 break
-    for name in HEADERS if "port" not in resource else ():
+    for name in () if _is_raw(resource) else HEADERS:
         if any(name in layer.fields for layer in beyond):
             edits = [edit for edit, _ in _edits(name, resource, BUILT_IN, beyond)]
             yield name, _together(edits), BUILT_IN

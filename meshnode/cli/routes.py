@@ -122,10 +122,14 @@ def one_line(resource: dict[str, Any]) -> str:
     """A route's resource in the one-line form."""
     if "port" in resource:
         start = f"tcp :{resource['port']}"
+    elif "sni" in resource:
+        start = f"sni {', '.join(resource['sni'])}"
     else:
         ((kind, path),) = resource["path"].items()
         start = f"{', '.join(resource['hosts'])}{'=' if kind == 'exact' else ''}{path}"
     words = [start, "->", _destination(resource["action"])]
+    if "sni" in resource:
+        words.append("passthrough")
     if resource.get("timeout_ms"):
         words.append(f"timeout={time_text(resource['timeout_ms'])}")
     if resource.get("strip_prefix"):

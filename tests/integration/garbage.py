@@ -55,7 +55,7 @@ ROUTES: dict[str, tuple[bytes, str]] = {
     "host-too-long": (b"a" * 300 + b"/ -> shop", ""),
     "dots": (b"a.test/../x -> shop", ""),
     "tcp-path": (b"tcp :5432/x -> shop", ""),
-    "sni": (b"sni db.example -> shop passthrough", "not in this version"),
+    "sni": (b"sni db.example -> shop", "passed on as it is"),
     "mirror": (b"a.test/ -> shop mirror=secret", "not in this version"),
     "json-cut": (b'{"host": "a.test", "service": ', ""),
     "json-twice": (b'{"host": "a.test", "host": "b.test", "service": "shop"}', "twice"),

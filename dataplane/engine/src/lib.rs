@@ -9,6 +9,7 @@ pub mod http1;
 pub mod opening;
 pub mod network;
 pub mod normal;
+pub mod client_hello;
 pub mod random;
 pub mod trace;
 pub mod shared_map;

@@ -11,7 +11,7 @@ use crate::balancer::Balancer;
 use crate::edge_tls::Secured;
 use crate::error::{Error, Reason};
 use crate::normal;
-use crate::router::{Action, Asked, Changes, Route, is_mesh_host};
+use crate::router::{Action, Asked, Changes, HostMatch, Route, is_mesh_host};
 use crate::snapshot::{
     Cluster, Endpoint, ListenerConfig, ListenerKind, LocalInstance, LocalService, Protocol,
     Snapshot, Via,
@@ -316,6 +316,34 @@ pub fn by_port(snapshot: &Snapshot, port: u16, client: IpAddr, balancer: &mut Ba
         return Plan::refused(Error::us(Reason::NoRoute, detail));
     };
     by_route(snapshot, route, balancer)
+}
+
+/// Where a connection from there goes that begins with TLS for this server name, if it is passed on as it is; none: its
+/// TLS ends here.
+pub fn by_server_name(
+    snapshot: &Snapshot,
+    name: &str,
+    client: IpAddr,
+    balancer: &mut Balancer,
+) -> Option<Plan> {
+    let (route, taken) = snapshot.router.find_server_name(name, client)?;
+    if ends_here(snapshot, name, taken) {
+        return None;
+    }
+    Some(by_route(snapshot, route, balancer))
+}
+
+/// Whether the settings of a host go before a route that passes its connections on: where they are as near to the name,
+/// and wherever they ask for certificates, so that no route leads around that.
+fn ends_here(snapshot: &Snapshot, name: &str, taken: &HostMatch) -> bool {
+    let Some(own) = snapshot.tls_of(name) else {
+        return false;
+    };
+    let nearness = match own.host.strip_prefix("*.") {
+        Some(suffix) => suffix.len(),
+        None => usize::MAX,
+    };
+    own.clients.is_some() || own.closed.is_some() || nearness >= taken.nearness()
 }
 
 /// Where a raw connection to a service goes.

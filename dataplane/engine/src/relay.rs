@@ -60,6 +60,29 @@ pub async fn serve(
     relay.record(outcome);
 }
 
+/// Serves a connection of the edge that goes on as it came, with what was read of it already.
+pub async fn pass(
+    worker: Rc<Worker>,
+    mut down: Side,
+    plan: Plan,
+    listener: Arc<ListenerConfig>,
+    peer: SocketAddr,
+) {
+    let caller = Caller {
+        kind: listener.kind,
+        source: listener
+            .identity
+            .clone()
+            .unwrap_or_else(|| Arc::from("edge")),
+        destination: None,
+        host: None,
+        secured: None,
+    };
+    let mut relay = Relay::begin(&worker, caller, &listener, peer, &[]);
+    let outcome = relay.go(plan, &mut down, None, None).await;
+    relay.record(outcome);
+}
+
 /// Serves a raw connection that another node opened, from its opening frame on.
 pub async fn inbound(
     worker: &Worker,

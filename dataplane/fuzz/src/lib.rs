@@ -17,6 +17,8 @@ pub mod trace;
 pub mod network;
 #[path = "../../engine/src/normal.rs"]
 pub mod normal;
+#[path = "../../engine/src/client_hello.rs"]
+pub mod client_hello;
 #[path = "../../engine/src/shared_map.rs"]
 pub mod shared_map;
 #[path = "../../engine/src/limiter.rs"]

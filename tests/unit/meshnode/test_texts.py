@@ -103,6 +103,7 @@ def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
         "shop.example/ -> shop 90%, shop-next 10%",
         "old.example/ -> redirect 301 https://new.example/",
         "tcp :5432 -> postgres",
+        "sni db.example, *.db.example -> postgres passthrough",
     ],
 )
 def test_a_route_is_shown_as_it_is_written(line: str) -> None:

@@ -3,17 +3,18 @@
 
 use std::io;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio_rustls::{LazyConfigAcceptor, server};
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake, server};
 
 use super::EdgeTls;
 use super::certificate::{ByName, Certificates};
 use super::secured::{ClientCertificate, Secured};
-use crate::clock;
+use crate::client_hello::normal;
+use crate::clock::Instant;
 use crate::snapshot::TlsPolicy;
 use crate::trust::{self, PROVIDER};
 
@@ -28,34 +29,43 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(cause: &'static str, sentence: impl Into<String>) -> Self {
+    /// One of a cause, with what there is to say of it.
+    pub fn new(cause: &'static str, sentence: impl Into<String>) -> Self {
         let sentence = sentence.into();
         Self { cause, sentence }
     }
+
+    /// The client took too long.
+    pub fn late() -> Self {
+        Self::new("timeout", "the handshake was not done in time")
+    }
+
+    /// The client went away.
+    pub fn gone() -> Self {
+        Self::new("closed", "the client closed during the handshake")
+    }
 }
 
-/// Takes a stranger's connection by TLS, in this time.
+/// Takes a stranger's connection by TLS, until then; `seen` was read of it already.
 pub async fn accept(
     edge: &EdgeTls,
     policy: TlsPolicy,
     tcp: TcpStream,
-    timeout: Duration,
+    seen: &[u8],
+    deadline: Instant,
 ) -> Result<(server::TlsStream<TcpStream>, Secured), Failure> {
-    let handshake = handshake(edge, policy, tcp);
-    let done = tokio::time::timeout_at(clock::now() + timeout, handshake).await;
-    done.unwrap_or_else(|_| {
-        let sentence = format!("the handshake was not done after {timeout:?}");
-        Err(Failure::new("timeout", sentence))
-    })
+    let handshake = handshake(edge, policy, tcp, seen);
+    let done = tokio::time::timeout_at(deadline, handshake).await;
+    done.unwrap_or_else(|_| Err(Failure::late()))
 }
 
 async fn handshake(
     edge: &EdgeTls,
     policy: TlsPolicy,
     tcp: TcpStream,
+    seen: &[u8],
 ) -> Result<(server::TlsStream<TcpStream>, Secured), Failure> {
-    let start = LazyConfigAcceptor::new(Acceptor::default(), tcp);
-    let start = start.await.map_err(|error| failure(&error))?;
+    let start = begin(tcp, seen).await.map_err(|error| failure(&error))?;
     let sni = start.client_hello().server_name().map(normal);
     let chosen = edge.configs.load().choose(sni.as_deref(), policy);
     let chosen = match chosen {
@@ -83,12 +93,27 @@ async fn handshake(
     Ok((stream, secured))
 }
 
-/// A server name as hosts are compared: without case (RFC 6066 §3) and the root's dot.
-fn normal(sni: &str) -> Box<str> {
-    sni.strip_suffix('.')
-        .unwrap_or(sni)
-        .to_ascii_lowercase()
-        .into()
+/// The handshake once the hello is there, of which `seen` was read already.
+async fn begin(mut tcp: TcpStream, mut seen: &[u8]) -> io::Result<StartHandshake<TcpStream>> {
+    let mut acceptor = Acceptor::default();
+    if !seen.is_empty() {
+        while !seen.is_empty() {
+            acceptor.read_tls(&mut seen)?;
+        }
+        // What was read may be all: then nothing more comes before an answer.
+        match acceptor.accept() {
+            Ok(Some(accepted)) => return Ok(StartHandshake::from_parts(accepted, tcp)),
+            Ok(None) => {}
+            Err((error, mut alert)) => {
+                let mut bytes = Vec::new();
+                alert.write_all(&mut bytes)?;
+                // Whoever is gone needs no telling.
+                let _ = tcp.write_all(&bytes).await;
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+        }
+    }
+    LazyConfigAcceptor::new(acceptor, tcp).await
 }
 
 /// For handshakes that nobody is let in by: has no certificate, so that rustls answers by an alert.
@@ -110,9 +135,7 @@ fn failure(error: &io::Error) -> Failure {
         return match error.kind() {
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::BrokenPipe => {
-                Failure::new("closed", "the client closed during the handshake")
-            }
+            | io::ErrorKind::BrokenPipe => Failure::gone(),
             _ => Failure::new("other", error.to_string()),
         };
     };

@@ -30,8 +30,8 @@ pub use self::pattern::Pattern;
 pub use self::precedence::{Precedence, Rank, precedence};
 pub use self::retry::{RetryBudget, RetryOn, RetryPolicy};
 pub use self::route::{
-    Action, FixedAnswer, HostMatch, Https, PathMatch, Redirect, RedirectPath, Route, Unfit,
-    WeightedCluster, is_mesh_host,
+    Action, FixedAnswer, HostMatch, Https, PathMatch, RawMatch, Redirect, RedirectPath, Route,
+    Unfit, WeightedCluster, is_mesh_host,
 };
 use self::streams::Streams;
 use self::table::Table;
@@ -75,10 +75,24 @@ impl Router {
         self.streams.find(port, client)
     }
 
+    /// Whether any route takes raw connections by the server name they begin with.
+    pub const fn has_server_names(&self) -> bool {
+        self.streams.has_names()
+    }
+
+    /// The route that takes a raw connection from there that begins with TLS for this name, and by which of its names.
+    pub fn find_server_name(
+        &self,
+        name: &str,
+        client: IpAddr,
+    ) -> Option<(&Arc<Route>, &HostMatch)> {
+        self.streams.find_name(name, client)
+    }
+
     /// Puts a route in, beside others that take the same.
     pub(crate) fn insert(&mut self, route: &Arc<Route>) {
-        if let Some(port) = route.port {
-            self.streams.insert(port, route);
+        if let Some(taken) = &route.raw {
+            self.streams.insert(taken, route);
             return;
         }
         let at = match self.place_of(route.priority) {
@@ -97,8 +111,8 @@ impl Router {
 
     /// Takes a route out; nothing happens if it is not there.
     pub(crate) fn remove(&mut self, route: &Arc<Route>) {
-        if let Some(port) = route.port {
-            self.streams.remove(port, route);
+        if let Some(taken) = &route.raw {
+            self.streams.remove(taken, route);
             return;
         }
         if let Ok(at) = self.place_of(route.priority) {

@@ -54,7 +54,7 @@ pub fn nearest<'r>(
     // The furthest of the nearest on top.
     let mut kept: BinaryHeap<Kept<'r>> = BinaryHeap::new();
     let losers = routes.filter(|route| {
-        route.port.is_none() && winner.is_none_or(|winner| winner.name != route.name)
+        route.raw.is_none() && winner.is_none_or(|winner| winner.name != route.name)
     });
     for route in losers.take_while(|_| most > 0) {
         let Some(why) = why(route, asked, winner) else {

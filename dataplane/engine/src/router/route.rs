@@ -21,8 +21,8 @@ pub struct Route {
     pub index: u64,
     /// Above all else: the higher is asked first.
     pub priority: i8,
-    /// The port of the raw connections it takes; none: it takes requests.
-    pub port: Option<u16>,
+    /// The raw connections it takes; none: it takes requests.
+    pub raw: Option<RawMatch>,
     /// Which hosts it takes; at least one, and none where it takes raw connections.
     pub hosts: Vec<HostMatch>,
     /// Which paths it takes.
@@ -72,6 +72,15 @@ pub enum Unfit<'r> {
 }
 
 impl Route {
+    /// By which of its server names it takes a raw connection for this one: the nearest.
+    pub fn server_name(&self, name: &str) -> Option<&HostMatch> {
+        let Some(RawMatch::Names(names)) = &self.raw else {
+            return None;
+        };
+        let takers = names.iter().filter(|one| one.takes(name));
+        takers.max_by_key(|one| one.nearness())
+    }
+
     /// Why it does not take a request; none: it does, unless another goes before it.
     pub fn missed(&self, asked: &Asked<'_>) -> Option<Unfit<'_>> {
         if !self.hosts.iter().any(|host| host.takes(asked.host)) {
@@ -97,6 +106,15 @@ pub enum HostMatch {
     Wildcard(Box<str>),
     /// Every one, but those under `.mesh`.
     Any,
+}
+
+/// Which raw connections a route takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RawMatch {
+    /// Those that come in by this port.
+    Port(u16),
+    /// Those that begin with TLS for one of these server names; at least one, never [`HostMatch::Any`].
+    Names(Vec<HostMatch>),
 }
 
 /// Which paths a route takes, in their normal form. Compared byte by byte, nothing decoded.
@@ -167,6 +185,15 @@ pub struct FixedAnswer {
 }
 
 impl HostMatch {
+    /// How near it is to what it takes: the exact name before the longer wildcard.
+    pub fn nearness(&self) -> usize {
+        match self {
+            Self::Exact(_) => usize::MAX,
+            Self::Wildcard(suffix) => suffix.len(),
+            Self::Any => 0,
+        }
+    }
+
     /// Whether it takes `host`, in its normal form.
     pub fn takes(&self, host: &str) -> bool {
         match self {
@@ -277,7 +304,7 @@ impl Route {
             key: format!("mesh/routes/{name}").into(),
             index,
             priority: 0,
-            port: None,
+            raw: None,
             hosts: vec![host_match],
             path: path_match,
             conditions: None,

@@ -3,6 +3,7 @@
 mod answering;
 mod connection;
 mod node;
+mod peek;
 mod reading;
 mod secured;
 mod streams;

@@ -1,5 +1,5 @@
-//! A stranger's connection by TLS: its handshake, and how many of those there are at one time. It may not decide which
-//! certificate is shown.
+//! A stranger's connection by TLS: whether it is passed on as it is, its handshake if not, and how many of those there
+//! are at one time. It may not decide which certificate is shown.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -9,7 +9,10 @@ use rustls::HandshakeKind;
 use tokio::net::TcpStream;
 
 use super::connection::Connection;
-use crate::edge_tls::{self, Secured};
+use super::peek::{self, Peeked};
+use crate::clock;
+use crate::edge_tls::{self, Failure, Secured};
+use crate::relay;
 use crate::snapshot::{ListenerConfig, TlsPolicy};
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -18,7 +21,15 @@ use crate::worker::Worker;
 /// is closed and counted, and the thread goes on serving who is in.
 const HANDSHAKES: usize = 1024;
 
-/// Serves a stranger's connection by TLS, once the handshake is done.
+/// What a connection by TLS turned out to be.
+enum Way {
+    /// Its TLS ends here.
+    Here(Stream, Secured),
+    /// It is passed on.
+    Passed(Box<peek::Passed>),
+}
+
+/// Serves a stranger's connection by TLS, once the handshake is done or it is known to be passed on.
 pub async fn serve(
     worker: Rc<Worker>,
     tcp: TcpStream,
@@ -27,42 +38,50 @@ pub async fn serve(
     peer: SocketAddr,
 ) {
     // In a box: a handshake takes some kilobytes, which the connection need not keep.
-    let secured = Box::pin(secure(&worker, &listener, policy, tcp, peer)).await;
-    let Some((stream, secured)) = secured else {
-        return;
-    };
-    Connection::secured(worker, stream, secured, listener, peer)
-        .serve()
-        .await;
-}
-
-/// Takes a stranger's connection by TLS. None: it came to nothing, and is counted by its cause.
-async fn secure(
-    worker: &Rc<Worker>,
-    listener: &ListenerConfig,
-    policy: TlsPolicy,
-    tcp: TcpStream,
-    peer: SocketAddr,
-) -> Option<(Stream, Secured)> {
-    let Some(_handshaking) = Handshaking::begin(worker) else {
-        worker.stats.borrow_mut().record_tls_failure("limit");
-        return None;
-    };
-    let timeout = worker.limits().head_timeout;
-    let edge = Arc::clone(&worker.shared.edge_tls);
-    match edge_tls::accept(&edge, policy, tcp, timeout).await {
-        Ok((tls, secured)) => {
-            let is_resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
-            worker.stats.borrow_mut().record_secured(is_resumed);
-            Some((Stream::tls(tls), secured))
+    let found = Box::pin(find(&worker, policy, tcp, peer)).await;
+    match found {
+        Ok(Way::Here(stream, secured)) => {
+            Connection::secured(worker, stream, secured, listener, peer)
+                .serve()
+                .await;
+        }
+        Ok(Way::Passed(passed)) => {
+            let peek::Passed { side, plan } = *passed;
+            Box::pin(relay::pass(worker, side, plan, listener, peer)).await;
         }
         Err(failure) => {
             worker.stats.borrow_mut().record_tls_failure(failure.cause);
             // At this level: anybody can cause it, as often as they like.
             tracing::debug!(listener = %listener.name, %peer, %failure, "handshake failed");
-            None
         }
     }
+}
+
+/// Looks where a stranger's connection goes, and takes it by TLS if it ends here. The error: it came to nothing.
+async fn find(
+    worker: &Rc<Worker>,
+    policy: TlsPolicy,
+    tcp: TcpStream,
+    peer: SocketAddr,
+) -> Result<Way, Failure> {
+    let Some(_handshaking) = Handshaking::begin(worker) else {
+        let sentence = "too many handshakes are under way on this thread";
+        return Err(Failure::new("limit", sentence));
+    };
+    let deadline = clock::now() + worker.limits().head_timeout;
+    let (tcp, seen) = if worker.snapshot().router.has_server_names() {
+        match peek::peek(worker, tcp, peer, deadline).await? {
+            Peeked::Passed(passed) => return Ok(Way::Passed(passed)),
+            Peeked::Here(tcp, seen) => (tcp, seen),
+        }
+    } else {
+        (tcp, Vec::new())
+    };
+    let edge = Arc::clone(&worker.shared.edge_tls);
+    let (tls, secured) = edge_tls::accept(&edge, policy, tcp, &seen, deadline).await?;
+    let is_resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    worker.stats.borrow_mut().record_secured(is_resumed);
+    Ok(Way::Here(Stream::tls(tls), secured))
 }
 
 /// A handshake under way on this thread; it is none any more when this is dropped.

@@ -22,6 +22,7 @@ mod links;
 mod last_line;
 mod manual;
 mod mesh;
+mod passthrough;
 mod paths;
 mod reasons;
 mod streams;

@@ -44,20 +44,20 @@ async fn hop(rules: Value) -> (Proxy, Proxy, Client, Manual) {
     (here, there, client, origin)
 }
 
-fn rows(proxy: &Proxy, table: &str) -> Vec<Value> {
+pub fn rows(proxy: &Proxy, table: &str) -> Vec<Value> {
     let stats = proxy.worker.take_stats().to_json(&Outside::default());
     let stats: Value = serde_json::from_slice(&stats).unwrap();
     stats[table].as_array().unwrap().clone()
 }
 
 /// How often raw connections were counted under a reason.
-fn counted(proxy: &Proxy, reason: &str) -> u64 {
+pub fn counted(proxy: &Proxy, reason: &str) -> u64 {
     let rows = rows(proxy, "streams");
     let of_reason = rows.iter().filter(|row| row["reason"] == reason);
     of_reason.map(|row| row["count"].as_u64().unwrap()).sum()
 }
 
-async fn talk(client: &mut Client, asked: &mut Asked) {
+pub async fn talk(client: &mut Client, asked: &mut Asked) {
     // A server may speak first.
     asked.write(b"220 ready\r\n").await;
     client.expect(b"220 ready\r\n").await;
@@ -323,6 +323,11 @@ fn what_has_no_meaning_for_raw_connections_is_refused() {
         made[field] = value;
         ("routes", made)
     };
+    let names = |names: Value| {
+        let (collection, mut made) = route("sni", names);
+        made.as_object_mut().unwrap().remove("port");
+        (collection, made)
+    };
     let address = "127.0.0.1:5432";
     for ((collection, resource), wanted) in [
         (
@@ -344,6 +349,11 @@ fn what_has_no_meaning_for_raw_connections_is_refused() {
             "listeners.x.tls",
         ),
         (route("port", json!(0)), "routes.x.port"),
+        (route("sni", json!(["a.test"])), "routes.x.sni"),
+        (names(json!([])), "routes.x.sni"),
+        (names(json!(["*"])), "routes.x.sni"),
+        (names(json!(["a.test", "a.test"])), "routes.x.sni[1]"),
+        (names(json!(["A.test"])), "routes.x.sni[0]"),
         (route("hosts", json!(["a.test"])), "routes.x.hosts"),
         (route("path", json!({"prefix": "/"})), "routes.x.path"),
         (route("sources", json!(["web"])), "routes.x.sources"),

@@ -314,6 +314,13 @@ impl Client {
         end_of_message(&self.input, false, "GET").is_some()
     }
 
+    /// Whether it ends with a TLS alert, as far as bytes say so.
+    pub async fn find_alert(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let _ = self.tcp.read_to_end(&mut rest).await;
+        rest.starts_with(&[21, 3])
+    }
+
     /// Whether the proxy closes, with nothing more to say.
     pub async fn is_closed(&mut self) -> bool {
         self.input.is_empty() && matches!(self.tcp.read_buf(&mut self.input).await, Ok(0) | Err(_))

@@ -64,7 +64,7 @@ impl ServerCertVerifier for Anybody {
     }
 }
 
-fn client_config(leaf: Option<&Leaf>, is_old: bool) -> ClientConfig {
+pub fn client_config(leaf: Option<&Leaf>, is_old: bool) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions = if is_old { &[&TLS12] } else { &[&TLS13] };
     let builder = ClientConfig::builder_with_provider(provider)
@@ -84,7 +84,7 @@ fn client_config(leaf: Option<&Leaf>, is_old: bool) -> ClientConfig {
 }
 
 /// A TLS connection to the proxy, by the server name; the error is the client's.
-async fn connect(
+pub async fn connect(
     proxy: &Proxy,
     host: &str,
     config: &Arc<ClientConfig>,
@@ -97,7 +97,7 @@ async fn connect(
 }
 
 /// Sends a GET for `host` and gives the answer; none where the other side ended it.
-async fn get(tls: &mut TlsStream<TcpStream>, host: &str, more: &str) -> Option<String> {
+pub async fn get(tls: &mut TlsStream<TcpStream>, host: &str, more: &str) -> Option<String> {
     let request = format!("GET /cart HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");
     tls.write_all(request.as_bytes()).await.ok()?;
     let mut answer = Vec::new();
@@ -128,7 +128,7 @@ async fn edge(origin: &Origin, tls: &Value) -> Proxy {
     proxy
 }
 
-fn put_certificate(proxy: &Proxy, host: &str, name: &str) {
+pub fn put_certificate(proxy: &Proxy, host: &str, name: &str) {
     let leaf = Authority::new().leaf(name, |params| {
         params
             .distinguished_name
@@ -143,13 +143,13 @@ fn put_certificate(proxy: &Proxy, host: &str, name: &str) {
     edge_tls.put_certificate(&document).unwrap();
 }
 
-fn rule(authority: &Authority, mode: &str) -> Value {
+pub fn rule(authority: &Authority, mode: &str) -> Value {
     json!({"key": "mesh/tls/x", "index": 1,
            "client_certificates": {"mode": mode, "authorities_pem": authority.root_pem()}})
 }
 
 /// The common name of the certificate that was shown.
-fn shown(tls: &TlsStream<TcpStream>) -> String {
+pub fn shown(tls: &TlsStream<TcpStream>) -> String {
     let der = &tls.get_ref().1.peer_certificates().unwrap()[0];
     let (_, certificate) = x509_parser::prelude::FromDer::from_der(der.as_ref())
         .map_err(|_| ())
@@ -158,7 +158,7 @@ fn shown(tls: &TlsStream<TcpStream>) -> String {
     certificate.subject().to_string()
 }
 
-fn failures(proxy: &Proxy) -> String {
+pub fn failures(proxy: &Proxy) -> String {
     format!("{:?}", proxy.worker.take_stats())
 }
 

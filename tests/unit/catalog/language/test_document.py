@@ -54,6 +54,11 @@ def test_a_document_means_the_same_as_a_line(document: str, line: str) -> None:
             "tcp: ':5432'\nwhen: {client: 10.0.0.0/8}\nsplit: [{service: b, weight: 90}, {service: c, weight: 10}]",
             "tcp :5432 when client=10.0.0.0/8 -> b 90%, c 10%",
         ),
+        ("sni: db.example\npassthrough: true\nservice: b", "sni db.example -> b passthrough"),
+        (
+            "sni: [db.example, '*.db.example']\npassthrough: true\nwhen: {client: 10.0.0.0/8}\nservice: b\npriority: 1",
+            "sni db.example,*.db.example when client=10.0.0.0/8 -> b passthrough priority=1",
+        ),
         ("host: a\ngrpc: shop.v1.Cart\nservice: b", "grpc a/shop.v1.Cart/* -> b"),
         ("host: a\nservice: b[tag=v2]\n", "a/ -> b[tag=v2]"),
         (
@@ -236,3 +241,26 @@ def test_a_document_of_raw_connections_says_nothing_of_requests(more: str, name:
     assert caught.value.sentence.startswith(f'"{name}" is about requests')
     assert caught.value.at is not None
     assert caught.value.at.line == 3
+
+
+@pytest.mark.parametrize(
+    ("document", "line", "sentence"),
+    [
+        ("sni: a.b\nservice: b", 1, "passed on as it is, and a route says so"),
+        ("sni: a.b\npassthrough: false\nservice: b", 1, "passed on as it is, and a route says so"),
+        ("sni: []\npassthrough: true\nservice: b", 1, "the list has no host"),
+        ("sni: a.b\npassthrough: true\nservice: b\ntimeout: 2s", 4, '"timeout" is about requests'),
+        ("sni: a.b\npassthrough: true\nservice: b\nhost: a.b", 4, '"host" is about requests'),
+        ("tcp: 1\nsni: a.b\nservice: b", 2, "nothing is read of it"),
+        ("tcp: 1\npassthrough: true\nservice: b", 2, "is for TLS that is passed on"),
+        ("host: a\nservice: b\npassthrough: true", 3, "is for TLS that is passed on"),
+    ],
+)
+def test_a_document_of_passed_on_tls_says_what_it_is(
+    document: str, line: int, sentence: str
+) -> None:
+    with pytest.raises(Mistake) as caught:
+        parse_document(document)
+    assert sentence in caught.value.sentence
+    assert caught.value.at is not None
+    assert caught.value.at.line == line

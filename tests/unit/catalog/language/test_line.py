@@ -361,11 +361,65 @@ def test_what_needs_a_request_is_refused_for_raw_connections(
 
 
 @pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("sni db.example -> db passthrough", Rule((), "/", one("db"), sni=("db.example",))),
+        (
+            "sni DB.example., *.db.example -> db timeout_idle=30m passthrough priority=2",
+            Rule(
+                (),
+                "/",
+                one("db"),
+                sni=("db.example", "*.db.example"),
+                priority=2,
+                idle_timeout_ms=1_800_000,
+            ),
+        ),
+        (
+            "sni a.example when client=::1 -> a 90%, passthrough 10% passthrough",
+            Rule(
+                (),
+                "/",
+                Split((("a", 90), ("passthrough", 10))),
+                sni=("a.example",),
+                client_addresses=("::1/128",),
+            ),
+        ),
+        ("sni -> b", prefix("sni", "/", one("b"))),
+        ("a/ -> passthrough", prefix("a", "/", one("passthrough"))),
+    ],
+)
+def test_a_route_of_passed_on_tls_has_server_names(line: str, rule: Rule) -> None:
+    assert parse_line(line) == rule
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "sentence"),
+    [
+        ("sni db.example -> b", 19, "passed on as it is, and a route says so"),
+        ("sni * -> b passthrough", 5, "the edge's own hosts"),
+        ("sni db.example,10.0.0.1 -> b passthrough", 16, "a server name is a host alone"),
+        ("sni db.example:443 -> b passthrough", 5, "a server name is a host alone"),
+        ("sni a.b,a.b -> b passthrough", 9, "twice"),
+        ("sni a.b -> b passthrough timeout=2s", 26, '"timeout" is about requests'),
+        ("sni a.b when from=web -> b passthrough", 19, "from=web never holds"),
+        ("sni a.b -> redirect 301 /x passthrough", 12, "a raw connection goes to a service"),
+        ("a/ -> b passthrough", 9, "is for TLS that is passed on"),
+        ("tcp :1 -> b passthrough", 13, "is for TLS that is passed on"),
+    ],
+)
+def test_what_passed_on_tls_can_not_be_is_refused(line: str, column: int, sentence: str) -> None:
+    with pytest.raises(Mistake) as caught:
+        parse_line(line)
+    at = caught.value.at
+    assert at is not None
+    assert (sentence in caught.value.sentence, at.column) == (True, column), caught.value.sentence
+
+
+@pytest.mark.parametrize(
     ("line", "what"),
     [
         ("udp :53 -> b", 'a route by "udp"'),
-        ("sni db.example -> b passthrough", 'a route by "sni"'),
-        ("a/ -> b passthrough", '"passthrough"'),
         ("a/ -> b insecure", '"insecure"'),
         *(
             (f"a/ -> b {name}=x priority=1", f'the setting "{name}"')

@@ -16,6 +16,8 @@ pub(in crate::snapshot) struct RouteDocument {
     #[serde(default)]
     pub port: Option<u16>,
     #[serde(default)]
+    pub sni: Option<Vec<Box<str>>>,
+    #[serde(default)]
     pub hosts: Vec<Box<str>>,
     #[serde(default)]
     pub path: PathDocument,

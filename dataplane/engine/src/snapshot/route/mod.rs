@@ -32,17 +32,20 @@ pub(super) fn compile(
     before: Option<&Route>,
 ) -> Result<Route, Refusal> {
     if let Some(port) = document.port {
-        return stream::compile(name, port, document);
+        return stream::by_port(name, port, document);
+    }
+    if let Some(names) = document.sni.take() {
+        return stream::by_name(name, &names, document);
     }
     check::text("key", &document.key, limits::KEY_BYTES)?;
     let path = compile_path(std::mem::take(&mut document.path))?;
-    let hosts = compile_hosts(&document.hosts)?;
+    let hosts = compile_hosts("hosts", &document.hosts)?;
     let timeout = |field, value: Option<u64>| check::optional_timeout(field, value.unwrap_or(0));
     Ok(Route {
         name: Arc::clone(name),
         index: document.index,
         priority: priority(document.priority)?,
-        port: None,
+        raw: None,
         pattern: format!("{}{}", document.hosts[0], path.as_str()).into(),
         conditions: conditions::compile(&mut document)?,
         changes: changes::compile(&mut document)?,
@@ -91,17 +94,17 @@ fn priority(priority: i64) -> Result<i8, Refusal> {
     ))
 }
 
-fn compile_hosts(texts: &[Box<str>]) -> Result<Vec<HostMatch>, Refusal> {
-    check::count("hosts", texts.len(), limits::HOSTS)?;
+fn compile_hosts(field: &str, texts: &[Box<str>]) -> Result<Vec<HostMatch>, Refusal> {
+    check::count(field, texts.len(), limits::HOSTS)?;
     if texts.is_empty() {
-        return Err(Refusal::at("hosts", "has no host"));
+        return Err(Refusal::at(field, "has no host"));
     }
     let mut hosts = Vec::with_capacity(texts.len());
     for (at, text) in texts.iter().enumerate() {
-        let host = compile_host(&format!("hosts[{at}]"), text)?;
+        let host = compile_host(&format!("{field}[{at}]"), text)?;
         if hosts.contains(&host) {
             return Err(Refusal::at(
-                format!("hosts[{at}]"),
+                format!("{field}[{at}]"),
                 format!("`{text}` stands there twice"),
             ));
         }

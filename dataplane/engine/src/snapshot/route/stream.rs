@@ -3,18 +3,46 @@
 use std::sync::Arc;
 
 use super::document::RouteDocument;
-use super::{compile_action, conditions, priority};
-use crate::router::{Action, PathMatch, Route};
+use super::{compile_action, compile_hosts, conditions, priority};
+use crate::router::{Action, HostMatch, PathMatch, RawMatch, Route};
 use crate::snapshot::refusal::Refusal;
 use crate::snapshot::{check, limits};
 
-pub(super) fn compile(
+/// One of what comes in by a port.
+pub(super) fn by_port(
     name: &Arc<str>,
     port: u16,
+    document: RouteDocument,
+) -> Result<Route, Refusal> {
+    check::range("port", port.into(), 1, u16::MAX.into())?;
+    if document.sni.is_some() {
+        let sentence = "a route of a port takes all that comes by it: nothing is read of it";
+        return Err(Refusal::at("sni", sentence));
+    }
+    compile(name, RawMatch::Port(port), &format!(":{port}"), document)
+}
+
+/// One of what begins with TLS for one of these names.
+pub(super) fn by_name(
+    name: &Arc<str>,
+    names: &[Box<str>],
+    document: RouteDocument,
+) -> Result<Route, Refusal> {
+    let hosts = compile_hosts("sni", names)?;
+    if hosts.contains(&HostMatch::Any) {
+        let sentence = "`*` would take the edge's own hosts as well: a route names those it takes";
+        return Err(Refusal::at("sni", sentence));
+    }
+    compile(name, RawMatch::Names(hosts), &names[0], document)
+}
+
+fn compile(
+    name: &Arc<str>,
+    taken: RawMatch,
+    pattern: &str,
     mut document: RouteDocument,
 ) -> Result<Route, Refusal> {
     check::text("key", &document.key, limits::KEY_BYTES)?;
-    check::range("port", port.into(), 1, u16::MAX.into())?;
     only_requests(&document)?;
     let idle_timeout_ms = document.idle_timeout_ms.unwrap_or(0);
     let action = compile_action(std::mem::take(&mut document.action))?;
@@ -27,11 +55,11 @@ pub(super) fn compile(
         name: Arc::clone(name),
         index: document.index,
         priority: priority(document.priority)?,
-        port: Some(port),
+        raw: Some(taken),
         https: None,
         hosts: Vec::new(),
         path: PathMatch::Prefix("/".into()),
-        pattern: format!(":{port}").into(),
+        pattern: pattern.into(),
         conditions: conditions::compile(&mut document)?,
         changes: None,
         action,

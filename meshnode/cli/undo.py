@@ -8,6 +8,7 @@ import typer
 
 from catalog import undoing
 
+from ..errors import UsageError
 from .options import Asked, with_consul
 from .past import read_standing
 from .reach import consul_client, run
@@ -23,9 +24,8 @@ def add_to(app: typer.Typer) -> None:
 def undo(
     asked: Asked,
     index: Annotated[
-        int | None,
+        str | None,
         typer.Argument(
-            min=1,
             metavar="[INDEX]",
             help="The index of the change; left out: the last change there was.",
         ),
@@ -34,7 +34,16 @@ def undo(
     timeout: Timeout = TIMEOUT,
 ) -> None:
     """Take back one change, unless somebody changed the key since."""
-    run(_undo(asked, index, seconds_of(timeout) if wait else 0.0))
+    change = None if index is None else _index(index)
+    run(_undo(asked, change, seconds_of(timeout) if wait else 0.0))
+
+
+def _index(text: str) -> int:
+    """Raises UsageError for what is no index, a key above all: then where its changes stand."""
+    if text.isascii() and text.isdigit() and int(text):
+        return int(text)
+    where = f"`meshnode history {text}`" if "/" in text else "`meshnode history`"
+    raise UsageError(f'"{text}" is not the index of a change; {where} shows which there were')
 
 
 async def _undo(asked: Asked, index: int | None, wait_s: float) -> None:

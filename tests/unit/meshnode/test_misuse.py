@@ -8,6 +8,7 @@ import pytest
 
 from meshnode.cli.app import app
 from meshnode.cli.misuse import file_of, is_bare, is_misuse, sentence_of, unquoted
+from meshnode.errors import UsageError
 
 CASES = {
     "statsu": '"meshnode" has no command "statsu"; did you mean "status"? (`meshnode --help` says what there is)',
@@ -74,3 +75,11 @@ def test_help_shows_no_value_behind_what_takes_none(
     shown = capsys.readouterr().out
     assert "--help" in shown
     assert "<bool>" not in shown
+
+
+@pytest.mark.parametrize("typed", ["mesh/routes/shop", "abc", "0", "-"])
+def test_undo_of_what_is_no_index_says_where_indexes_are(typed: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        app(["undo", typed], prog_name="meshnode", standalone_mode=False)
+    assert "meshnode history" in str(caught.value)
+    assert (typed in str(caught.value).partition("`")[2]) is ("/" in typed)

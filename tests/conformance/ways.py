@@ -21,31 +21,35 @@ _START_SECONDS = 30.0
 
 
 @asynccontextmanager
-async def through(way: Way, origin: int, folder: Path) -> AsyncIterator[int]:
-    """The port of an edge that leads everything to a service at this port of this machine."""
+async def through(
+    way: Way, origin: int, folder: Path, protocol: str = "http"
+) -> AsyncIterator[int]:
+    """The port of an edge that leads everything to a service at this port of this machine, which speaks this."""
     port = free_port()
     listener = {"kind": "edge", "address": f"{HOST}:{port}", "identity": None}
     endpoint: dict[str, Any] = {"id": "web-1", "node": "node-2", "address": f"{HOST}:{origin}"}
     async with AsyncExitStack() as stack:
         if way == "edge":
             endpoint |= {"weight": 1, "via": "clear"}
-            command = _command(folder, "node-1", _edge(listener, endpoint), None)
+            resources = _edge(listener, endpoint, protocol)
+            command = _command(folder, "node-1", resources, None)
             await stack.enter_async_context(_running(command, "node-1", folder, port))
         else:
             certificates = create(folder)
             mesh = free_port()
             endpoint |= {"weight": 1, "via": "mesh", "mesh_address": f"{HOST}:{mesh}"}
-            far = _command(folder, "node-2", _inbound(mesh, origin), certificates)
+            far = _command(folder, "node-2", _inbound(mesh, origin, protocol), certificates)
             await stack.enter_async_context(_running(far, "node-2", folder, mesh))
-            near = _command(folder, "node-1", _edge(listener, endpoint), certificates)
+            near = _command(folder, "node-1", _edge(listener, endpoint, "http"), certificates)
             await stack.enter_async_context(_running(near, "node-1", folder, port))
         yield port
 
 
-def _edge(listener: dict[str, Any], endpoint: dict[str, Any]) -> dict[str, Any]:
+def _edge(listener: dict[str, Any], endpoint: dict[str, Any], protocol: str) -> dict[str, Any]:
     split = {"split": [{"cluster": SERVICE, "weight": 1}]}
     route = {"key": "mesh/routes/all", "index": 1, "hosts": ["*"], "path": {"prefix": "/"}}
-    cluster = {"service": SERVICE, "exists": True, "instances": 1, "endpoints": [endpoint]}
+    cluster: dict[str, Any] = {"service": SERVICE, "exists": True, "instances": 1}
+    cluster |= {"endpoints": [endpoint], "protocol": protocol}
     return {
         "listeners": {"edge": listener},
         "routes": {"all": {**route, "action": split}},
@@ -53,11 +57,11 @@ def _edge(listener: dict[str, Any], endpoint: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _inbound(mesh: int, origin: int) -> dict[str, Any]:
+def _inbound(mesh: int, origin: int, protocol: str) -> dict[str, Any]:
     instance = {"id": "web-1", "addresses": [f"{HOST}:{origin}"], "healthy": True}
     return {
         "listeners": {"mesh": {"kind": "inbound", "address": f"{HOST}:{mesh}", "identity": None}},
-        "services": {SERVICE: {"service": SERVICE, "instances": [instance]}},
+        "services": {SERVICE: {"service": SERVICE, "protocol": protocol, "instances": [instance]}},
     }
 
 

@@ -104,6 +104,8 @@ reasons! {
     UpstreamClosed = "upstream_closed", 502;
     /// The endpoint's answer breaks the rules.
     UpstreamBadResponse = "upstream_bad_response", 502;
+    /// A WebSocket was asked for, of what speaks none there.
+    WebsocketUnsupported = "websocket_unsupported", 501;
     /// Another node called for a service that does not run here.
     NotHere = "not_here", 503;
     /// The host demands a certificate of its clients, and the request came without.

@@ -386,7 +386,18 @@ impl<'a> Exchange<'a> {
             };
             let head_bytes = head.head_bytes;
             let is_agreed = |asked| upgrade::is_agreed(&head, asked);
-            if head.status >= 200 || (self.upgrade).is_some_and(is_agreed) {
+            let is_agreed = self.upgrade.is_some_and(is_agreed);
+            if is_agreed && !self.down.stream.is_accepted(&head.headers) {
+                let detail =
+                    "the upstream agreed to a WebSocket without the right Sec-WebSocket-Accept";
+                return Err(Error::upstream(Reason::UpstreamBadResponse, detail));
+            }
+            // To a client of HTTP/2 any such status would say that the WebSocket has begun (RFC 9113 8.5).
+            let is_taken_for_one = self.upgrade.is_some() && self.down.stream.is_stream();
+            if is_taken_for_one && matches!(head.status, 200..300) {
+                return Err(no_websocket(head.status));
+            }
+            if head.status >= 200 || is_agreed {
                 let may_repeat = self.request.is_whole() && !self.has_told();
                 let Some(begun) = write_head(&head, self.down.output.tail(), may_repeat) else {
                     return Err(not_taken(head.status));
@@ -432,6 +443,9 @@ impl<'a> Exchange<'a> {
             let detail = format!("the request has what HTTP/2 does not carry: {error}");
             return Error::downstream(Reason::BadRequest, detail);
         }
+        if error.kind() == io::ErrorKind::Unsupported {
+            return Error::upstream(Reason::WebsocketUnsupported, error.to_string());
+        }
         let closed = self.closed_before_answer();
         if closed.is_retryable && error.kind() == io::ErrorKind::ConnectionRefused {
             let detail = "the upstream refused the request before it looked at it";
@@ -450,6 +464,11 @@ fn bad_response(bad: BadMessage) -> Error {
         Reason::UpstreamBadResponse,
         format!("the upstream's answer: {bad}"),
     )
+}
+
+fn no_websocket(status: u16) -> Error {
+    let detail = format!("a WebSocket was asked for, and the upstream answered {status}");
+    Error::upstream(Reason::WebsocketUnsupported, detail)
 }
 
 fn not_taken(status: u16) -> Error {

@@ -6,20 +6,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
 use foldhash::fast::RandomState;
-use h2::client::SendRequest;
 use tokio::sync::Notify;
 
 use crate::clock::Instant;
-use crate::http2::{Slot, Upstream};
+use crate::http2::{Sender, Slot, Upstream};
 use crate::pool::{Owner, PoolKey};
 use crate::stats::Recorder;
 
 /// One connection.
 #[derive(Debug)]
 pub struct Lane {
-    send: SendRequest<Bytes>,
+    sender: Sender,
     /// Requests it has at this moment.
     open: Rc<Cell<usize>>,
     /// When it was last found with a request, or made.
@@ -30,9 +28,9 @@ pub struct Lane {
 
 impl Lane {
     /// A connection that is driven by somebody else.
-    pub fn new(send: SendRequest<Bytes>, owner: Owner, now: Instant) -> Self {
+    pub fn new(sender: Sender, owner: Owner, now: Instant) -> Self {
         Self {
-            send,
+            sender,
             open: Rc::default(),
             used: Cell::new(now),
             owner,
@@ -41,19 +39,19 @@ impl Lane {
 
     /// Room for one more request, if there is. `most`: how many it may have.
     fn stream(&self, most: usize, now: Instant) -> Option<Box<Upstream>> {
-        if self.open.get() >= most.min(self.send.current_max_send_streams()) {
+        if self.open.get() >= most.min(self.sender.send.current_max_send_streams()) {
             return None;
         }
         // One that waits for room already would only be waited behind.
         self.poll().is_ready().then(|| {
             self.used.set(now);
-            Box::new(Upstream::new(self.send.clone(), Slot::take(&self.open)))
+            Box::new(Upstream::new(self.sender.clone(), Slot::take(&self.open)))
         })
     }
 
     /// Ready with an error: the other side wants no more requests by it, or it is gone.
     fn poll(&self) -> Poll<Result<(), h2::Error>> {
-        let mut send = self.send.clone();
+        let mut send = self.sender.send.clone();
         send.poll_ready(&mut Context::from_waker(Waker::noop()))
     }
 

@@ -9,7 +9,7 @@ use crate::admission;
 use crate::answer::{self, Asked, Form};
 use crate::clock::{self, Instant};
 use crate::decide::{Origin, decide};
-use crate::error::Error;
+use crate::error::{Error, Reason};
 use crate::grpc::Call;
 use crate::http1::{
     BadMessage, BodyLength, HeadLimits, Known, Parsed, RequestHead, Version, parse_request, upgrade,
@@ -72,6 +72,21 @@ impl Request {
         let ours = route.or(self.snapshot.settings.limits.request_timeout);
         let asked = self.call.and_then(|call| call.timeout);
         ours.into_iter().chain(asked).min()
+    }
+
+    /// Why it goes nowhere, if so.
+    pub fn refusal(&self) -> Option<Error> {
+        if let Some(error) = self.plan.refusal() {
+            return Some(error.clone());
+        }
+        let action = &self.plan.route.as_deref()?.action;
+        // To a client of HTTP/2 any such status would say that its WebSocket has begun (RFC 9113 8.5).
+        let is_taken_for_one = self.is_http2 && self.upgrade.is_some();
+        let is_success = matches!(action, Action::Answer(answer) if answer.status < 300);
+        (is_taken_for_one && is_success).then(|| {
+            let detail = "a WebSocket was asked for, and the route has an answer of its own";
+            Error::downstream(Reason::WebsocketUnsupported, detail)
+        })
     }
 
     /// What its route changes, if anything.
@@ -208,7 +223,8 @@ fn understand(
     let user_agent = || head.headers.find(Known::UserAgent);
     let texts =
         (trace.is_sampled).then(|| Texts::of(&decided.path, &decided.host.name, user_agent()));
-    let call = Call::of(head);
+    // What asks for another protocol is no call, whatever it says of a body it has not.
+    let call = Call::of(head).filter(|_| !head.upgrade);
     let accepted = || {
         let accept = head.headers.find(Known::Accept);
         accept.map_or(Form::Text, Form::of)

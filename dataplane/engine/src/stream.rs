@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::buffers::BULK_BYTES;
+use crate::http1::Headers;
 use crate::http2::{Downstream, Upstream};
 use crate::mux::Channel;
 use crate::session::Session;
@@ -137,8 +138,9 @@ impl Stream {
                 channel.finish();
                 Poll::Ready(Ok(()))
             }
-            // Its last frame says so itself.
-            Self::Downstream(_) | Self::Upstream(_) | Self::Closed => Poll::Ready(Ok(())),
+            Self::Downstream(stream) => stream.poll_shutdown(cx),
+            Self::Upstream(stream) => stream.poll_shutdown(cx),
+            Self::Closed => Poll::Ready(Ok(())),
         }
     }
 
@@ -149,6 +151,15 @@ impl Stream {
         match self {
             Self::Downstream(stream) => stream.poll_gone(cx),
             _ => Poll::Pending,
+        }
+    }
+
+    /// Whether an answer that agrees to another protocol proves so what it has to: to a client of HTTP/2, whose
+    /// handshake is ours.
+    pub fn is_accepted(&self, headers: &Headers<'_>) -> bool {
+        match self {
+            Self::Downstream(stream) => stream.is_accepted(headers),
+            _ => true,
         }
     }
 

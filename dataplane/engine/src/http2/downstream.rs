@@ -13,8 +13,9 @@ use http::{Method, Request};
 
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
+use super::websocket::{self, Key};
 use super::{broken, fields, unwritable};
-use crate::http1::{BodyLength, HeadLimits, HeaderStore, Parsed, parse_response};
+use crate::http1::{BodyLength, HeadLimits, HeaderStore, Headers, Parsed, parse_response};
 
 /// One stream a client opened: its request is read from it, the answer written to it.
 #[derive(Debug)]
@@ -25,6 +26,10 @@ pub struct Downstream {
     answer: Option<Outgoing>,
     /// Whether it is asked for a head alone.
     is_head: bool,
+    /// The nonce its WebSocket is asked for with, where it asks for one.
+    key: Option<Key>,
+    /// Whether it became that WebSocket.
+    is_tunnel: bool,
     /// What the client is told if this is dropped before its answer is whole.
     reason: Reason,
     /// How many streams of the connection the client took back.
@@ -42,14 +47,24 @@ impl Downstream {
     ) -> Self {
         let (head, frames) = request.into_parts();
         let has_body = !frames.is_end_stream();
+        let is_websocket = websocket::is_asked(&head.method, &head.extensions);
+        let key = is_websocket.then(Key::make);
         let mut text = Vec::with_capacity(512);
-        fields::request_head(&mut text, &head, has_body, is_https);
-        let is_chunked = has_body && !head.headers.contains_key(CONTENT_LENGTH);
+        let kind = fields::Kind {
+            has_body,
+            is_https,
+            key: key.as_ref(),
+        };
+        fields::request_head(&mut text, &head, kind);
+        let has_length = head.headers.contains_key(CONTENT_LENGTH);
+        let is_chunked = has_body && !has_length && key.is_none();
         Self {
             respond,
             request: Incoming::new(frames, text, is_chunked),
             answer: None,
             is_head: head.method == Method::HEAD,
+            key,
+            is_tunnel: false,
             reason: Reason::INTERNAL_ERROR,
             resets,
         }
@@ -89,7 +104,17 @@ impl Downstream {
         let Ok(Parsed::Complete(head)) = parse_response(bytes, method, &limits, &mut store) else {
             return Err(unwritable("an answer's head"));
         };
-        let response = fields::response(&head)?;
+        let is_agreed = head.status == 101 && self.key.is_some();
+        let response = fields::response(&head, is_agreed)?;
+        if is_agreed {
+            let frames = self.respond.send_response(response, false);
+            let frames = frames.map_err(broken)?;
+            self.answer = Some(Outgoing::new(frames, BodyLength::UntilClose, false));
+            self.is_tunnel = true;
+            // What would be a reset of TCP (RFC 8441 5).
+            self.reason = Reason::CANCEL;
+            return Ok(head.head_bytes);
+        }
         if head.status < 200 {
             self.respond.send_informational(response).map_err(broken)?;
             return Ok(head.head_bytes);
@@ -98,6 +123,19 @@ impl Downstream {
         let frames = self.respond.send_response(response, is_ended);
         self.answer = Some(Outgoing::new(frames.map_err(broken)?, head.body, is_ended));
         Ok(head.head_bytes)
+    }
+
+    /// Whether an answer agrees to the WebSocket that is asked for, as the nonce wants it.
+    pub fn is_accepted(&self, headers: &Headers<'_>) -> bool {
+        self.key.is_none_or(|key| key.is_accepted(headers))
+    }
+
+    /// Says that no more follows, where that is not said by the body itself.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.answer {
+            Some(body) if self.is_tunnel => body.poll_end(cx),
+            _ => Poll::Ready(Ok(())),
+        }
     }
 
     /// Gives the connection what was taken of the answer.

@@ -2,19 +2,37 @@
 
 use std::io;
 
+use h2::ext::Protocol;
 use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Uri};
 
 use super::unwritable;
+use super::websocket::{self, Key, WEBSOCKET};
 use crate::http1::{BodyLength, Known, RequestHead, ResponseHead, write};
 
-/// Writes a request's head. `has_body`: its stream goes on behind the head. `is_https`: an https target is meant for us.
-pub(super) fn request_head(out: &mut Vec<u8>, request: &Parts, has_body: bool, is_https: bool) {
-    out.extend_from_slice(request.method.as_str().as_bytes());
+/// What is known of a request beside its head.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind<'k> {
+    /// Whether its stream goes on behind the head, with a body.
+    pub has_body: bool,
+    /// Whether an https target is meant for us.
+    pub is_https: bool,
+    /// The nonce to ask for a WebSocket with, where it asks for one.
+    pub key: Option<&'k Key>,
+}
+
+/// Writes a request's head.
+pub(super) fn request_head(out: &mut Vec<u8>, request: &Parts, kind: Kind<'_>) {
+    let method = kind.key.map_or(request.method.as_str(), |_| "GET");
+    out.extend_from_slice(method.as_bytes());
     out.push(b' ');
-    target(out, request, is_https);
+    if method == "CONNECT" {
+        connect_target(out, &request.uri);
+    } else {
+        target(out, &request.uri, kind.is_https);
+    }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     let authority = request.uri.authority().map(http::uri::Authority::as_str);
     if let Some(authority) = authority {
@@ -32,25 +50,36 @@ pub(super) fn request_head(out: &mut Vec<u8>, request: &Parts, has_body: bool, i
         out.extend_from_slice(b"\r\n");
     }
     for (name, value) in &request.headers {
-        let is_said = *name == COOKIE || (*name == HOST && is_same(authority, value));
+        let is_said = *name == COOKIE
+            || (*name == HOST && is_same(authority, value))
+            || (kind.key.is_some() && websocket::is_of_handshake(name.as_str().as_bytes()));
         if !is_said {
             line(out, name.as_str().as_bytes(), value.as_bytes());
         }
     }
-    if has_body && !request.headers.contains_key(CONTENT_LENGTH) {
+    if let Some(key) = kind.key {
+        websocket::write_asked(out, key);
+    } else if kind.has_body && !request.headers.contains_key(CONTENT_LENGTH) {
         write::chunked(out);
     }
     write::end_of_head(out);
 }
 
-/// The target: a path, unless its scheme says that it was meant for another server, which is then for others to judge.
-fn target(out: &mut Vec<u8>, request: &Parts, is_https: bool) {
-    let uri = &request.uri;
-    if request.method == Method::CONNECT {
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        out.extend_from_slice(authority.as_bytes());
-        return;
+/// The target of `CONNECT`. Where it is an extended one, its authority may have no port, which that of HTTP/1.1 has.
+fn connect_target(out: &mut Vec<u8>, uri: &Uri) {
+    let authority = uri.authority();
+    out.extend_from_slice(
+        authority
+            .map_or("", |authority| authority.as_str())
+            .as_bytes(),
+    );
+    if uri.scheme().is_some() && authority.is_some_and(|authority| authority.port().is_none()) {
+        out.extend_from_slice(b":443");
     }
+}
+
+/// The target: a path, unless its scheme says that it was meant for another server, which is then for others to judge.
+fn target(out: &mut Vec<u8>, uri: &Uri, is_https: bool) {
     if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority())
         && !is_https
         && scheme != "http"
@@ -86,12 +115,7 @@ pub(super) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
 
 /// Writes a response's head, with the framing of what follows.
 pub(super) fn response_head(out: &mut Vec<u8>, response: &Response<()>, framing: BodyLength) {
-    let status = response.status().as_u16();
-    out.extend_from_slice(b"HTTP/1.1 ");
-    write::decimal(out, status.into());
-    out.push(b' ');
-    out.extend_from_slice(write::reason_phrase(status).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    status_line(out, response.status().as_u16());
     for (name, value) in response.headers() {
         line(out, name.as_str().as_bytes(), value.as_bytes());
     }
@@ -99,8 +123,30 @@ pub(super) fn response_head(out: &mut Vec<u8>, response: &Response<()>, framing:
     write::end_of_head(out);
 }
 
-/// A request's head that was read from our own text, for a server in clear.
-pub(super) fn request(head: &RequestHead<'_>) -> io::Result<Request<()>> {
+fn status_line(out: &mut Vec<u8>, status: u16) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    write::decimal(out, status.into());
+    out.push(b' ');
+    out.extend_from_slice(write::reason_phrase(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the head by which a WebSocket begins, of an answer that agreed to one. The length it may speak of is none: its
+/// stream is a tunnel (RFC 9113 8.5).
+pub(super) fn agreement(out: &mut Vec<u8>, response: &Response<()>, key: &Key) {
+    status_line(out, 101);
+    for (name, value) in response.headers() {
+        let name_text = name.as_str().as_bytes();
+        if *name != CONTENT_LENGTH && !websocket::is_of_handshake(name_text) {
+            line(out, name_text, value.as_bytes());
+        }
+    }
+    websocket::write_agreed(out, key);
+    write::end_of_head(out);
+}
+
+/// A request's head that was read from our own text, for a server in clear. `is_websocket`: it asks for one.
+pub(super) fn request(head: &RequestHead<'_>, is_websocket: bool) -> io::Result<Request<()>> {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(Scheme::HTTP);
     let authority = head.host.parse();
@@ -108,29 +154,38 @@ pub(super) fn request(head: &RequestHead<'_>) -> io::Result<Request<()>> {
     let target = head.path_and_query.parse();
     parts.path_and_query = Some(target.map_err(|_| unwritable("a target"))?);
     let mut request = Request::new(());
-    *request.method_mut() = head.method.parse().map_err(|_| unwritable("a method"))?;
+    *request.method_mut() = if is_websocket {
+        request
+            .extensions_mut()
+            .insert(Protocol::from_static(WEBSOCKET));
+        Method::CONNECT
+    } else {
+        head.method.parse().map_err(|_| unwritable("a method"))?
+    };
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| unwritable("a target"))?;
     let headers = request.headers_mut();
     for header in head.headers.iter() {
-        if header.known() != Known::Host && !is_of_hop(header.known()) {
+        let is_left = is_of_hop(header.known())
+            || (is_websocket && websocket::is_of_handshake(header.name()));
+        if header.known() != Known::Host && !is_left {
             append(headers, header.name(), header.value())?;
         }
     }
     Ok(request)
 }
 
-/// A response's head that was read from our own text.
-pub(super) fn response(head: &ResponseHead<'_>) -> io::Result<Response<()>> {
+/// A response's head that was read from our own text. `is_agreed`: a WebSocket begins by it.
+pub(super) fn response(head: &ResponseHead<'_>, is_agreed: bool) -> io::Result<Response<()>> {
     let mut response = Response::new(());
-    *response.status_mut() =
-        StatusCode::from_u16(head.status).map_err(|_| unwritable("a status"))?;
+    let status = if is_agreed { 200 } else { head.status };
+    *response.status_mut() = StatusCode::from_u16(status).map_err(|_| unwritable("a status"))?;
     let headers = response.headers_mut();
-    for header in head
-        .headers
-        .iter()
-        .filter(|header| !is_of_hop(header.known()))
-    {
-        append(headers, header.name(), header.value())?;
+    for header in head.headers.iter() {
+        let is_left =
+            is_of_hop(header.known()) || (is_agreed && websocket::is_of_handshake(header.name()));
+        if !is_left {
+            append(headers, header.name(), header.value())?;
+        }
     }
     Ok(response)
 }
@@ -163,7 +218,12 @@ mod tests {
     fn text(request: http::request::Builder, has_body: bool) -> String {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let mut out = Vec::new();
-        request_head(&mut out, &parts, has_body, false);
+        let kind = Kind {
+            has_body,
+            is_https: false,
+            key: None,
+        };
+        request_head(&mut out, &parts, kind);
         String::from_utf8(out).unwrap()
     }
 

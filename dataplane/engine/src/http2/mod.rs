@@ -9,16 +9,21 @@
 //! - The crumbs of `Cookie` are joined (RFC 9113 8.2.3).
 //! - A body without `Content-Length` becomes chunks, whose trailers are the frame's; behind a `Content-Length` trailers
 //!   have no place in HTTP/1.1 and are dropped.
-//! - `CONNECT` is read and answered as in HTTP/1.1; extended `CONNECT` (RFC 8441) is not offered.
+//! - `CONNECT` is read and answered as in HTTP/1.1. Extended `CONNECT` for `websocket` (RFC 8441) is an `Upgrade` inwards,
+//!   whose handshake `websocket` makes and checks; for any other protocol it is a `CONNECT`.
 
 mod downstream;
 mod fields;
+mod greeting;
 mod incoming;
 mod outgoing;
+mod sha1;
 mod upstream;
+mod websocket;
 
 pub use downstream::Downstream;
-pub use upstream::{Slot, Upstream};
+pub use greeting::Greeting;
+pub use upstream::{Sender, Slot, Upstream};
 
 use std::io;
 

@@ -93,6 +93,14 @@ impl Outgoing {
         Poll::Ready(Ok(decoded.consumed))
     }
 
+    /// Ends a body whose end is that of the stream, and gives the connection what is left of it.
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.state == State::Open {
+            self.state = State::Read;
+        }
+        self.poll_flush(cx)
+    }
+
     /// Gives the connection what was taken, as far as the other side's window goes.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.parts.data.is_empty() {

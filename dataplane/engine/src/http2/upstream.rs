@@ -11,15 +11,26 @@ use h2::client::{ResponseFuture, SendRequest};
 use http::Response;
 use http::header::CONTENT_LENGTH;
 
+use super::greeting::Greeting;
 use super::incoming::{Incoming, Lead};
 use super::outgoing::Outgoing;
+use super::websocket::{self, Key};
 use super::{broken, fields, unwritable};
-use crate::http1::{BodyLength, HeadLimits, HeaderStore, Parsed, parse_request};
+use crate::http1::{BodyLength, HeadLimits, HeaderStore, Parsed, RequestHead, parse_request};
+
+/// A connection that streams are opened by.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// Opens them.
+    pub send: SendRequest<Bytes>,
+    /// What the other side announced.
+    pub greeting: Rc<Greeting>,
+}
 
 /// One stream we open: the request is written to it, its answer read from it.
 #[derive(Debug)]
 pub struct Upstream {
-    connection: SendRequest<Bytes>,
+    connection: Sender,
     /// None while the request's head is still to come.
     sent: Option<Sent>,
     /// Why the head could not even be sent, if so.
@@ -37,6 +48,8 @@ pub struct Upstream {
 struct Sent {
     body: Outgoing,
     answer: Answer,
+    /// The nonce of the WebSocket that is asked for, where one is.
+    key: Option<Key>,
 }
 
 #[derive(Debug)]
@@ -65,7 +78,7 @@ impl Drop for Slot {
 
 impl Upstream {
     /// A stream to come, of a connection that takes one more.
-    pub fn new(connection: SendRequest<Bytes>, open: Slot) -> Self {
+    pub fn new(connection: Sender, open: Slot) -> Self {
         Self {
             connection,
             sent: None,
@@ -81,8 +94,8 @@ impl Upstream {
         if let Some(sent) = &mut self.sent {
             return sent.body.poll_write(cx, bytes);
         }
-        let written = match ready!(self.connection.poll_ready(cx)) {
-            Ok(()) => self.write_head(bytes),
+        let written = match ready!(self.connection.send.poll_ready(cx)) {
+            Ok(()) => ready!(self.poll_write_head(cx, bytes)),
             Err(error) => Err(refused(error)),
         };
         Poll::Ready(written.inspect_err(|error| {
@@ -91,7 +104,7 @@ impl Upstream {
         }))
     }
 
-    fn write_head(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn poll_write_head(&mut self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         // What we added to it is bounded with what it was made of.
         let limits = HeadLimits {
             head_bytes: HeadLimits::MOST_HEAD_BYTES,
@@ -100,18 +113,51 @@ impl Upstream {
         };
         let mut store = HeaderStore::new();
         let Ok(Parsed::Complete(head)) = parse_request(bytes, &limits, &mut store) else {
-            return Err(unwritable("a request's head"));
+            return Poll::Ready(Err(unwritable("a request's head")));
         };
-        let is_ended = matches!(head.body, BodyLength::None | BodyLength::Length(0));
-        let request = fields::request(&head)?;
-        let sent = self.connection.send_request(request, is_ended);
+        let key = if websocket::is_wanted(&head) {
+            if !self.connection.send.is_extended_connect_protocol_enabled() {
+                ready!(self.connection.greeting.poll(cx));
+            }
+            Some(self.key_of(&head)?)
+        } else {
+            None
+        };
+        Poll::Ready(self.send(&head, key))
+    }
+
+    /// The nonce of a WebSocket that is asked for, of a program that takes one.
+    fn key_of(&self, head: &RequestHead<'_>) -> io::Result<Key> {
+        if !self.connection.send.is_extended_connect_protocol_enabled() {
+            let detail = "the instance announces no WebSocket in its HTTP/2 (RFC 8441)";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, detail));
+        }
+        Key::of(&head.headers)
+            .ok_or_else(|| unwritable("a WebSocket without one Sec-WebSocket-Key"))
+    }
+
+    fn send(&mut self, head: &RequestHead<'_>, key: Option<Key>) -> io::Result<usize> {
+        let is_empty = matches!(head.body, BodyLength::None | BodyLength::Length(0));
+        let is_ended = is_empty && key.is_none();
+        let request = fields::request(head, key.is_some())?;
+        let sent = self.connection.send.send_request(request, is_ended);
         let (answer, frames) = sent.map_err(refused)?;
         self.is_head = head.method == "HEAD";
+        let length = key.map_or(head.body, |_| BodyLength::UntilClose);
         self.sent = Some(Sent {
-            body: Outgoing::new(frames, head.body, is_ended),
+            body: Outgoing::new(frames, length, is_ended),
             answer: Answer::Waiting(answer),
+            key,
         });
         Ok(head.head_bytes)
+    }
+
+    /// Says that no more follows, where that is not said by the body itself.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.sent {
+            Some(sent) if sent.key.is_some() => sent.body.poll_end(cx),
+            _ => Poll::Ready(Ok(())),
+        }
     }
 
     /// Gives the connection what was taken of the request.
@@ -134,10 +180,9 @@ impl Upstream {
                 return Poll::Ready(Ok(count));
             }
             let Some(sent) = &mut self.sent else {
+                // Until its request has gone there is none: who writes that is woken, and reads on then.
                 let failure = self.failure.take();
-                return Poll::Ready(Err(
-                    failure.unwrap_or_else(|| io::ErrorKind::NotConnected.into())
-                ));
+                return failure.map_or(Poll::Pending, |failure| Poll::Ready(Err(failure)));
             };
             match &mut sent.answer {
                 Answer::Coming(incoming) => return incoming.poll_read(cx, buffer),
@@ -148,7 +193,8 @@ impl Upstream {
                     }
                     Poll::Ready(None) | Poll::Pending => {
                         let answer = ready!(std::pin::Pin::new(answer).poll(cx)).map_err(broken)?;
-                        sent.answer = Answer::Coming(Box::new(coming(answer, self.is_head)));
+                        sent.answer =
+                            Answer::Coming(Box::new(coming(answer, self.is_head, sent.key)));
                     }
                 },
             }
@@ -157,9 +203,14 @@ impl Upstream {
 }
 
 /// An answer whose head came, as HTTP/1.1.
-fn coming(answer: Response<RecvStream>, is_head: bool) -> Incoming {
+fn coming(answer: Response<RecvStream>, is_head: bool, key: Option<Key>) -> Incoming {
     let (head, frames) = answer.into_parts();
     let head = Response::from_parts(head, ());
+    if let Some(key) = key.filter(|_| head.status().is_success()) {
+        let mut text = Vec::with_capacity(512);
+        fields::agreement(&mut text, &head, &key);
+        return Incoming::new(frames, text, false);
+    }
     let has_length = head.headers().contains_key(CONTENT_LENGTH);
     let framing = match (is_head || frames.is_end_stream(), has_length) {
         (false, false) => BodyLength::Chunked,

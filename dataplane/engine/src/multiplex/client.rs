@@ -1,15 +1,16 @@
 //! Opens an HTTP/2 connection to where requests go, and drives it until its last request is over. It may not know
 //! requests.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::{Builder, SendRequest};
+use h2::client::Builder;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::wire::Wire;
 use crate::buffers::ReadBuffer;
+use crate::http2::{Greeting, Sender};
 use crate::snapshot::Limits;
 use crate::stream::Stream;
 
@@ -24,7 +25,7 @@ const ASKED_TIMES: u32 = 3;
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 /// Speaks HTTP/2 over a connection that was just opened, by prior knowledge (RFC 9113 3.3).
-pub async fn open(tcp: TcpStream, limits: &Limits) -> Result<SendRequest<Bytes>, h2::Error> {
+pub async fn open(tcp: TcpStream, limits: &Limits) -> Result<Sender, h2::Error> {
     watch(&tcp);
     let wire = Wire::new(Stream::Plain(tcp), ReadBuffer::default());
     let mut builder = Builder::new();
@@ -34,13 +35,26 @@ pub async fn open(tcp: TcpStream, limits: &Limits) -> Result<SendRequest<Bytes>,
         .initial_connection_window_size(limits.http2_connection_window_bytes)
         .max_header_list_size(limits.head_bytes as u32)
         .max_send_buffer_size(SEND_BYTES);
-    let (send, connection) = builder.handshake(wire).await?;
+    let (send, mut connection) = builder.handshake(wire).await?;
+    let greeting = Rc::<Greeting>::default();
+    let (pings, told) = (connection.ping_pong(), Rc::clone(&greeting));
     tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "an HTTP/2 connection to an instance ended");
+        let listening = async {
+            if let Some(pings) = pings {
+                told.listen(pings).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            ended = connection => if let Err(error) = ended {
+                tracing::debug!(%error, "an HTTP/2 connection to an instance ended");
+            },
+            () = listening => {}
         }
+        // Who waits finds out by the connection itself.
+        told.come();
     });
-    Ok(send)
+    Ok(Sender { send, greeting })
 }
 
 /// Has the system find out that the other side is gone: requests alone would wait for their own timeouts.

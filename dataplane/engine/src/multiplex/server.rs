@@ -124,6 +124,7 @@ fn builder(limits: &Limits) -> Builder {
         .initial_connection_window_size(limits.http2_connection_window_bytes)
         .max_header_list_size(limits.head_bytes as u32)
         .max_send_buffer_size(SEND_BYTES)
+        .enable_connect_protocol()
         .max_local_error_reset_streams(Some(OWN_RESETS))
         .max_pending_accept_reset_streams(UNSEEN_RESETS);
     builder

@@ -285,7 +285,7 @@ impl Connection {
             forward::forward(&worker, caller, &mut request, down).await
         } else {
             Outcome {
-                error: request.plan.refusal().cloned(),
+                error: request.refusal(),
                 ..Outcome::default()
             }
         };

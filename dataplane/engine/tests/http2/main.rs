@@ -14,6 +14,7 @@ mod instance;
 mod messages;
 mod through;
 mod translation;
+mod websockets;
 #[path = "../requests/manual.rs"]
 #[expect(dead_code, reason = "some of it is for the tests of tunnels")]
 mod manual;

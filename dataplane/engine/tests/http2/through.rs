@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use meshnode_engine::http1::HeadLimits;
-use meshnode_engine::http2::{Downstream, PREFACE, Slot, Upstream};
+use meshnode_engine::http2::{Downstream, PREFACE, Sender, Slot, Upstream};
 use tokio::io::{AsyncWrite, DuplexStream};
 
 use crate::feed::{Direction, Message, Outcome, feed};
@@ -149,10 +149,14 @@ impl Pair {
             unreachable!("both are there");
         };
         let send: SendRequest<Bytes> = send;
+        let sender = Sender {
+            send,
+            greeting: Rc::default(),
+        };
         Self {
             client: Box::pin(client),
             server,
-            up: Upstream::new(send, Slot::take(&Rc::new(Cell::new(0)))),
+            up: Upstream::new(sender, Slot::take(&Rc::new(Cell::new(0)))),
             down: None,
         }
     }

@@ -34,6 +34,7 @@ fn every_reason_is_documented_with_a_test_that_causes_it() {
         ("mesh", include_str!("mesh.rs")),
         ("reasons", include_str!("reasons.rs")),
         ("upgrades", include_str!("upgrades.rs")),
+        ("websockets", include_str!("../http2/websockets.rs")),
         ("tls", include_str!("tls.rs")),
     ]);
     let rows = rows();

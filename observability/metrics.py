@@ -41,6 +41,18 @@ def _proxy_families(stats: Mapping[str, Any], now_unix_s: float) -> Iterator[Fam
         stats, "cut_connections", "meshnode_cut_connections_total", "counter",
         "Connections cut because what came over them was an attack or no protocol, by cause.", "count", "cause",
     )  # fmt: skip
+    yield _rows(
+        stats, "shed", "meshnode_shed_total", "counter",
+        "Connections and requests not taken for want of something, by cause.", "count", "cause", "what",
+    )  # fmt: skip
+    yield _rows(
+        stats.get("tls") or {}, "failures", "meshnode_edge_tls_failures_total", "counter",
+        "Handshakes with strangers that failed, by cause.", "count", "cause",
+    )  # fmt: skip
+    yield _rows(
+        stats, "certificates", "meshnode_edge_certificate_expiry_timestamp_seconds", "gauge",
+        "When a certificate shown at the edge ends, in seconds since 1970.", "not_after_unix_s", "host",
+    )  # fmt: skip
     yield _certificates(stats)
     yield _listeners(stats)
     yield from _snapshot(stats, now_unix_s)
@@ -123,6 +135,11 @@ def _totals(stats: Mapping[str, Any]) -> Iterator[Family]:
         ("tls_handshake_errors_total", "counter", "tls", "handshake_errors", "TLS handshakes failed."),
         ("received_bytes_total", "counter", "bytes", "received", "Bytes read from all sockets."),
         ("sent_bytes_total", "counter", "bytes", "sent", "Bytes written to all sockets."),
+        ("connections_most", "gauge", "overload", "connections_most", "Connections the proxy takes: its limit, or what its file handles allow."),
+        ("open_handles", "gauge", "overload", "handles", "Files the proxy has open."),
+        ("open_handles_most", "gauge", "overload", "handles_most", "Files the proxy may have open."),
+        ("memory_bytes", "gauge", "overload", "memory_bytes", "Resident memory of the proxy."),
+        ("memory_most_bytes", "gauge", "overload", "memory_most_bytes", "Memory the proxy may have; 0: nobody says."),
         ("spans_recorded_total", "counter", "spans", "recorded", "Spans the proxy made."),
         ("spans_dropped_total", "counter", "spans", "dropped", "Spans the proxy had no room for."),
         ("spans_queued", "gauge", "spans", "queued", "Spans the agent has not fetched yet."),

@@ -12,6 +12,8 @@ from .rule import RequestLimits
 
 BODY_MAX_BYTES = 2**40
 """A tebibyte; above it a limit is none. As the proxy takes, and so is the next."""
+MEMORY_MAX_BYTES = 2**50
+"""A pebibyte."""
 REQUESTS_MAX = 1_000_000
 PER = ("all", "caller", "client")
 """Whose requests are counted together."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from ..language.limits import BODY_MAX_BYTES
+from ..language.limits import BODY_MAX_BYTES, MEMORY_MAX_BYTES
 from ..language.model import (
     Fields,
     HeaderFields,
@@ -86,6 +86,12 @@ class LimitFields(Fields):
         int, Field(json_schema_extra={"minimum": 1, "maximum": BODY_MAX_BYTES})
     ] = 0
     """Of a request's body, where neither its route nor its service says so; left out: no bound."""
+    overload_lag: Time | None = None
+    """How late a thread of the proxy may come to what is due before connections and requests are shed; left out: 500ms."""
+    overload_memory_bytes: Annotated[
+        int, Field(json_schema_extra={"minimum": 1 << 20, "maximum": MEMORY_MAX_BYTES})
+    ] = 0
+    """Resident memory of the proxy, near which they are; left out: what its control group may have."""
 
 
 class SettingsFields(SentOnFields):

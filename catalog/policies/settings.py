@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any
 
-from ..language.limits import BODY_MAX_BYTES
+from ..language.limits import BODY_MAX_BYTES, MEMORY_MAX_BYTES
 from ..text import Mistake, Token, quote
 from ..yamltree import Mapping as Fields
 from ..yamltree import Node
@@ -70,6 +70,8 @@ _LIMITS: dict[str, tuple[str, Read]] = {
     "http2_stream_window_bytes": ("http2_stream_window_bytes", number(1024, 16_777_216)),
     "http2_connection_window_bytes": ("http2_connection_window_bytes", number(65_535, 16_777_216)),
     "body_bytes": ("body_bytes", number(1, BODY_MAX_BYTES)),
+    "overload_lag": ("overload_lag_ms", time_ms),
+    "overload_memory_bytes": ("overload_memory_bytes", number(1 << 20, MEMORY_MAX_BYTES)),
 }
 """A document's limit: the proxy's, and what reads it."""
 

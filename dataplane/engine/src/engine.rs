@@ -106,6 +106,7 @@ impl Engine {
         let shared = &self.shared;
         let identities = shared.identities.list();
         let certificates = shared.edge_tls.certificates();
+        let limits = shared.snapshot.load().settings.limits;
         recorder.to_json(&Outside {
             generation: shared.snapshot.load().generation,
             snapshot_unix_ms: shared.snapshot_unix_ms(),
@@ -113,6 +114,7 @@ impl Engine {
             is_draining: shared.is_draining(),
             active,
             spans: shared.spans.counts(),
+            overload: serde_json::to_value(shared.overload.state(&limits)).unwrap_or_default(),
             faults: shared.faults.counts(),
             identities: identities
                 .iter()

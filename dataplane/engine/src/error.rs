@@ -68,6 +68,8 @@ reasons! {
     RateLimited = "rate_limited", 429;
     /// More requests are under way than the route or the service takes at one time.
     ConcurrencyLimited = "concurrency_limited", 503;
+    /// This node has too much to do, or is about to run out of memory or file handles.
+    Overloaded = "overloaded", 503;
     /// The request did not arrive in time.
     RequestTimeout = "request_timeout", 408;
     /// The one who asked went away before the answer was whole: nobody sees this status.

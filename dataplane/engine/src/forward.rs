@@ -84,6 +84,12 @@ pub async fn forward(
     mut down: Down<'_>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
+    if let Some(cause) = worker.sheds_requests() {
+        let mut stats = worker.stats.borrow_mut();
+        stats.record_shed(cause.code(), "request");
+        outcome.error = Some(cause.refusal());
+        return outcome;
+    }
     // It is under way until this function ends.
     let entrant = Entrant {
         caller,

@@ -27,6 +27,7 @@ mod trust;
 pub mod identity;
 pub mod tls;
 pub mod edge_tls;
+pub mod overload;
 pub mod shared;
 
 pub mod buffers;

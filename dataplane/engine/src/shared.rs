@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use crate::clock::{self, Instant};
 use crate::edge_tls::EdgeTls;
 use crate::identity::Identities;
+use crate::overload::Overload;
 use crate::snapshot::Snapshot;
 use crate::span::SpanRing;
 use crate::stats::FaultCounts;
@@ -26,6 +27,8 @@ pub struct Shared {
     pub spans: Arc<SpanRing>,
     /// Open downstream connections of the process: the measure of `limits.connections`.
     pub connections: AtomicUsize,
+    /// What the process uses, and may.
+    pub overload: Overload,
     /// What went wrong that no request tells of.
     pub faults: Faults,
     /// Wakes whoever waits for the last connection to end.
@@ -74,6 +77,7 @@ impl Shared {
             edge_tls: Arc::default(),
             spans: Arc::default(),
             connections: AtomicUsize::new(0),
+            overload: Overload::default(),
             faults: Faults::default(),
             quiet: Notify::new(),
             snapshot_unix_ms: AtomicU64::new(0),

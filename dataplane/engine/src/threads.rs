@@ -196,7 +196,10 @@ async fn work(
                 Some(command) => obey(&worker, &load, command),
                 None => return,
             },
-            _ = tick.tick() => worker.tick(),
+            due = tick.tick() => {
+                worker.note_late(due.elapsed());
+                worker.tick();
+            }
         }
     }
 }
@@ -206,9 +209,15 @@ fn obey(worker: &Rc<Worker>, load: &Arc<AtomicUsize>, command: Command) {
         Command::Listen(door) => {
             let (worker, load) = (Rc::clone(worker), Arc::clone(load));
             tokio::task::spawn_local(async move {
-                accept_all(door, &worker.stats, |tcp, peer, listener, admission| {
-                    spawn(&worker, tcp, peer, listener, admission.on_thread(&load));
-                })
+                let is_late = || worker.is_late();
+                accept_all(
+                    door,
+                    &worker.stats,
+                    is_late,
+                    |tcp, peer, listener, admission| {
+                        spawn(&worker, tcp, peer, listener, admission.on_thread(&load));
+                    },
+                )
                 .await;
             });
         }

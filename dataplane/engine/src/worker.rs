@@ -14,6 +14,7 @@ use crate::clock;
 use crate::http1::HeaderStore;
 use crate::idle::IdleConnections;
 use crate::lanes::Lanes;
+use crate::overload::{Cause, Lag, Pressure};
 use crate::pool::Pool;
 use crate::random::Random;
 use crate::shared::Shared;
@@ -57,6 +58,10 @@ pub struct Worker {
     date: RefCell<String>,
     since_epoch: Cell<Duration>,
     is_draining: Cell<bool>,
+    /// How late the last ticks were.
+    lag: Cell<Lag>,
+    /// What is not taken, by the last tick.
+    pressure: Cell<Pressure>,
     /// How often hints were asked for since the last tick.
     hinted: Cell<u32>,
     /// The snapshot and the state of the identities at the last tick.
@@ -94,6 +99,8 @@ impl Worker {
             tunnels: Rc::default(),
             handshakes: Cell::new(0),
             is_draining: Cell::new(false),
+            lag: Cell::default(),
+            pressure: Cell::default(),
             hinted: Cell::new(0),
             seen: RefCell::new((shared.snapshot.load_full(), 0)),
             shared,
@@ -150,6 +157,21 @@ impl Worker {
         hinted < HINTED
     }
 
+    /// Notes how late a tick was.
+    pub fn note_late(&self, late: Duration) {
+        self.lag.set(self.lag.get().with(late));
+    }
+
+    /// Whether it comes too late to what is due to take more connections.
+    pub fn is_late(&self) -> bool {
+        self.pressure.get().connections == Some(Cause::Cpu)
+    }
+
+    /// Why no request is to be taken, if so.
+    pub fn sheds_requests(&self) -> Option<Cause> {
+        self.pressure.get().requests
+    }
+
     /// Whether connections are to end with their next answer.
     pub fn is_draining(&self) -> bool {
         self.is_draining.get()
@@ -179,6 +201,12 @@ impl Worker {
         }
         let idle_timeout = snapshot.settings.limits.pool_idle_timeout;
         self.stats.borrow_mut().forget(&snapshot, clock::now());
+        if self.id == 0 {
+            // One looks for all.
+            self.shared.overload.measure(&snapshot.settings.limits);
+        }
+        let (lag, limits) = (self.lag.get(), &snapshot.settings.limits);
+        (self.pressure).set(self.shared.overload.pressure_of(&lag, limits));
         *seen = (snapshot, identities);
         self.pool.borrow_mut().sweep(idle_timeout);
         self.lanes.sweep(clock::now(), idle_timeout);

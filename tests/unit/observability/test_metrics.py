@@ -54,7 +54,20 @@ STATS: dict[str, Any] = {
             "running": 1,
         }
     ],
-    "tls": {"handshakes": 4, "handshake_errors": 1},
+    "tls": {
+        "handshakes": 4,
+        "handshake_errors": 1,
+        "failures": [{"cause": "timeout", "count": 3}],
+    },
+    "certificates": [{"host": "shop.example", "not_after_unix_s": 1_800_003_601}],
+    "shed": [{"cause": "cpu", "what": "request", "count": 5}],
+    "overload": {
+        "connections_most": 384,
+        "handles": 40,
+        "handles_most": 1024,
+        "memory_bytes": 9,
+        "memory_most_bytes": 10,
+    },
     "bytes": {"received": 10, "sent": 20},
     "spans": {"recorded": 5, "dropped": 0, "queued": 1},
     "bad_requests": [{"code": "both_length_and_chunked", "count": 1}],
@@ -118,6 +131,15 @@ def test_the_rest_of_the_proxy_s_counters() -> None:
     assert value("meshnode_sent_bytes_total") == 20
     assert value("meshnode_bad_requests_total", code="both_length_and_chunked") == 1
     assert value("meshnode_cut_connections_total", cause="http2_rapid_reset") == 2
+    assert value("meshnode_shed_total", cause="cpu", what="request") == 5
+    assert value("meshnode_edge_tls_failures_total", cause="timeout") == 3
+    edge_end = "meshnode_edge_certificate_expiry_timestamp_seconds"
+    assert value(edge_end, host="shop.example") == 1_800_003_601
+    assert value("meshnode_connections_most") == 384
+    assert value("meshnode_open_handles") == 40
+    assert value("meshnode_open_handles_most") == 1024
+    assert value("meshnode_memory_bytes") == 9
+    assert value("meshnode_memory_most_bytes") == 10
     expiry = "meshnode_certificate_expiry_timestamp_seconds"
     assert value(expiry, identity="edge") == 1_800_003_600
     assert value("meshnode_listener_open", listener="edge", address="0.0.0.0:8080") == 1

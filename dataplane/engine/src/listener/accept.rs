@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::gate::{Admission, Door, Gate};
+use crate::overload::Cause;
 use crate::snapshot::ListenerConfig;
 use crate::stats::Recorder;
 
@@ -21,10 +22,11 @@ const PAUSE_LAST: Duration = Duration::from_secs(1);
 const ROW: usize = 64;
 
 /// Gives each connection that comes through `door` to `take`, until the listener closes; what waits in the queue then
-/// is taken first. They are counted in `stats`.
+/// is taken first. They are counted in `stats`. `is_late`: the thread that serves them comes to nothing any more.
 pub(crate) async fn accept_all(
     mut door: Door,
     stats: &RefCell<Recorder>,
+    is_late: impl Fn() -> bool,
     take: impl Fn(TcpStream, SocketAddr, Arc<ListenerConfig>, Admission),
 ) {
     let gate = Arc::clone(door.gate());
@@ -33,12 +35,26 @@ pub(crate) async fn accept_all(
     };
     let admit = |tcp, peer| {
         let listener = gate.config();
-        if let Some(admission) = gate.admit() {
-            stats.borrow_mut().record_accepted(&listener.name);
-            take(tcp, peer, listener, admission);
-        } else {
+        let shed = match gate.sheds() {
+            // What was measured may be over.
+            Some(_) => gate.sheds_now(),
+            None => is_late().then_some(Cause::Cpu),
+        };
+        let admitted = match shed {
+            Some(cause) => Err(cause),
+            None => gate.admit().ok_or(Cause::Connections),
+        };
+        match admitted {
+            Ok(admission) => {
+                stats.borrow_mut().record_accepted(&listener.name);
+                take(tcp, peer, listener, admission);
+            }
             // The socket is closed at once: cheaper than any answer, which is the point of the limit.
-            stats.borrow_mut().record_refused(&listener.name);
+            Err(cause) => {
+                let mut stats = stats.borrow_mut();
+                stats.record_refused(&listener.name);
+                stats.record_shed(cause.code(), "connection");
+            }
         }
     };
     let socket = match tokio::net::TcpListener::from_std(socket) {

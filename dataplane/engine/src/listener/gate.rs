@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::overload::Cause;
 use crate::shared::Shared;
-use crate::snapshot::ListenerConfig;
+use crate::snapshot::{Limits, ListenerConfig};
 
 /// One open listener. Its settings may change while it is open; what was accepted before keeps the old ones.
 pub struct Gate {
@@ -51,7 +52,8 @@ impl Gate {
 
     /// Lets one more connection in, unless the process has as many as it may.
     pub fn admit(self: &Arc<Self>) -> Option<Admission> {
-        let limit = self.shared.snapshot.load().settings.limits.connections;
+        let limits = self.limits();
+        let limit = self.shared.overload.connections_most(&limits);
         if self.shared.connections.fetch_add(1, Ordering::Relaxed) >= limit {
             self.shared.connections.fetch_sub(1, Ordering::Relaxed);
             return None;
@@ -61,6 +63,21 @@ impl Gate {
             gate: Arc::clone(self),
             load: None,
         })
+    }
+
+    /// The bounds in force.
+    fn limits(&self) -> Limits {
+        self.shared.snapshot.load().settings.limits
+    }
+
+    /// Why no connection is to be taken for what the process uses, looked at anew.
+    pub(crate) fn sheds_now(&self) -> Option<Cause> {
+        self.shared.overload.connections_now(&self.limits())
+    }
+
+    /// The same, as it was last looked at.
+    pub(crate) fn sheds(&self) -> Option<Cause> {
+        self.shared.overload.pressure().connections
     }
 
     /// Connections that are open now.

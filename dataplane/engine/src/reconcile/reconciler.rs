@@ -230,7 +230,9 @@ impl Reconciler {
                 let door = gate.door(socket);
                 let (threads, stats) = (Arc::clone(&self.threads), Rc::clone(&self.stats));
                 tokio::task::spawn_local(async move {
-                    accept_all(door, &stats, |tcp, peer, listener, admission| {
+                    // Of these connections there are few, and the thread they go to refuses requests by itself.
+                    let is_late = || false;
+                    accept_all(door, &stats, is_late, |tcp, peer, listener, admission| {
                         // Only a runtime that is shutting down refuses; the connection is closed then.
                         if let Ok(tcp) = tcp.into_std() {
                             threads.serve(tcp, peer, listener, admission);

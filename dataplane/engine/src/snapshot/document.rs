@@ -152,6 +152,8 @@ pub(super) struct LimitsDocument {
     pub http2_stream_window_bytes: u64,
     pub http2_connection_window_bytes: u64,
     pub body_bytes: u64,
+    pub overload_lag_ms: u64,
+    pub overload_memory_bytes: u64,
 }
 
 impl Default for LimitsDocument {
@@ -173,6 +175,8 @@ impl Default for LimitsDocument {
             http2_stream_window_bytes: 32_768,
             http2_connection_window_bytes: 262_144,
             body_bytes: 0,
+            overload_lag_ms: 500,
+            overload_memory_bytes: 0,
         }
     }
 }

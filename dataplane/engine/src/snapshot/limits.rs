@@ -101,6 +101,9 @@ pub const REQUESTS: u64 = 1_000_000;
 /// Bytes of a body: a tebibyte; above it a limit is none.
 pub const BODY_BYTES: u64 = 1 << 40;
 
+/// Bytes of memory a proxy may have: a pebibyte; above it a limit is none.
+pub const MEMORY_BYTES: u64 = 1 << 50;
+
 /// Bytes of a digest.
 pub const DIGEST_BYTES: usize = 256;
 

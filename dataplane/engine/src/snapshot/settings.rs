@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::check;
 use super::document::{DefaultAction, LimitsDocument, SettingsDocument};
+use super::limits::MEMORY_BYTES;
 use super::refusal::Refusal;
 use crate::http1::HeadLimits;
 use crate::network::{self, Network};
@@ -73,6 +74,10 @@ pub struct Limits {
     pub http2_connection_window_bytes: u32,
     /// Bytes of a request's body, unless its route says otherwise; none: no bound, as no body is kept.
     pub body_bytes: Option<u64>,
+    /// How late a thread may come to what is due before it is overloaded.
+    pub overload_lag: Duration,
+    /// Resident memory of the process; 0: what its control group may have, if that has a limit.
+    pub overload_memory_bytes: u64,
 }
 
 impl Settings {
@@ -192,6 +197,13 @@ impl Limits {
                 16 << 20,
             )? as u32,
             body_bytes: check::body_bytes("body_bytes", document.body_bytes)?,
+            overload_lag: check::timeout("overload_lag_ms", document.overload_lag_ms)?,
+            overload_memory_bytes: size(
+                "overload_memory_bytes",
+                document.overload_memory_bytes,
+                0,
+                MEMORY_BYTES,
+            )? as u64,
         })
     }
 }
@@ -217,6 +229,8 @@ impl Default for Limits {
             http2_stream_window_bytes: document.http2_stream_window_bytes as u32,
             http2_connection_window_bytes: document.http2_connection_window_bytes as u32,
             body_bytes: None,
+            overload_lag: Duration::from_millis(document.overload_lag_ms),
+            overload_memory_bytes: document.overload_memory_bytes,
         }
     }
 }

@@ -29,6 +29,7 @@ pub struct Recorder {
     pub(super) streams: Table<RequestKey, StreamCounters>,
     pub(super) bad_requests: BTreeMap<&'static str, u64>,
     pub(super) cut_connections: BTreeMap<&'static str, u64>,
+    pub(super) shed: BTreeMap<(&'static str, &'static str), u64>,
     pub(super) tls: TlsCounters,
     pub(super) bytes: ByteCounters,
     swept: Option<Instant>,
@@ -256,6 +257,7 @@ impl Recorder {
             streams: Table::new(label_sets, &other),
             bad_requests: BTreeMap::new(),
             cut_connections: BTreeMap::new(),
+            shed: BTreeMap::new(),
             tls: TlsCounters::default(),
             bytes: ByteCounters::default(),
             swept: None,
@@ -389,6 +391,11 @@ impl Recorder {
         *self.cut_connections.entry(cause).or_default() += 1;
     }
 
+    /// Counts what was not taken for want of something: a `connection` or a `request`.
+    pub fn record_shed(&mut self, cause: &'static str, what: &'static str) {
+        *self.shed.entry((cause, what)).or_default() += 1;
+    }
+
     /// Adds what another thread counted.
     pub fn merge(&mut self, other: &Self) {
         for (key, theirs) in other.requests.rows() {
@@ -420,6 +427,9 @@ impl Recorder {
         }
         for (cause, theirs) in &other.cut_connections {
             *self.cut_connections.entry(cause).or_default() += theirs;
+        }
+        for (shed, theirs) in &other.shed {
+            *self.shed.entry(*shed).or_default() += theirs;
         }
         self.tls.handshakes += other.tls.handshakes;
         self.tls.handshake_errors += other.tls.handshake_errors;

@@ -24,6 +24,8 @@ pub struct Outside {
     pub active: BTreeMap<String, u64>,
     /// What the span ring has seen.
     pub spans: SpanCounts,
+    /// What the process uses, and may.
+    pub overload: serde_json::Value,
     /// What went wrong that no request tells of.
     pub faults: FaultCounts,
     /// The identities that are there.
@@ -80,6 +82,8 @@ struct Report<'r> {
     spans: SpanRow,
     bad_requests: Vec<BadRequestRow<'r>>,
     cut_connections: Vec<CutRow<'r>>,
+    shed: Vec<ShedRow<'r>>,
+    overload: &'r serde_json::Value,
     faults: FaultCounts,
     identities: &'r [IdentityState],
     certificates: &'r [CertificateState],
@@ -171,6 +175,13 @@ struct CutRow<'r> {
 }
 
 #[derive(Serialize)]
+struct ShedRow<'r> {
+    cause: &'r str,
+    what: &'r str,
+    count: u64,
+}
+
+#[derive(Serialize)]
 struct BadRequestRow<'r> {
     code: &'r str,
     count: u64,
@@ -182,6 +193,7 @@ impl Recorder {
         let bad_requests = self.bad_requests.iter();
         let failures = self.tls.failures.iter();
         let cut_connections = self.cut_connections.iter();
+        let shed = self.shed.iter();
         let report = Report {
             generation: outside.generation,
             snapshot_unix_ms: outside.snapshot_unix_ms,
@@ -214,6 +226,10 @@ impl Recorder {
             cut_connections: cut_connections
                 .map(|(cause, &count)| CutRow { cause, count })
                 .collect(),
+            shed: shed
+                .map(|(&(cause, what), &count)| ShedRow { cause, what, count })
+                .collect(),
+            overload: &outside.overload,
             faults: outside.faults,
             identities: &outside.identities,
             certificates: &outside.certificates,

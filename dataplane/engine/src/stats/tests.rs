@@ -69,6 +69,8 @@ fn threads() -> [Recorder; 2] {
     one.record_bytes(1000, 2000);
     one.record_bad_request("both_length_and_chunked");
     one.record_cut("http2_rapid_reset");
+    one.record_shed("cpu", "request");
+    one.record_shed("cpu", "connection");
 
     let mut other = Recorder::new();
     other.record_request(&labels("shop"), us(300));
@@ -86,6 +88,7 @@ fn threads() -> [Recorder; 2] {
     other.record_bytes(1, 2);
     other.record_bad_request("both_length_and_chunked");
     other.record_bad_request("bare_lf");
+    other.record_shed("cpu", "request");
     [one, other]
 }
 
@@ -101,6 +104,8 @@ fn outside() -> Outside {
             dropped: 1,
             queued: 2,
         },
+        overload: json!({"connections_most": 50_000, "handles": 40, "handles_most": 262_144,
+            "memory_bytes": 20_000_000, "memory_most_bytes": 0}),
         faults: FaultCounts {
             panics: 1,
             accept_errors: 3,

@@ -32,6 +32,7 @@ fn every_reason_is_documented_with_a_test_that_causes_it() {
         ("heads", include_str!("heads.rs")),
         ("limits", include_str!("limits.rs")),
         ("mesh", include_str!("mesh.rs")),
+        ("overload", include_str!("../overload.rs")),
         ("reasons", include_str!("reasons.rs")),
         ("upgrades", include_str!("upgrades.rs")),
         ("websockets", include_str!("../http2/websockets.rs")),

@@ -96,6 +96,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     "explain": (
         Example("meshnode explain http://shop.example/cart", "a stranger's request at the edge"),
         Example("meshnode explain -X POST -H 'x-beta: 1' --as web http://shop.mesh/", "a call of the service web"),
+        Example("meshnode explain 'tcp :5432'", "a connection to a port of the edge; 'sni db.example' for TLS that is passed on"),
         Example("meshnode explain last", "what would become of the last traced request today"),
     ),
     "tls": (

@@ -10,7 +10,14 @@ import typer
 
 from ..config import Settings
 from ..errors import UsageError
-from ..explain import UNKNOWN, Past, lines, question_of_trace, question_of_words
+from ..explain import (
+    UNKNOWN,
+    Past,
+    lines,
+    question_of_connection,
+    question_of_trace,
+    question_of_words,
+)
 from .asking import ask_node
 from .options import Admin, Asked, with_consul
 from .output import console, escaped, say, say_json
@@ -32,8 +39,9 @@ def explain(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="URL|TRACE_ID",
-            help='A URL as curl takes it; or a trace\'s id, or "last": the request it began with.',
+            metavar="URL|CONNECTION|TRACE_ID",
+            help='A URL as curl takes it; "tcp :5432" or "sni db.example" for a connection; or a trace\'s id, or '
+            '"last": the request it began with.',
         ),
     ],
     method: Annotated[
@@ -64,6 +72,10 @@ def explain(
             )
         past = run(_past(settings, target))
         question = past.question
+    elif raw := question_of_connection(target, source=source, client_address=client):
+        if method or header:
+            raise UsageError("a connection has no method and no headers: -X and -H go with a URL")
+        past, question = None, raw
     else:
         past = None
         question = question_of_words(

@@ -3,7 +3,7 @@
 from .answer import Known, decided, explained
 from .past import UNKNOWN, Past, question_of_trace, questions_of_trace
 from .ports import on_own_ports
-from .question import Question, question_of_words
+from .question import Question, question_of_connection, question_of_words
 from .text import lines
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "explained",
     "lines",
     "on_own_ports",
+    "question_of_connection",
     "question_of_trace",
     "question_of_words",
     "questions_of_trace",

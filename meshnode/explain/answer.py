@@ -58,8 +58,8 @@ def _answer(question: Mapping[str, Any], answer: Mapping[str, Any], known: Known
     name = str(question.get("listener", "edge"))
     # What is asked by its kind is that kind's, whatever a service is called.
     own = {"outbound": str(question.get("source")), "inbound": MESH}.get(name, name)
-    if name == "edge" and question.get("scheme") == "https":
-        own = EDGE_TLS
+    if name == "edge":
+        own = _edge(question)
     name = own if own in known.listeners else name
     return {
         **answer,
@@ -68,6 +68,14 @@ def _answer(question: Mapping[str, Any], answer: Mapping[str, Any], known: Known
         "refused": _refused(answer, known),
         "instances": _instances(answer, known),
     }
+
+
+def _edge(question: Mapping[str, Any]) -> str:
+    """The listener of the edge that takes it."""
+    scheme = question.get("scheme")
+    if scheme == "tcp":
+        return f"tcp:{str(question.get('host')).rpartition(':')[2]}"
+    return EDGE_TLS if scheme in ("https", "tls") else "edge"
 
 
 def decided(question: Mapping[str, Any], answer: Mapping[str, Any], known: Known) -> dict[str, Any]:

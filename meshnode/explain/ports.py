@@ -24,7 +24,8 @@ def _placed(request: Mapping[str, Any], listeners: Mapping[str, str]) -> Mapping
     if request.get("listener") != "outbound" or not (source and isinstance(host, str)):
         return request
     name, _, port = host.rpartition(":")
-    wanted = [f"{one}:{port}" for one in LOOPBACK] if name.lower() == LOCALHOST else [host]
+    is_here = name.lower() in ("", LOCALHOST)
+    wanted = [f"{one}:{port}" for one in LOOPBACK] if is_here else [host]
     own = (
         listener
         for listener, address in listeners.items()

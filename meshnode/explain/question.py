@@ -11,6 +11,8 @@ from ..errors import UsageError
 # RFC 9110 §5.6.2; a method and a field name are tokens.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 SCHEMES = ("http", "https")
+RAW = {"tcp": "tcp", "sni": "tls"}
+"""How a route says which raw connections it takes, and the scheme by which they are asked about."""
 EXAMPLE = "meshnode explain http://shop.example/cart"
 
 
@@ -28,6 +30,19 @@ class Question:
     headers: tuple[tuple[str, str], ...] = ()
     source: str | None = None
     client_address: str | None = None
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it is a connection, not a request."""
+        return self.scheme in RAW.values()
+
+    @property
+    def line(self) -> str:
+        """The request as it was read; a connection in the words of its route."""
+        if self.is_raw:
+            word = next(word for word, scheme in RAW.items() if scheme == self.scheme)
+            return f"{word} {self.host}"
+        return f"{self.method} {self.host} {self.path}"
 
     @property
     def caller(self) -> str:
@@ -87,6 +102,27 @@ def question_of_words(
         method=method,
         scheme=scheme.lower(),
         headers=tuple(field for field in fields if field[0].lower() != "host"),
+        source=source,
+        client_address=client_address,
+    )
+
+
+def question_of_connection(
+    target: str, *, source: str | None = None, client_address: str | None = None
+) -> Question | None:
+    """The raw connection that words like `tcp :5432` and `sni db.example` mean; None: these mean none. Raises UsageError."""
+    word, _, where = target.partition(" ")
+    where = where.strip()
+    if word not in RAW or not where:
+        return None
+    if word == "sni" and source is not None:
+        raise UsageError("TLS is passed on at the edge alone: --as goes with tcp and with a URL")
+    if word == "tcp" and not re.fullmatch(r"\S*:[0-9]{1,5}", where):
+        raise UsageError(f"\"{target}\": a port is a number behind a colon, as in 'tcp :5432'")
+    return Question(
+        host=where,
+        path="",
+        scheme=RAW[word],
         source=source,
         client_address=client_address,
     )

@@ -19,14 +19,14 @@ Answer = Mapping[str, Any]
 def lines(question: Question, answer: Answer, now_unix_s: float) -> list[str]:
     """The whole answer; the first line says the request as it was read."""
     return [
-        f"{question.method} {question.host} {question.path}   as {question.caller}",
+        f"{question.line}   as {question.caller}",
         *_listener(question, answer),
         *_route(answer),
         *_request(answer),
         *_cluster(answer, now_unix_s),
         *_limits(answer),
         *_intention(question, answer),
-        *_result(answer),
+        *_result(question, answer),
     ]
 
 
@@ -166,8 +166,14 @@ def _intention(question: Question, answer: Answer) -> Iterator[str]:
     yield _step("intention", f"{pair}   {verdict}{where} ({named})")
 
 
-def _result(answer: Answer) -> Iterator[str]:
+def _result(question: Question, answer: Answer) -> Iterator[str]:
     made = answer.get("answer")
+    if question.is_raw:
+        where = answer.get("cluster") or answer.get("destination")
+        yield _step("connection", f"closed, {made['reason']}" if made else f"goes to {where}")
+        if made:
+            yield " " * LABEL_WIDTH + str(made["message"])
+        return
     if made is None:
         yield _step("answer", f"{answer.get('cluster') or 'the service'} answers")
         return

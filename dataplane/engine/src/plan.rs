@@ -14,7 +14,7 @@ use crate::normal;
 use crate::router::{Action, Asked, Changes, HostMatch, Route, is_mesh_host};
 use crate::snapshot::{
     Cluster, Endpoint, ListenerConfig, ListenerKind, LocalInstance, LocalService, Protocol,
-    Snapshot, Via,
+    Snapshot, TlsHost, Via,
 };
 
 /// Behind a service's name where it is called through the mesh.
@@ -327,23 +327,26 @@ pub fn by_server_name(
     balancer: &mut Balancer,
 ) -> Option<Plan> {
     let (route, taken) = snapshot.router.find_server_name(name, client)?;
-    if ends_here(snapshot, name, taken) {
+    if settings_before(snapshot, name, taken).is_some() {
         return None;
     }
     Some(by_route(snapshot, route, balancer))
 }
 
-/// Whether the settings of a host go before a route that passes its connections on: where they are as near to the name,
-/// and wherever they ask for certificates, so that no route leads around that.
-fn ends_here(snapshot: &Snapshot, name: &str, taken: &HostMatch) -> bool {
-    let Some(own) = snapshot.tls_of(name) else {
-        return false;
-    };
+/// The settings of a host that go before a route that passes its connections on: those as near to the name, and any that
+/// ask for certificates, so that no route leads around that.
+pub fn settings_before<'s>(
+    snapshot: &'s Snapshot,
+    name: &str,
+    taken: &HostMatch,
+) -> Option<&'s Arc<TlsHost>> {
+    let own = snapshot.tls_of(name)?;
     let nearness = match own.host.strip_prefix("*.") {
         Some(suffix) => suffix.len(),
         None => usize::MAX,
     };
-    own.clients.is_some() || own.closed.is_some() || nearness >= taken.nearness()
+    let goes_before = own.clients.is_some() || own.closed.is_some() || nearness >= taken.nearness();
+    goes_before.then_some(own)
 }
 
 /// Where a raw connection to a service goes.

@@ -55,6 +55,10 @@ pub(super) enum Scheme {
     #[default]
     Http,
     Https,
+    /// Raw, to the port that `host` ends with.
+    Tcp,
+    /// TLS that is passed on as it is, `host` being its server name.
+    Tls,
 }
 
 fn few() -> usize {
@@ -88,6 +92,13 @@ impl Document<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Scheme {
+    /// Whether nothing is asked for but a connection.
+    pub const fn is_raw(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
     }
 }
 

@@ -5,6 +5,7 @@ mod calling;
 mod changes;
 mod document;
 mod one;
+mod raw;
 mod reach;
 mod rows;
 

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use super::calling::caller;
 use super::document::RequestDocument;
 use super::rows::{Answer, Considered, Normal, Own, Part, RouteRow};
-use super::{changes, reach};
+use super::{changes, raw, reach};
 use crate::admission;
 use crate::balancer::Balancer;
 use crate::decide::{Decided, Origin, decide};
 use crate::error::Error;
 use crate::http1::{BadMessage, HeaderStore, Parsed, RequestHead, parse_request};
 use crate::limiter::Limiter;
-use crate::plan::{self, Destination, Target, Tried};
+use crate::plan::{self, Destination, Plan, Target, Tried};
 use crate::random::Random;
 use crate::request::head_limits;
 use crate::rewrite;
 use crate::router::{Action, Asked, Near, nearest};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ListenerKind, Snapshot};
 use crate::trace::TraceContext;
 
 /// Each request is a first one: whose turn it is elsewhere is not told apart.
@@ -30,6 +30,9 @@ pub(super) fn explain(
     considered: usize,
     store: &mut HeaderStore,
 ) -> Result<Answer, String> {
+    if request.scheme.is_raw() {
+        return raw::explain(snapshot, request, considered);
+    }
     let caller = caller(snapshot, request)?;
     let origin = Origin {
         caller: &caller,
@@ -92,7 +95,11 @@ fn explain_head(
         changes::sent(origin.caller, head, &decided, &out)
     });
     let plan = &decided.plan;
-    let cluster = reach::cluster(snapshot, origin.caller, &decided);
+    let called = match origin.caller.kind {
+        ListenerKind::Outbound => plan::mesh_service(&decided.host.name),
+        ListenerKind::Edge | ListenerKind::Inbound => None,
+    };
+    let cluster = reach::cluster(snapshot, plan, called);
     Answer {
         route: plan.route.as_deref().map(RouteRow::of),
         considered,
@@ -103,16 +110,16 @@ fn explain_head(
         }),
         request,
         response_changes: changes::of_response(&decided),
-        split: split(&decided),
+        split: split(plan),
         intention: reach::intention(
             snapshot,
             origin.caller,
-            &decided,
+            plan,
             chosen.as_ref(),
             cluster.as_deref(),
         ),
         limits: limits(snapshot, origin, &decided),
-        endpoints: reach::endpoints(snapshot, &decided, cluster.as_deref()),
+        endpoints: reach::endpoints(snapshot, plan, cluster.as_deref()),
         cluster: cluster.map(|cluster| cluster.name.to_string()),
         destination: Some(plan.destination.to_string()).filter(|service| !service.is_empty()),
         own: own_answer(&decided, head, failed.as_ref()),
@@ -153,8 +160,9 @@ fn limits(snapshot: &Snapshot, origin: &Origin<'_>, decided: &Decided<'_>) -> Ve
         .collect()
 }
 
-fn split(decided: &Decided<'_>) -> Vec<Part> {
-    let route = decided.plan.route.as_deref();
+/// Where the route sends, by weight.
+pub(super) fn split(plan: &Plan) -> Vec<Part> {
+    let route = plan.route.as_deref();
     let Some(Action::Split(parts)) = route.map(|route| &route.action) else {
         return Vec::new();
     };

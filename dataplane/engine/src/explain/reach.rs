@@ -6,22 +6,21 @@ use super::one::SEED;
 use super::rows::{EndpointRow, Intention};
 use crate::authorizer::Decision;
 use crate::balancer::Balancer;
-use crate::decide::Decided;
-use crate::plan::{self, Caller, Destination, Target};
+use crate::plan::{self, Caller, Destination, Plan, Target};
 use crate::random::Random;
 use crate::router::Action;
 use crate::snapshot::{Cluster, Endpoint, ListenerKind, LocalInstance, Snapshot, Via};
 
-/// The cluster the request was to go to, whether it can or not.
+/// The cluster the request was to go to, whether it can or not; `called` is the service that was asked for by its name.
 pub(super) fn cluster(
     snapshot: &Snapshot,
-    caller: &Caller,
-    decided: &Decided<'_>,
+    plan: &Plan,
+    called: Option<&str>,
 ) -> Option<Arc<Cluster>> {
-    if let Target::Cluster(cluster) = &decided.plan.target {
+    if let Target::Cluster(cluster) = &plan.target {
         return Some(Arc::clone(cluster));
     }
-    let name = match &decided.plan.route {
+    let name = match &plan.route {
         Some(route) => {
             let Action::Split(parts) = &route.action else {
                 return None;
@@ -30,18 +29,17 @@ pub(super) fn cluster(
             let turn = Balancer::new(Random::from_seed(SEED)).pick_cluster(route);
             &*parts.get(turn)?.cluster
         }
-        None if caller.kind == ListenerKind::Outbound => plan::mesh_service(&decided.host.name)?,
-        None => return None,
+        None => called?,
     };
     snapshot.clusters.get(name).cloned()
 }
 
 pub(super) fn endpoints(
     snapshot: &Snapshot,
-    decided: &Decided<'_>,
+    plan: &Plan,
     cluster: Option<&Cluster>,
 ) -> Vec<EndpointRow> {
-    if let Target::Local(service, _) = &decided.plan.target {
+    if let Target::Local(service, _) = &plan.target {
         let row = |instance: &Arc<LocalInstance>| EndpointRow {
             id: instance.id.to_string(),
             node: snapshot.settings.node.to_string(),
@@ -90,12 +88,12 @@ fn endpoint_row(endpoint: &Endpoint) -> EndpointRow {
 pub(super) fn intention(
     snapshot: &Snapshot,
     caller: &Caller,
-    decided: &Decided<'_>,
+    plan: &Plan,
     chosen: Option<&Destination>,
     cluster: Option<&Cluster>,
 ) -> Option<Intention> {
     let service = match (caller.kind, cluster) {
-        (ListenerKind::Inbound, _) => &decided.plan.destination,
+        (ListenerKind::Inbound, _) => &plan.destination,
         (_, Some(cluster)) => &cluster.service,
         (_, None) => return None,
     };

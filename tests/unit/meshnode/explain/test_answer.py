@@ -5,7 +5,13 @@ from typing import Any
 
 from catalog import Instance, Intentions, IntentionSource, KvEntry, Problem, UnhealthyCheck
 from meshnode.agent.unwell import Unwell
-from meshnode.explain import Known, explained, lines, question_of_words
+from meshnode.explain import (
+    Known,
+    explained,
+    lines,
+    question_of_connection,
+    question_of_words,
+)
 
 NOW = 1_800_000_000.0
 CRITICAL = UnhealthyCheck(
@@ -133,6 +139,22 @@ def test_an_answer_of_the_mesh_itself() -> None:
     }  # fmt: skip
     told = lines(question_of_words("http://x/"), whole(nothing, Known("node-1")), NOW)
     assert told[-2:] == ["answer     404 no_route", "           no route takes x/"]
+
+
+def test_a_connection_reads_as_a_request_does() -> None:
+    raw: dict[str, Any] = {**ANSWER, "request": None, "normal": None, "limits": [], "routes": 2}
+    for words, listener in (("tcp :5432", "tcp:5432"), ("sni db.example", "websecure")):
+        question = question_of_connection(words)
+        assert question is not None
+        known = replace(KNOWN, listeners={listener: "0.0.0.0:7"})
+        document = explained([question.to_json()], {"answers": [raw]}, known)
+        told = lines(question, document["answers"][0], NOW)
+        assert told[:2] == [f"{words}   as edge", f"listener   0.0.0.0:7 ({listener})"]
+        assert "intention  edge => cart   allow, by node-3 (intention * => cart)" in told
+        assert told[-1] == "connection goes to cart"
+        refused = {"status": 404, "reason": "no_route", "message": "no route takes it"}
+        closed = lines(question, {**document["answers"][0], "answer": refused}, NOW)
+        assert closed[-2:] == ["connection closed, no_route", "           no route takes it"]
 
 
 def test_since_is_counted_from_when_the_check_became_so() -> None:

@@ -21,6 +21,7 @@ LISTENERS = {
         ("web", "127.0.0.1:15006", "web:stock"),
         ("web", "LOCALHOST:15006", "web:stock"),
         ("six", "localhost:15008", "six:stock"),
+        ("web", ":15006", "web:stock"),
         ("web", "stock.mesh", "outbound"),
         ("web", "127.0.0.1:15001", "outbound"),
         ("web", "127.0.0.1:15007", "outbound"),

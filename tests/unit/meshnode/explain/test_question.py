@@ -3,7 +3,12 @@
 import pytest
 
 from meshnode.errors import UsageError
-from meshnode.explain import Question, question_of_trace, question_of_words
+from meshnode.explain import (
+    Question,
+    question_of_connection,
+    question_of_trace,
+    question_of_words,
+)
 from observability import Span, Trace
 
 
@@ -54,6 +59,35 @@ def test_method_headers_and_caller() -> None:
 def test_what_can_not_be_meant_is_a_sentence(words: dict[str, object], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         question_of_words(**words)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "scheme", "host"),
+    [
+        ("tcp :5432", "tcp", ":5432"),
+        ("tcp   10.0.0.1:5432 ", "tcp", "10.0.0.1:5432"),
+        ("sni DB.example", "tls", "DB.example"),
+    ],
+)
+def test_a_connection_is_asked_about_in_the_words_of_its_route(
+    words: str, scheme: str, host: str
+) -> None:
+    question = question_of_connection(words)
+    assert question == Question(host, "", scheme=scheme)
+    assert question.is_raw
+    assert question.line == f"{words.split(maxsplit=1)[0]} {host}"
+
+
+@pytest.mark.parametrize("words", ["tcp", "sni", "http://tcp/", "shop.example/a b", "udp :53"])
+def test_other_words_mean_no_connection(words: str) -> None:
+    assert question_of_connection(words) is None
+
+
+def test_what_no_connection_can_be_is_a_sentence() -> None:
+    with pytest.raises(UsageError, match="a number behind a colon"):
+        question_of_connection("tcp postgres")
+    with pytest.raises(UsageError, match="at the edge alone"):
+        question_of_connection("sni db.example", source="web")
 
 
 def span(**attributes: str) -> Span:

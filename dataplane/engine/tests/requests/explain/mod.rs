@@ -2,6 +2,7 @@
 
 mod cases;
 mod dice;
+mod raw;
 mod served;
 
 use std::net::SocketAddr;

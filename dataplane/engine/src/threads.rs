@@ -215,7 +215,7 @@ fn obey(worker: &Rc<Worker>, load: &Arc<AtomicUsize>, command: Command) {
                     &worker.stats,
                     is_late,
                     |tcp, peer, listener, admission| {
-                        spawn(&worker, tcp, peer, listener, admission.on_thread(&load));
+                        serve::spawn(&worker, tcp, listener, peer, admission.on_thread(&load));
                     },
                 )
                 .await;
@@ -229,7 +229,7 @@ fn obey(worker: &Rc<Worker>, load: &Arc<AtomicUsize>, command: Command) {
         } => {
             // Only a runtime without room for another socket refuses; the connection is closed then.
             if let Ok(tcp) = tokio::net::TcpStream::from_std(tcp) {
-                spawn(worker, tcp, peer, listener, admission);
+                serve::spawn(worker, tcp, listener, peer, admission);
             }
         }
         Command::Stats(tell) => {
@@ -237,19 +237,4 @@ fn obey(worker: &Rc<Worker>, load: &Arc<AtomicUsize>, command: Command) {
         }
         Command::Drain => worker.drain(),
     }
-}
-
-/// Serves one connection in a task of its own, so that a panic in it costs nothing else.
-fn spawn(
-    worker: &Rc<Worker>,
-    tcp: tokio::net::TcpStream,
-    peer: SocketAddr,
-    listener: Arc<ListenerConfig>,
-    admission: Admission,
-) {
-    let worker = Rc::clone(worker);
-    tokio::task::spawn_local(async move {
-        let _admission = admission;
-        serve::serve(worker, tcp, listener, peer).await;
-    });
 }

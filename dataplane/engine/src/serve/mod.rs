@@ -15,9 +15,44 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 use self::connection::Connection;
+use crate::listener::Admission;
 use crate::relay;
 use crate::snapshot::{ListenerConfig, ListenerKind, ListenerProtocol};
 use crate::worker::Worker;
+
+/// Serves a downstream connection from its first byte to its last, in a task of its own, so that a panic in it costs
+/// nothing else.
+pub fn spawn(
+    worker: &Rc<Worker>,
+    tcp: TcpStream,
+    listener: Arc<ListenerConfig>,
+    peer: SocketAddr,
+    admission: Admission,
+) {
+    // An answer is one write: waiting to fill a packet would only delay it.
+    let _ = tcp.set_nodelay(true);
+    let worker = Rc::clone(worker);
+    if is_plain(&listener) {
+        // Made out here: a task keeps what it was made of to its end, and nearly all that idle are of this kind.
+        let mut connection = Connection::establish(worker, tcp, listener, peer);
+        tokio::task::spawn_local(async move {
+            let _admission = admission;
+            connection.serve().await;
+        });
+    } else {
+        tokio::task::spawn_local(async move {
+            let _admission = admission;
+            serve(worker, tcp, listener, peer).await;
+        });
+    }
+}
+
+/// Whether strangers speak HTTP in clear there.
+fn is_plain(listener: &ListenerConfig) -> bool {
+    listener.kind == ListenerKind::Edge
+        && listener.protocol != ListenerProtocol::Tcp
+        && listener.tls.is_none()
+}
 
 /// Serves a downstream connection from its first byte to its last.
 pub async fn serve(
@@ -26,8 +61,6 @@ pub async fn serve(
     listener: Arc<ListenerConfig>,
     peer: SocketAddr,
 ) {
-    // An answer is one write: waiting to fill a packet would only delay it.
-    let _ = tcp.set_nodelay(true);
     if listener.protocol == ListenerProtocol::Tcp {
         return Box::pin(relay::serve(worker, tcp, listener, peer)).await;
     }

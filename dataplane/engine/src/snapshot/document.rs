@@ -168,7 +168,8 @@ impl Default for LimitsDocument {
             tunnel_idle_timeout_ms: 3_600_000,
             connect_timeout_ms: 2_000,
             connections: 50_000,
-            pool_idle_per_endpoint: 64,
+            // A burst of HTTP/2 has hundreds of requests at once; what it kept fewer of would be opened anew for each.
+            pool_idle_per_endpoint: 256,
             pool_idle_timeout_ms: 30_000,
             http2_streams: 100,
             http2_resets: 100,

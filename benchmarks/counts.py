@@ -1,4 +1,4 @@
-"""`make counts`: instructions of the codec, the router and deciding, compared with those that stand in counts.json.
+"""`make counts`: instructions of the codec, the router, deciding and HTTP/2, compared with those that stand in counts.json.
 
 `python -m benchmarks.counts [--record]`. Ends with 1 where something takes more than it did; what takes less is told,
 and becomes the measure with --record (`make counts RECORD=1`), in the commit that changed it.
@@ -34,11 +34,14 @@ class Case:
 
 HEADS = (2_000, 12_000)
 DECISIONS = (1_000, 3_000)
+STREAMS = (500, 2_000)
 CASES: Mapping[str, Case] = {
     "codec: a short request's head": Case("http1_bench", ("count", "wrk"), HEADS),
     "codec: a browser's request's head": Case("http1_bench", ("count", "browser"), HEADS),
     "codec: an answer's head": Case("http1_bench", ("count", "answer"), HEADS),
     "codec: 16 chunks of 1 KiB": Case("http1_bench", ("count", "chunks"), HEADS),
+    "translation: a request, an answer": Case("http2_bench", ("small",), STREAMS),
+    "translation: 8 KiB of chunks, twice": Case("http2_bench", ("chunks",), STREAMS),
     "decide: one route": Case("decide_bench", ("flat", "0", "1"), DECISIONS),
     "router: 10,000 hosts": Case("decide_bench", ("flat", "0", "10000"), DECISIONS),
     "router: 10,000 paths of one host": Case("decide_bench", ("flat", "1", "10000"), DECISIONS),

@@ -10,7 +10,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use h2::client::SendRequest;
 use meshnode_engine::http1::HeadLimits;
 use meshnode_engine::http2::{Downstream, PREFACE, Sender, Slot, Upstream};
 use tokio::io::{AsyncWrite, DuplexStream};
@@ -118,8 +117,10 @@ pub fn frames(frames: &[u8]) -> Vec<Vec<u8>> {
     streams.into_iter().map(|(_, text, _)| text).collect()
 }
 
-/// Both ends of a connection, with one stream.
-struct Pair {
+/// Both ends of a connection, with one stream at a time.
+pub struct Pair {
+    send: Sender,
+    open: Rc<Cell<usize>>,
     client: Pin<Box<dyn Future<Output = Result<(), h2::Error>>>>,
     server: h2::server::Connection<DuplexStream, Bytes>,
     up: Upstream,
@@ -127,7 +128,8 @@ struct Pair {
 }
 
 impl Pair {
-    fn open() -> Self {
+    /// A connection whose ends have shaken hands.
+    pub fn open() -> Self {
         let (near, far) = tokio::io::duplex(2 * MOST_BYTES);
         let cx = &mut Context::from_waker(Waker::noop());
         let mut client = pin!(h2::client::handshake(near));
@@ -148,17 +150,25 @@ impl Pair {
         let (Some((send, client)), Some(server)) = (ours, theirs) else {
             unreachable!("both are there");
         };
-        let send: SendRequest<Bytes> = send;
-        let sender = Sender {
+        let send = Sender {
             send,
             greeting: Rc::default(),
         };
+        let open = Rc::default();
         Self {
             client: Box::pin(client),
             server,
-            up: Upstream::new(sender, Slot::take(&Rc::new(Cell::new(0)))),
+            up: Upstream::new(send.clone(), Slot::take(&open)),
             down: None,
+            send,
+            open,
         }
+    }
+
+    /// Goes on to the next stream.
+    pub fn next(&mut self) {
+        self.down = None;
+        self.up = Upstream::new(self.send.clone(), Slot::take(&self.open));
     }
 
     /// Moves what is ready; a request that came begins a stream.
@@ -170,7 +180,7 @@ impl Pair {
     }
 
     /// What comes of a request's text at the other end, if it can be said in frames.
-    fn ask(&mut self, text: &[u8]) -> Option<Vec<u8>> {
+    pub fn ask(&mut self, text: &[u8]) -> Option<Vec<u8>> {
         let cx = &mut Context::from_waker(Waker::noop());
         let (mut rest, mut came) = (text, Vec::new());
         for _ in 0..text.len() + TURNS {
@@ -190,7 +200,7 @@ impl Pair {
     }
 
     /// The same for its answer.
-    fn answer(&mut self, text: &[u8]) -> Option<Vec<u8>> {
+    pub fn answer(&mut self, text: &[u8]) -> Option<Vec<u8>> {
         let cx = &mut Context::from_waker(Waker::noop());
         let (mut rest, mut came) = (text, Vec::new());
         for _ in 0..text.len() + TURNS {

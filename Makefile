@@ -87,6 +87,7 @@ lint: setup ## formats, lints and types of both languages; warnings are errors
 
 unit: setup ## the tests that need no other program: cargo test, and pytest with the arrows between the rooms
 	@$(CARGO) test --workspace --locked --quiet
+	@$(CARGO) test --manifest-path loom/Cargo.toml --locked --quiet
 	@$(BIN)/pytest tests/unit --quiet
 
 bench: build .venv/.bench ## measure beside nginx, HAProxy, Envoy and Caddy: ONLY=plain ROUNDS=3 RECORD=1
@@ -101,9 +102,9 @@ else
 endif
 
 # Where a change takes more on purpose, or less: RECORD=1 writes what it takes into benchmarks/counts.json.
-counts: setup ## compare the instructions of codec, router and deciding with those recorded (RECORD=1 records)
+counts: setup ## compare the instructions of codec, router, deciding and HTTP/2 with those recorded (RECORD=1 records)
 	@tests/tools/packages.sh valgrind=valgrind
-	@$(CARGO) build --release --locked --quiet --example http1_bench --example decide_bench
+	@$(CARGO) build --release --locked --quiet --example http1_bench --example http2_bench --example decide_bench
 	@$(BIN)/python -m benchmarks.counts $(if $(RECORD),--record)
 
 .venv/.bench: benchmarks/requirements.txt .venv/.installed
@@ -147,5 +148,5 @@ test: MESSAGES := 100000
 test: check fuzz-short counts conformance mainjob tutorial integration ## everything: check, tools, a minute of fuzzing, conformance, mainjob, the tutorial, integration (40 minutes on two cores)
 
 clean: ## remove what was made here; the tools cache stays
-	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis dataplane/target dataplane/fuzz/target
+	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis dataplane/target dataplane/fuzz/target dataplane/loom/target
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 //!
 //! The order of the modules is the order of the arrows: a module may use those above it, never one below.
 
+mod atomic;
 pub mod clock;
 pub mod alarm;
 pub mod error;

@@ -4,13 +4,14 @@
 //! would have been spread evenly. What is kept by caller or client lies in a table of fixed size, so that no number of
 //! strangers makes it grow.
 
+use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use foldhash::quality::RandomState;
-use std::hash::BuildHasher;
+
+use crate::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Keys that are kept apart: 24 KiB, taken with the first request. Where more are busy at one time, some share.
 const PLACES: usize = 1024;

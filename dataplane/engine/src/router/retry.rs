@@ -2,8 +2,9 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+
+use crate::atomic::{AtomicI64, Ordering};
 
 /// What a route says about trying again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,13 +113,17 @@ impl RetryBudget {
 
     /// Takes a retry, if there is one. `now_ms` counts up, from anywhere.
     pub fn withdraw(&self, now_ms: i64) -> bool {
-        let before = self.counted_ms.swap(now_ms, Ordering::Relaxed);
-        let passed = (now_ms - before).clamp(0, Self::SECONDS * 1000);
-        let earned = passed * i64::from(self.per_second) / 10;
-        if earned == 0 && passed > 0 {
-            // Too little to count: the time is given back, or many small steps would never add up.
-            self.counted_ms.store(before, Ordering::Relaxed);
-        }
+        let earned = |before: i64| {
+            let passed = (now_ms - before).clamp(0, Self::SECONDS * 1000);
+            passed * i64::from(self.per_second) / 10
+        };
+        // By one step, and never back, or another thread would count the same time again. What is too little to count
+        // is left for the next, or many small steps would never add up.
+        let count = |before: i64| (earned(before) > 0).then_some(now_ms);
+        let counted = self
+            .counted_ms
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+        let earned = counted.map_or(0, earned);
         let change = |saved: i64| {
             let saved = (saved + earned).min(self.most());
             Some(if saved >= 100 { saved - 100 } else { saved })

@@ -120,7 +120,7 @@ async def test_a_killed_adopted_proxy_is_started_anew(
         await node.start()
         os.kill(await node.proxy_pid(), signal.SIGKILL)
         await node.serves("shop.test")
-        assert not (await status_of(node))["proxy"]["is_adopted"]
+        await until_status(node, lambda now: now["proxy"] and not now["proxy"]["is_adopted"])
 
 
 async def test_a_start_without_consul_serves_what_was_in_force(

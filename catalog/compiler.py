@@ -25,14 +25,15 @@ from .passthrough import conflicts
 from .policed import (
     DrainedEndpoint,
     Sending,
+    Spoken,
     asked_port,
     calls,
-    http2_services,
     limited_service,
     own_destinations,
     policed,
     policy_findings,
     raw_services,
+    spoken_by,
     spoken_in,
     tested_services,
     with_defaults_of,
@@ -182,9 +183,9 @@ def compile_snapshot(
     clusters = memo.once(
         "with all", "", (clusters, forms.routed, listed), lambda: _with_all(clusters, forms, listed)
     )
-    http2 = memo.once("http2", "", (policies.services,), lambda: http2_services(policies.services))
+    spoken = memo.once("spoken", "", (policies.services,), lambda: spoken_by(policies.services))
     clusters = memo.once(
-        "with protocols", "", (clusters, http2), lambda: with_protocols(clusters, http2)
+        "with protocols", "", (clusters, spoken), lambda: with_protocols(clusters, spoken)
     )
     clusters, drained = memo.once(
         "with drains",
@@ -217,8 +218,8 @@ def compile_snapshot(
     found_services = memo.once(
         "found services",
         "",
-        (local, http2, policies.services),
-        lambda: _of(local, http2, policies, memo),
+        (local, spoken, policies.services),
+        lambda: _of(local, spoken, policies, memo),
     )
     table.replace("services", found_services)
     of_mesh = (state.default_intention, facts, policies.settings)
@@ -492,9 +493,9 @@ def _listeners(
 
 
 def _of(
-    local: tuple[LocalService, ...], http2: frozenset[str], policies: Policies, memo: Memo
+    local: tuple[LocalService, ...], spoken: Spoken, policies: Policies, memo: Memo
 ) -> tuple[Rendered, ...]:
-    found = {one.name: spoken_in(limited_service(one, policies.services), http2) for one in local}
+    found = {one.name: spoken_in(limited_service(one, policies.services), spoken) for one in local}
     return _rendered(memo, "services", found)
 
 

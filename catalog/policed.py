@@ -99,28 +99,41 @@ def with_drains(
     return ({**clusters, **found} if found else clusters), tuple(sorted(drained))
 
 
-def http2_services(services: Mapping[str, Written[ServicePolicy]]) -> frozenset[str]:
-    """The services whose instances are spoken to in HTTP/2."""
-    return frozenset(name for name, written in services.items() if written.meaning.is_http2)
+Spoken = Mapping[str, Mapping[str, Any]]
+"""Service → the fields of its resources that say what its instances speak, where that is not HTTP/1.1 in clear."""
+SPOKEN_FIELDS = ("protocol", "tls")
 
 
-def with_protocols(clusters: Mapping[str, Cluster], http2: frozenset[str]) -> Mapping[str, Cluster]:
-    """The clusters, each saying what its instances speak where that is not HTTP/1.1."""
+def spoken_by(services: Mapping[str, Written[ServicePolicy]]) -> Spoken:
+    """What policies say of it."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, written in services.items():
+        policy = written.meaning
+        fields: dict[str, Any] = {"protocol": "http2"} if policy.is_http2 else {}
+        if policy.tls is not None:
+            fields["tls"] = policy.tls
+        if fields:
+            found[name] = fields
+    return found
+
+
+def with_protocols(clusters: Mapping[str, Cluster], spoken: Spoken) -> Mapping[str, Cluster]:
+    """The clusters, each saying what its instances speak where that is not HTTP/1.1 in clear."""
     changed = {
-        name: replace(made, rendered=render(name, spoken))
+        name: replace(made, rendered=render(name, said))
         for name, made in clusters.items()
-        if (spoken := spoken_in(made.rendered.resource, http2)) is not made.rendered.resource
+        if (said := spoken_in(made.rendered.resource, spoken)) is not made.rendered.resource
     }
     return {**clusters, **changed} if changed else clusters
 
 
-def spoken_in(resource: Resource, http2: frozenset[str]) -> Resource:
-    """A cluster or a service with its protocol; the very same where it says that already."""
-    if resource["service"] in http2:
-        return resource if "protocol" in resource else {**resource, "protocol": "http2"}
-    if "protocol" in resource:
-        return {name: value for name, value in resource.items() if name != "protocol"}
-    return resource
+def spoken_in(resource: Resource, spoken: Spoken) -> Resource:
+    """A cluster or a service with what its instances speak; the very same where it says that already."""
+    fields = spoken.get(resource["service"], {})
+    if all(resource.get(name) == fields.get(name) for name in SPOKEN_FIELDS):
+        return resource
+    others = {name: value for name, value in resource.items() if name not in SPOKEN_FIELDS}
+    return {**others, **fields}
 
 
 def with_limits(

@@ -100,8 +100,10 @@ def number(lowest: int, highest: int) -> Read:
     return read
 
 
-def word(known: tuple[str, ...], later: tuple[str, ...] = ()) -> Read:
-    """One of some words; `later` are those of later versions."""
+def word(
+    known: tuple[str, ...], later: tuple[str, ...] = (), elsewhere: Mapping[str, str] | None = None
+) -> Read:
+    """One of some words; `later` are those of later versions, `elsewhere` what is said otherwise, with how."""
 
     def read(node: Node, name: Token) -> str:
         at = text(node, name)
@@ -109,6 +111,8 @@ def word(known: tuple[str, ...], later: tuple[str, ...] = ()) -> Read:
             return at.text
         if at.text in later:
             raise not_yet(f"{quote(name.text)} {quote(at.text)}", at)
+        if elsewhere is not None and at.text in elsewhere:
+            raise Mistake(elsewhere[at.text], at)
         sentence = f"the field {quote(name.text)} is {' or '.join(known)}, not {quote(at.text)}"
         raise Mistake(sentence, at, nearest(at.text, (*known, *later)))
 

@@ -43,18 +43,29 @@ class SentOnFields(Fields):
     response_headers: HeaderFields | None = None
 
 
+class InstanceTlsFields(Fields):
+    """TLS towards instances."""
+
+    server_name: Text
+    """Whom their certificate is for."""
+    authorities: Text | None = None
+    """Who signed it, as PEM; left out: the authorities each machine believes."""
+
+
 class ServiceFields(SentOnFields):
     """What holds for requests to one service where a route says nothing."""
 
     model_config = ConfigDict(title="meshnode service")
 
     protocol: Literal["http", "http2", "grpc", "tcp"] | None = None
-    """What its instances speak; left out: HTTP/1.1. gRPC is HTTP/2 in clear. tcp: raw connections."""
+    """What its instances speak; left out: HTTP/1.1. gRPC is HTTP/2. tcp: raw connections."""
     balance: Literal["weighted_round_robin"] | None = None
     health: Literal["consul"] | None = None
     mtls: Literal["permissive"] | None = None
     warning: Literal["in", "out"] | None = None
     """Whether instances with a warning check get requests; left out: in."""
+    tls: Text | InstanceTlsFields | None = None
+    """That its instances end TLS, and whom their certificate is for; left out: they are spoken to in clear."""
     limits: RequestLimitsFields | None = None
     """Of the requests to it, counted by each node: of those it sends, and of those that come."""
 

@@ -10,6 +10,7 @@ from ..text import Mistake, quote
 from ..yamltree import Mapping as Fields
 from . import sent_on
 from .fields import Shape, word
+from .instance_tls import read_instance_tls
 
 Warned = Literal["in", "out"]
 
@@ -26,14 +27,17 @@ class ServicePolicy:
     warning: Warned = "in"
     is_http2: bool = False
     is_raw: bool = False
+    tls: Mapping[str, Any] | None = None
+    """How its instances are spoken to by TLS, as docs/boundary.md has it; None: in clear."""
     limits: Mapping[str, Any] | None = None
     """How many requests it takes, as docs/boundary.md has it; None: any."""
 
 
+_TLS = "the protocol is what is spoken inside; that instances end TLS says tls: NAME, as in tls: db.example"
 SHAPE = Shape(
     {
         **sent_on.READERS,
-        "protocol": word(("http", "http2", "grpc", "tcp"), ("tls", "udp")),
+        "protocol": word(("http", "http2", "grpc", "tcp"), ("udp",), {"tls": _TLS, "https": _TLS, "grpcs": _TLS}),
         "balance": word(
             ("weighted_round_robin",),
             ("round_robin", "least_request", "random", "hash", "ring_hash", "maglev", "p2c"),
@@ -41,6 +45,7 @@ SHAPE = Shape(
         "health": word(("consul",), ("active", "passive", "none")),
         "mtls": word(("permissive",), ("strict", "off", "disabled")),
         "warning": word(("in", "out")),
+        "tls": read_instance_tls,
         "limits": sent_on.request_limits,
     },
     later=(
@@ -87,4 +92,6 @@ def read_service(root: Fields) -> ServicePolicy:
     if "body_bytes" in limits:
         of_routes["body_bytes"] = limits["body_bytes"]
     is_http2 = protocol in HTTP2_PROTOCOLS
-    return ServicePolicy(of_routes, warning, is_http2, is_raw, limits.get("limits"))
+    return ServicePolicy(
+        of_routes, warning, is_http2, is_raw, found.get("tls"), limits.get("limits")
+    )

@@ -67,7 +67,8 @@ def _pem(node: Node, name: Token) -> str:
     return at.text
 
 
-def _certificate(node: Node, name: Token) -> str:
+def certificates(node: Node, name: Token) -> str:
+    """Certificates as text in PEM. Raises Mistake, above all for a key."""
     found = _pem(node, name)
     if "PRIVATE KEY" in found:
         raise Mistake(_CLEAR, name)
@@ -88,10 +89,10 @@ _CLEAR = (
     "the key stands here in clear, where everybody who may read Consul can read it: take a new key and certificate, "
     "and let meshnode tls put HOST --certificate FILE --key FILE seal and write them"
 )
-_CLIENTS = Shape({"mode": word(("required", "optional")), "authorities": _certificate})
+_CLIENTS = Shape({"mode": word(("required", "optional")), "authorities": certificates})
 SHAPE = Shape(
     {
-        "certificate": _certificate,
+        "certificate": certificates,
         "key": _key,
         "policy": word(("modern", "intermediate")),
         "client_certificates": _CLIENTS.mapping,

@@ -100,6 +100,8 @@ reasons! {
     ConnectTimeout = "connect_timeout", 504;
     /// The TLS handshake with the other node failed.
     TlsFailed = "tls_failed", 502;
+    /// The instance is to be spoken to by TLS, and did not prove to be whom its service names.
+    UpstreamTlsFailed = "upstream_tls_failed", 502;
     /// The endpoint did not answer in time.
     UpstreamTimeout = "upstream_timeout", 504;
     /// The endpoint closed the connection before it answered.

@@ -38,6 +38,7 @@ pub mod mux;
 pub mod stream;
 pub mod side;
 pub mod pool;
+pub mod instance_tls;
 pub mod lanes;
 pub mod idle;
 pub mod turn;

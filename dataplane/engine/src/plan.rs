@@ -13,8 +13,8 @@ use crate::error::{Error, Reason};
 use crate::normal;
 use crate::router::{Action, Asked, Changes, HostMatch, Route, is_mesh_host};
 use crate::snapshot::{
-    Cluster, Endpoint, ListenerConfig, ListenerKind, LocalInstance, LocalService, Protocol,
-    Snapshot, TlsHost, Via,
+    Cluster, Endpoint, InstanceTls, ListenerConfig, ListenerKind, LocalInstance, LocalService,
+    Protocol, Snapshot, TlsHost, Via,
 };
 
 /// Behind a service's name where it is called through the mesh.
@@ -179,6 +179,15 @@ impl Destination {
             Self::Here(instance) => instance.protocol,
             Self::Clear(endpoint) => endpoint.protocol,
             Self::Mesh(..) => Protocol::Http,
+        }
+    }
+
+    /// How the other end is spoken to by TLS that the instance ends; another node has its own.
+    pub fn tls(&self) -> Option<&Arc<InstanceTls>> {
+        match self {
+            Self::Here(instance) => instance.tls.as_ref(),
+            Self::Clear(endpoint) => endpoint.tls.as_ref(),
+            Self::Mesh(..) => None,
         }
     }
 

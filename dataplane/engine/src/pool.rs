@@ -19,8 +19,17 @@ use crate::stats::Recorder;
 /// What makes two connections interchangeable: where they go, and as whom.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PoolKey {
-    /// In clear, to an instance.
+    /// To an instance, in clear.
     Clear(SocketAddr),
+    /// To an instance, by TLS that it ends.
+    Secured {
+        /// Where it listens.
+        address: SocketAddr,
+        /// [`InstanceTls::number`]: by another setting another one is meant.
+        ///
+        /// [`InstanceTls::number`]: crate::snapshot::InstanceTls::number
+        tls: u64,
+    },
     /// Mutual TLS to a node, as one service, to another: never shared between identities.
     Mesh {
         /// The node's mesh port.

@@ -64,6 +64,15 @@ impl Stream {
         }
     }
 
+    /// The socket below, where it is this stream's alone.
+    pub const fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Plain(tcp) => Some(tcp),
+            Self::Tls(session) => Some(session.tcp()),
+            Self::Channel(_) | Self::Downstream(_) | Self::Upstream(_) | Self::Closed => None,
+        }
+    }
+
     /// Whether nothing came since the last message: neither bytes nor the end. A connection that is
     /// not quiet while it idles is never used again.
     ///

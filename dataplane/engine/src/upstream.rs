@@ -15,6 +15,7 @@ use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::http2;
 use crate::identity::Identity;
+use crate::instance_tls;
 use crate::lanes::{Found, Lane};
 use crate::multiplex::client;
 use crate::mux::{self, Link, Manner};
@@ -68,7 +69,8 @@ pub fn pooled(
     }
     Ok(match destination {
         Destination::Here(_) | Destination::Clear(_) => {
-            let mut keys = (destination.addresses().iter().copied()).map(PoolKey::Clear);
+            let keys = destination.addresses().iter();
+            let mut keys = keys.map(|address| instance_key(destination, *address));
             keys.find_map(|key| take(&key, limits.pool_idle_timeout))
         }
         Destination::Mesh(_, address) => {
@@ -97,9 +99,10 @@ pub async fn open(
     }
     match destination {
         Destination::Here(_) | Destination::Clear(_) => {
-            let (tcp, address) = connect_first(destination.addresses(), limits).await?;
-            let home = worker.pool.borrow_mut().home(PoolKey::Clear(address));
-            Ok(Upstream::new(Side::new(Stream::Plain(tcp)), home))
+            let (stream, address) = connect_instance(worker, destination, limits).await?;
+            let key = instance_key(destination, address);
+            let home = worker.pool.borrow_mut().home(key);
+            Ok(Upstream::new(Side::new(stream), home))
         }
         Destination::Mesh(_, address) => {
             let identity = own_identity(worker, caller)?;
@@ -225,12 +228,12 @@ async fn open_stream(
             Found::Stream(stream) => return Ok(of_stream(stream, true)),
             Found::Opening(told) => told.notified().await,
             Found::Nothing(opening) => {
-                let (tcp, address) = connect_first(destination.addresses(), limits).await?;
+                let (stream, address) = connect_instance(worker, destination, limits).await?;
                 let closed = || {
                     let detail = format!("{address} closed the connection as it was made");
                     Error::upstream(Reason::ConnectFailed, detail).retryable()
                 };
-                let send = client::open(tcp, limits).await.map_err(|_| closed())?;
+                let send = client::open(stream, limits).await.map_err(|_| closed())?;
                 let now = clock::now();
                 let stream = opening.done(Lane::new(send, owner, now), most, now);
                 return Ok(of_stream(stream.ok_or_else(closed)?, false));
@@ -251,7 +254,8 @@ fn of_stream(stream: Box<http2::Upstream>, is_reused: bool) -> Upstream {
 /// What the connections to an instance have in common, whichever of its addresses took them.
 fn lane_key(destination: &Destination) -> Result<PoolKey, Error> {
     let first = destination.addresses().first().copied();
-    first.map(PoolKey::Clear).ok_or_else(no_address)
+    let key = |address| instance_key(destination, address);
+    first.map(key).ok_or_else(no_address)
 }
 
 const fn most_streams(limits: &Limits) -> usize {
@@ -273,8 +277,8 @@ pub async fn open_raw(
 ) -> Result<Side, Error> {
     let limits = &snapshot.settings.limits;
     let Destination::Mesh(endpoint, address) = destination else {
-        let (tcp, _) = connect_first(destination.addresses(), limits).await?;
-        return Ok(Side::new(Stream::Plain(tcp)));
+        let (stream, _) = connect_instance(worker, destination, limits).await?;
+        return Ok(Side::new(stream));
     };
     let identity = own_identity(worker, caller)?;
     let node = Node {
@@ -373,6 +377,39 @@ fn mesh_key(
         serial: identity.serial,
         service: Arc::clone(service),
     }
+}
+
+/// What the connections to an instance at one of its addresses have in common.
+fn instance_key(destination: &Destination, address: SocketAddr) -> PoolKey {
+    match destination.tls() {
+        Some(tls) => PoolKey::Secured {
+            address,
+            tls: tls.number,
+        },
+        None => PoolKey::Clear(address),
+    }
+}
+
+/// Opens a connection to an instance, by TLS where it is to be.
+async fn connect_instance(
+    worker: &Worker,
+    destination: &Destination,
+    limits: &Limits,
+) -> Result<(Stream, SocketAddr), Error> {
+    let (tcp, address) = connect_first(destination.addresses(), limits).await?;
+    let Some(tls) = destination.tls() else {
+        return Ok((Stream::Plain(tcp), address));
+    };
+    // In a box: most connections are in clear, and need not keep the room for a handshake.
+    let secured = instance_tls::connect(
+        &worker.instance_tls,
+        tls,
+        tcp,
+        address,
+        limits.connect_timeout,
+    );
+    let secured = Box::pin(secured);
+    Ok((Stream::tls(secured.await?), address))
 }
 
 /// Opens a connection to the first address that does not refuse it.

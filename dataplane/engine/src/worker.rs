@@ -13,6 +13,7 @@ use crate::buffers::BufferPool;
 use crate::clock;
 use crate::http1::HeaderStore;
 use crate::idle::IdleConnections;
+use crate::instance_tls::InstanceConfigs;
 use crate::lanes::Lanes;
 use crate::overload::{Cause, Lag, Pressure};
 use crate::pool::Pool;
@@ -40,6 +41,8 @@ pub struct Worker {
     pub spans: RefCell<SpanBuffer>,
     /// This thread's idle upstream connections.
     pub pool: RefCell<Pool>,
+    /// What this thread's handshakes with instances are made by.
+    pub instance_tls: InstanceConfigs,
     /// This thread's HTTP/2 connections to instances.
     pub lanes: Lanes,
     /// This thread's free buffers.
@@ -88,6 +91,7 @@ impl Worker {
             stats: RefCell::new(Recorder::new()),
             spans: RefCell::new(SpanBuffer::new(Arc::clone(&shared.spans))),
             pool: RefCell::default(),
+            instance_tls: InstanceConfigs::default(),
             lanes: Lanes::default(),
             buffers: RefCell::default(),
             random: RefCell::new(Random::from_os()),

@@ -24,10 +24,12 @@ const ASKED_TIMES: u32 = 3;
 /// How long sent bytes may be unacknowledged.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
-/// Speaks HTTP/2 over a connection that was just opened, by prior knowledge (RFC 9113 3.3).
-pub async fn open(tcp: TcpStream, limits: &Limits) -> Result<Sender, h2::Error> {
-    watch(&tcp);
-    let wire = Wire::new(Stream::Plain(tcp), ReadBuffer::default());
+/// Speaks HTTP/2 over a connection that was just opened: by prior knowledge (RFC 9113 3.3), or as TLS agreed.
+pub async fn open(stream: Stream, limits: &Limits) -> Result<Sender, h2::Error> {
+    if let Some(tcp) = stream.tcp() {
+        watch(tcp);
+    }
+    let wire = Wire::new(stream, ReadBuffer::default());
     let mut builder = Builder::new();
     builder
         .enable_push(false)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::document::{ClusterDocument, EndpointDocument, ViaDocument};
+use super::instance_tls::InstanceTls;
 use super::refusal::Refusal;
 use super::{check, limits};
 use crate::limiter::Limiter;
@@ -25,6 +26,8 @@ pub struct Cluster {
     pub endpoints: Vec<Arc<Endpoint>>,
     /// How many requests go to it from here, if that is bounded.
     pub limiter: Option<Arc<Limiter>>,
+    /// How instances are spoken to by TLS, if they are.
+    pub tls: Option<Arc<InstanceTls>>,
 }
 
 /// One instance that may be used.
@@ -44,6 +47,8 @@ pub struct Endpoint {
     pub is_draining: bool,
     /// What it is spoken to in.
     pub protocol: Protocol,
+    /// Whether and how by TLS.
+    pub tls: Option<Arc<InstanceTls>>,
 }
 
 /// What an instance speaks.
@@ -53,7 +58,7 @@ pub enum Protocol {
     /// HTTP/1.1.
     #[default]
     Http,
-    /// HTTP/2 in clear, by prior knowledge.
+    /// HTTP/2, by prior knowledge; by TLS with ALPN `h2`.
     Http2,
 }
 
@@ -76,6 +81,9 @@ impl Cluster {
         before: Option<&Self>,
     ) -> Result<Self, Refusal> {
         let limits = check::request_limits(document.limits.as_ref())?;
+        let tls_before = before.and_then(|before| before.tls.as_ref());
+        let tls = InstanceTls::compile(document.tls, document.protocol, tls_before)
+            .map_err(|fault| fault.under("tls"))?;
         let before = before.and_then(|before| before.limiter.as_ref());
         check::name("service", &document.service)?;
         check::count("endpoints", document.endpoints.len(), limits::ENDPOINTS)?;
@@ -87,7 +95,7 @@ impl Cluster {
             .into_iter()
             .enumerate()
             .map(|(at, endpoint)| {
-                Endpoint::compile(endpoint, document.protocol)
+                Endpoint::compile(endpoint, document.protocol, tls.as_ref())
                     .map(Arc::new)
                     .map_err(|fault| fault.under(&format!("endpoints[{at}]")))
             });
@@ -98,6 +106,7 @@ impl Cluster {
             instances: document.instances,
             endpoints: endpoints.collect::<Result<_, _>>()?,
             limiter: Limiter::carried(limits, before),
+            tls,
         })
     }
 }
@@ -108,7 +117,11 @@ impl Endpoint {
         if self.is_draining { 0 } else { self.weight }
     }
 
-    fn compile(document: EndpointDocument, protocol: Protocol) -> Result<Self, Refusal> {
+    fn compile(
+        document: EndpointDocument,
+        protocol: Protocol,
+        tls: Option<&Arc<InstanceTls>>,
+    ) -> Result<Self, Refusal> {
         check::name("id", &document.id)?;
         check::name("node", &document.node)?;
         check::dialled("address", document.address)?;
@@ -137,6 +150,7 @@ impl Endpoint {
             via,
             is_draining: document.draining,
             protocol,
+            tls: tls.cloned(),
         })
     }
 }

@@ -240,9 +240,19 @@ pub(super) struct ClusterDocument {
     pub instances: u32,
     #[serde(default)]
     pub protocol: super::Protocol,
+    #[serde(default)]
+    pub tls: Option<InstanceTlsDocument>,
     pub endpoints: Vec<EndpointDocument>,
     #[serde(default)]
     pub limits: Option<RequestLimitsDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InstanceTlsDocument {
+    pub server_name: String,
+    #[serde(default)]
+    pub authorities_pem: Option<Box<str>>,
 }
 
 #[derive(Deserialize)]
@@ -294,6 +304,8 @@ pub(super) struct ServiceDocument {
     pub service: Arc<str>,
     #[serde(default)]
     pub protocol: super::Protocol,
+    #[serde(default)]
+    pub tls: Option<InstanceTlsDocument>,
     pub instances: Vec<InstanceDocument>,
     #[serde(default)]
     pub limits: Option<RequestLimitsDocument>,

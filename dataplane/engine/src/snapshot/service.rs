@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cluster::Protocol;
 use super::document::{InstanceDocument, ServiceDocument};
+use super::instance_tls::InstanceTls;
 use super::refusal::Refusal;
 use super::{check, limits};
 use crate::limiter::Limiter;
@@ -18,6 +19,8 @@ pub struct LocalService {
     pub instances: Vec<Arc<LocalInstance>>,
     /// How many requests of other nodes it takes here, if that is bounded.
     pub limiter: Option<Arc<Limiter>>,
+    /// How they are spoken to by TLS, if they are.
+    pub tls: Option<Arc<InstanceTls>>,
 }
 
 /// One instance of it.
@@ -31,6 +34,8 @@ pub struct LocalInstance {
     pub healthy: bool,
     /// What it is spoken to in.
     pub protocol: Protocol,
+    /// Whether and how by TLS.
+    pub tls: Option<Arc<InstanceTls>>,
 }
 
 impl LocalService {
@@ -46,6 +51,9 @@ impl LocalService {
         before: Option<&Self>,
     ) -> Result<Self, Refusal> {
         let limits = check::request_limits(document.limits.as_ref())?;
+        let tls_before = before.and_then(|before| before.tls.as_ref());
+        let tls = InstanceTls::compile(document.tls, document.protocol, tls_before)
+            .map_err(|fault| fault.under("tls"))?;
         let before = before.and_then(|before| before.limiter.as_ref());
         check::same_name("service", &document.service, name)?;
         check::count("instances", document.instances.len(), limits::ENDPOINTS)?;
@@ -54,7 +62,7 @@ impl LocalService {
             .into_iter()
             .enumerate()
             .map(|(at, instance)| {
-                LocalInstance::compile(instance, document.protocol)
+                LocalInstance::compile(instance, document.protocol, tls.as_ref())
                     .map(Arc::new)
                     .map_err(|fault| fault.under(&format!("instances[{at}]")))
             });
@@ -62,12 +70,17 @@ impl LocalService {
             service: Arc::clone(name),
             instances: instances.collect::<Result<_, _>>()?,
             limiter: Limiter::carried(limits, before),
+            tls,
         })
     }
 }
 
 impl LocalInstance {
-    fn compile(document: InstanceDocument, protocol: Protocol) -> Result<Self, Refusal> {
+    fn compile(
+        document: InstanceDocument,
+        protocol: Protocol,
+        tls: Option<&Arc<InstanceTls>>,
+    ) -> Result<Self, Refusal> {
         check::name("id", &document.id)?;
         check::count("addresses", document.addresses.len(), limits::ADDRESSES)?;
         if document.addresses.is_empty() {
@@ -81,6 +94,7 @@ impl LocalInstance {
             addresses: document.addresses,
             healthy: document.healthy,
             protocol,
+            tls: tls.cloned(),
         })
     }
 }

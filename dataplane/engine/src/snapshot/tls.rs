@@ -76,24 +76,29 @@ impl TlsHost {
 
 impl ClientRule {
     fn compile(document: &ClientCertificatesDocument) -> Result<Self, Refusal> {
-        let at = "authorities_pem";
-        let authorities = CertificateDer::pem_slice_iter(document.authorities_pem.as_bytes())
-            .take(limits::AUTHORITIES + 1)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| Refusal::at(at, "can't be read as PEM"))?;
-        if authorities.is_empty() {
-            return Err(Refusal::at(at, "holds no certificate"));
-        }
-        check::count(at, authorities.len(), limits::AUTHORITIES)?;
-        for authority in &authorities {
-            webpki::anchor_from_trusted_cert(authority)
-                .map_err(|error| Refusal::at(at, format!("is no authority: {error}")))?;
-        }
         Ok(Self {
             is_required: document.mode == ClientMode::Required,
-            authorities,
+            authorities: authorities(&document.authorities_pem)?,
         })
     }
+}
+
+/// The certificates of authorities in a PEM; at least one.
+pub(super) fn authorities(pem: &str) -> Result<Vec<CertificateDer<'static>>, Refusal> {
+    let at = "authorities_pem";
+    let authorities = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .take(limits::AUTHORITIES + 1)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| Refusal::at(at, "can't be read as PEM"))?;
+    if authorities.is_empty() {
+        return Err(Refusal::at(at, "holds no certificate"));
+    }
+    check::count(at, authorities.len(), limits::AUTHORITIES)?;
+    for authority in &authorities {
+        webpki::anchor_from_trusted_cert(authority)
+            .map_err(|error| Refusal::at(at, format!("is no authority: {error}")))?;
+    }
+    Ok(authorities)
 }
 
 /// Whether a client may go without a certificate.

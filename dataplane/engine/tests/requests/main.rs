@@ -17,6 +17,7 @@ mod closing;
 mod explain;
 mod faults;
 mod heads;
+mod instance_tls;
 mod limits;
 mod links;
 mod last_line;

@@ -30,6 +30,7 @@ fn every_reason_is_documented_with_a_test_that_causes_it() {
     let sources = BTreeMap::from([
         ("faults", include_str!("faults.rs")),
         ("heads", include_str!("heads.rs")),
+        ("instance_tls", include_str!("instance_tls.rs")),
         ("limits", include_str!("limits.rs")),
         ("mesh", include_str!("mesh.rs")),
         ("overload", include_str!("../overload.rs")),

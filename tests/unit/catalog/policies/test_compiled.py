@@ -181,6 +181,19 @@ def test_a_protocol_stands_in_clusters_subsets_and_local_services() -> None:
         assert "protocol" not in clusters["web"]
 
 
+def test_that_instances_end_tls_stands_beside_what_they_speak_and_goes_with_its_key() -> None:
+    compiler = Compiler()
+    route: dict[str, bytes | str] = {"routes/a": "a/ -> cart[tag=v2]", "routes/b": "b/ -> cart"}
+    policy: dict[str, bytes | str] = {"services/cart": "protocol: http2\ntls: cart.example"}
+    given = replace(state({**route, **policy}, CART), local_services=(instance("cart"),))
+    spoken = {"protocol": "http2", "tls": {"server_name": "cart.example"}}
+    for values, wanted in (({**route, **policy}, spoken), (route, {})):
+        made = compiler.compile(given.apply(kv(values, 1001)), FACTS).resources
+        found = [made["clusters"][name] for name in ("cart", "cart[tag=v2]")]
+        for one in (*found, made["services"]["cart"]):
+            assert {name: one[name] for name in spoken if name in one} == wanted
+
+
 def test_a_warning_counts_as_usable_unless_a_policy_says_no() -> None:
     warned = instance("cart", "node-2", status="warning", weight_warning=3)
     (endpoint,) = compiled(ROUTE, warned).resources["clusters"]["cart"]["endpoints"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from catalog.policies.read import Written, read_entry
 from catalog.policies.service import ServicePolicy
 from catalog.policies.settings import MeshSettings
 from catalog.policies.upstreams import Upstreams
+from tests.support.edge_certificates import made
 
 
 def read(key: str, value: str | bytes) -> Written[Any] | Problem:
@@ -43,6 +45,33 @@ def test_a_service_says_how_requests_to_it_are_sent_on() -> None:
             "out",
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("tls: Cart.Example.", {"server_name": "cart.example"}),
+        ("tls: 10.0.0.7", {"server_name": "10.0.0.7"}),
+        ("tls: '::1'", {"server_name": "::1"}),
+        ("tls: {server_name: cart.example}", {"server_name": "cart.example"}),
+    ],
+)
+def test_instances_that_end_tls_are_named(written: str, meant: dict[str, str]) -> None:
+    found = read("services/cart", written)
+    assert isinstance(found, Written), found
+    assert found.meaning == ServicePolicy({}, tls=meant)
+
+
+def test_who_signed_their_certificates_is_taken_as_written_where_it_can_be_read() -> None:
+    pem = made(is_authority=True).certificate
+    written = f"tls:\n  server_name: cart.example\n  authorities: |\n{indent(pem, '    ')}"
+    found = read("services/cart", written)
+    assert isinstance(found, Written), found
+    assert found.meaning.tls == {"server_name": "cart.example", "authorities_pem": pem}
+    broken = read("services/cart", written.replace("MII", "MIX", 1))
+    assert isinstance(broken, Problem)
+    assert "has no certificate that can be read" in broken.message
+    assert (broken.line, broken.column) == (3, 3)
 
 
 def test_settings_say_what_holds_for_all() -> None:
@@ -107,7 +136,17 @@ LATER = "is not in this version yet, so the key is refused"
         ("services/cart", "balance: least_request", (1, 10), f'"balance" "least_request" {LATER}', None),
         ("services/cart", "balance: weighted", (1, 10), 'the field "balance" is weighted_round_robin, not "weighted"', None),
         ("services/cart", "mtls: strict", (1, 7), f'"mtls" "strict" {LATER}', None),
-        ("services/cart", "protocol: tls", (1, 11), f'"protocol" "tls" {LATER}', None),
+        ("services/cart", "protocol: tls", (1, 11),
+            "the protocol is what is spoken inside; that instances end TLS says tls: NAME, as in tls: db.example", None),
+        ("services/cart", "tls: true", (1, 6), 'the field "tls" is text, not the value true', None),
+        ("services/cart", "tls: '*.cart.example'", (1, 7), "a certificate is asked for one name: write it without *", None),
+        ("services/cart", "tls: {verify: none}", (1, 7),
+            ('no field is called "verify" here: whom an instance proves to be is never left out: name the authority that '
+            "signed its certificate (authorities: its PEM), which may be the certificate itself"), None),
+        ("services/cart", "tls: {}", (1, 1),
+            'the field "server_name" is missing: whom the instances\' certificate is for', None),
+        ("services/cart", "tls: {server_name: cart.example, authorities: x}", (1, 34),
+            'the field "authorities" is text in PEM, which begins with -----BEGIN', None),
         ("services/cart", "ejection: {}", (1, 1), f'the field "ejection" {LATER}', None),
         ("services/cart", "warning: inn", (1, 10), 'the field "warning" is in or out, not "inn"; did you mean "in"?', "in"),
         ("services/cart", "limits: {burst: 3}", (1, 10),

@@ -17,6 +17,8 @@ NODES = ("node-1", "node-2", "node-3")
 IDLE_S = 60.0
 # The three watches of keys, and those of nodes, services, checks and intentions.
 WATCHES = 7
+# A question for intentions is open for half a minute, so it ends by itself twice or three times; any other for minutes.
+WAKES_MOST = 4
 # Consul alone makes about eight; a heartbeat that were written would be 72 more.
 LOG_ENTRIES_MOST = 40
 
@@ -48,8 +50,7 @@ async def test_three_idle_nodes_wake_nobody(tmp_path: Path) -> None:
         print(f"three nodes: {entries} entries in Consul's log in {IDLE_S:.0f} s")  # noqa: T201
         assert entries <= LOG_ENTRIES_MOST
         for node, before in zip(nodes, woken, strict=True):
-            # A question that was open for minutes may have ended by itself meanwhile.
-            assert await wakeups(node) - before <= 1, (await node.admin("/metrics"))[1]
+            assert await wakeups(node) - before <= WAKES_MOST, (await node.admin("/metrics"))[1]
             assert await connections(node) <= WATCHES + 1
 
 

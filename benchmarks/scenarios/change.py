@@ -52,7 +52,7 @@ CLOCK = "clock"
 # An agent that takes less than this of a second has nothing to do: heartbeats, probes, spans to fetch.
 QUIET_NS = 40_000_000
 # Seconds that are waited for it.
-QUIET_MOST = 20
+QUIET_MOST = 10
 # How often the new route is asked for; a faster question would take the CPU of what it waits for.
 POLL_S = 0.001
 # Until a blocking query surely waits in Consul.

@@ -16,14 +16,14 @@ from .tls import certificates
 
 _NEVER = (
     "whom an instance proves to be is never left out: name the authority that signed its certificate "
-    "(authorities: its PEM), which may be the certificate itself"
+    "(authorities: its PEM)"
 )
 
 
 def _server_name(node: Node, name: Token) -> str:
     at = text(node, name)
     try:
-        return str(ipaddress.ip_address(at.text))
+        return str(ipaddress.ip_address(at.text.removeprefix("[").removesuffix("]")))
     except ValueError:
         found = host(at)
     if "*" in found:

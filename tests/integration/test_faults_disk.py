@@ -84,8 +84,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 async def test_a_damaged_copy_is_named_and_not_used(mesh: World, name: str) -> None:
     """With the proxy gone too: what serves then comes from Consul."""
     file = mesh.edge.state_folder / "snapshot.json"
-    await wait_until(file.exists, what="the copy")
-    whole = file.read_bytes()
+    whole = await copy_in_force(mesh)
     damaged = DAMAGES[name](whole)
     assert damaged != whole
     mesh.edge.agent.kill()
@@ -129,6 +128,20 @@ def fill(ballast: Path) -> None:
                     opened.write(b"x" * size)
             except OSError:
                 continue
+
+
+async def copy_in_force(mesh: World) -> bytes:
+    """The copy of what the node serves now, once it is on the disk: the saver rests between two copies."""
+
+    async def is_saved() -> bool:
+        try:
+            document = saved(mesh)
+        except (OSError, ValueError):
+            return False
+        return document["digest"] == (await status_of(mesh.edge))["digest"]
+
+    await wait_until(is_saved, what="the copy of what is in force")
+    return (mesh.edge.state_folder / "snapshot.json").read_bytes()
 
 
 def saved(mesh: World) -> dict[str, object]:

@@ -138,7 +138,7 @@ async def copy_in_force(mesh: World) -> bytes:
             document = saved(mesh)
         except (OSError, ValueError):
             return False
-        return document["digest"] == (await status_of(mesh.edge))["digest"]
+        return bool(document["digest"] == (await status_of(mesh.edge))["digest"])
 
     await wait_until(is_saved, what="the copy of what is in force")
     return (mesh.edge.state_folder / "snapshot.json").read_bytes()

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from .backoff import Interruption, persist
     from .client import ConsulClient
     from .clusters import ClearEndpoint
-    from .compiler import Compiled, Compiler, LastGood, compile_snapshot
+    from .compiled import Compiled, LastGood
+    from .compiler import Compiler, compile_snapshot
     from .drain_progress import DrainState, drain_problem, drain_states
     from .errors import (
         CatalogError,
@@ -248,7 +249,7 @@ _FILES = {
     "Change": "status",
     "Changed": "table",
     "ClearEndpoint": "clusters",
-    "Compiled": "compiler",
+    "Compiled": "compiled",
     "Compiler": "compiler",
     "ConsulAnswerError": "errors",
     "ConsulClient": "client",
@@ -271,7 +272,7 @@ _FILES = {
     "KvEntry": "model",
     "KvOperation": "transactions",
     "KvUpdate": "update",
-    "LastGood": "compiler",
+    "LastGood": "compiled",
     "LocalServicesUpdate": "update",
     "NodeFacts": "node",
     "NodeRegistration": "registration",

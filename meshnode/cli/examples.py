@@ -97,7 +97,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("meshnode explain http://shop.example/cart", "a stranger's request at the edge"),
         Example("meshnode explain -X POST -H 'x-beta: 1' --as web http://shop.mesh/", "a call of the service web"),
         Example("meshnode explain 'tcp :5432'", "a connection to a port of the edge; 'sni db.example' for TLS that is passed on"),
-        Example("meshnode explain last", "what would become of the last traced request today"),
+        Example("meshnode explain last", "what became of the last traced request or connection, and what would today"),
     ),
     "tls": (
         Example("meshnode tls put shop.example --policy modern", "TLS 1.3 alone for this host"),

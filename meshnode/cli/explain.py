@@ -1,4 +1,7 @@
-"""`meshnode explain`: what would become of a request, and why; or of one that was, by its trace. Sends nothing, changes nothing."""
+"""`meshnode explain`: what would become of a request or a connection, and why; or of one that was, by its trace.
+
+Sends nothing, changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ import typer
 from ..config import Settings
 from ..errors import UsageError
 from ..explain import (
-    UNKNOWN,
     Past,
+    PastConnection,
+    Question,
     lines,
+    past_lines,
+    past_of_trace,
     question_of_connection,
-    question_of_trace,
     question_of_words,
 )
 from .asking import ask_node
@@ -41,7 +46,7 @@ def explain(
         typer.Argument(
             metavar="URL|CONNECTION|TRACE_ID",
             help='A URL as curl takes it; "tcp :5432" or "sni db.example" for a connection; or a trace\'s id, or '
-            '"last": the request it began with.',
+            '"last": the request or the connection it began with.',
         ),
     ],
     method: Annotated[
@@ -70,14 +75,12 @@ def explain(
             raise UsageError(
                 "a trace says itself what was asked: -X, -H, --as and --from go with a URL"
             )
-        past = run(_past(settings, target))
-        question = past.question
-    elif raw := question_of_connection(target, source=source, client_address=client):
+        _of_trace(asked, settings, run(_past(settings, target)), is_named=admin is not None)
+        return
+    if question := question_of_connection(target, source=source, client_address=client):
         if method or header:
             raise UsageError("a connection has no method and no headers: -X and -H go with a URL")
-        past, question = None, raw
     else:
-        past = None
         question = question_of_words(
             target,
             method=method or "GET",
@@ -85,40 +88,64 @@ def explain(
             source=source,
             client_address=client,
         )
-    asking = {"requests": [question.to_json()], "considered": CONSIDERED}
-    document = ask_node(
-        settings, lambda nodes, address: nodes.explain(address, asking), is_named=admin is not None
-    )
-    answer = document["answers"][0]
+    document = _ask(settings, question, is_named=admin is not None)
     if asked.as_json:
-        say_json({**_past_json(past), "asked": question.to_json(), "node": document["node"],
-                  "generation": document["generation"], **answer})  # fmt: skip
+        say_json(_today(question, document))
         return
-    if past is not None:
+    _say_today(question, document)
+
+
+def _of_trace(
+    asked: Asked, settings: Settings, past: Past | PastConnection, *, is_named: bool
+) -> None:
+    """What became of it then, and what would today, where the trace says enough to ask."""
+    question, note = past.question, past.note
+    document = None
+    if question is not None:
+        try:
+            document = _ask(settings, question, is_named=is_named)
+        except UsageError as error:
+            if isinstance(past, Past):
+                raise
+            # A port of another node's service, or one that is no more: what was is told all the same.
+            note = f"today this node can not say: {error}"
+    if asked.as_json:
+        today = {} if question is None or document is None else _today(question, document)
+        say_json({"past": {**past.to_json(), "note": note or None}, **today})
+        return
+    if isinstance(past, PastConnection):
+        for line in past_lines(past):
+            say(line)
+        if document is not None:
+            say("today:")
+    else:
         say(f"trace {past.trace_id[:8]}   {past.sentence}; today:")
-    for line in lines(question, answer, time.time()):
-        say(line)
-    if past is not None:
-        console(is_error=True).print(f"[yellow]{escaped(UNKNOWN)}[/]")
+    if question is not None and document is not None:
+        _say_today(question, document)
+    if note:
+        console(is_error=True).print(f"[yellow]{escaped(note)}[/]")
 
 
-async def _past(settings: Settings, target: str) -> Past:
-    return question_of_trace(await find_trace(settings, target.lower()))
+def _ask(settings: Settings, question: Question, *, is_named: bool) -> dict[str, Any]:
+    asking = {"requests": [question.to_json()], "considered": CONSIDERED}
+    return ask_node(
+        settings, lambda nodes, address: nodes.explain(address, asking), is_named=is_named
+    )
 
 
-def _past_json(past: Past | None) -> dict[str, Any]:
-    if past is None:
-        return {}
+def _today(question: Question, document: dict[str, Any]) -> dict[str, Any]:
     return {
-        "past": {
-            "trace_id": past.trace_id,
-            "node": past.node,
-            "start_unix_us": past.start_us,
-            "status": past.status,
-            "reason": past.reason,
-            "route": past.route,
-            "key": past.key,
-            "index": past.index,
-            "note": UNKNOWN,
-        }
+        "asked": question.to_json(),
+        "node": document["node"],
+        "generation": document["generation"],
+        **document["answers"][0],
     }
+
+
+def _say_today(question: Question, document: dict[str, Any]) -> None:
+    for line in lines(question, document["answers"][0], time.time()):
+        say(line)
+
+
+async def _past(settings: Settings, target: str) -> Past | PastConnection:
+    return past_of_trace(await find_trace(settings, target.lower()))

@@ -1,13 +1,18 @@
-"""The request somebody asks about, from the trace it left. What a trace does not have stays unknown, and is said."""
+"""What somebody asks about, from the trace it left: a request here, a raw connection in connection.py.
+
+What a trace does not have stays unknown, and is said.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from observability import Span, Trace
 
 from ..errors import UsageError
+from .connection import PastConnection, connection_of, is_connection
 from .question import Question
 
 EDGE = "edge"
@@ -38,14 +43,45 @@ class Past:
         why = f" {self.reason}" if self.reason else ""
         return f"answered {self.status or 'nothing'}{why}{made}"
 
+    @property
+    def note(self) -> str:
+        """What this can not know."""
+        return UNKNOWN
 
-def question_of_trace(trace: Trace) -> Past:
-    """The request at the beginning of the trace, as the first proxy saw it. Raises UsageError where none did."""
-    span = next((row.span for row in trace.rows() if _is_ours(row.span)), None)
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "trace_id": self.trace_id,
+            "node": self.node,
+            "start_unix_us": self.start_us,
+            "status": self.status,
+            "reason": self.reason,
+            "route": self.route,
+            "key": self.key,
+            "index": self.index,
+            "note": self.note,
+        }
+
+
+def past_of_trace(trace: Trace) -> Past | PastConnection:
+    """What the trace began with, as the first proxy saw it: a request or a raw connection. Raises UsageError where none did."""
+    span = next(
+        (row.span for row in trace.rows() if is_connection(row.span) or _is_request(row.span)), None
+    )
     if span is None:
         raise UsageError(
             f"no node of this mesh has told a step of trace {trace.trace_id}: there is nothing to explain"
         )
+    return connection_of(span, trace) if is_connection(span) else _past_request(span, trace)
+
+
+def questions_of_trace(trace: Trace) -> Iterator[Question]:
+    """Every request of the trace that routes decided: at the edge, and from one service to another."""
+    for row in trace.rows():
+        if _is_request(row.span) and row.span.text("mesh.direction") in ROUTED:
+            yield _question(row.span)
+
+
+def _past_request(span: Span, trace: Trace) -> Past:
     return Past(
         question=_question(span),
         trace_id=trace.trace_id,
@@ -57,13 +93,6 @@ def question_of_trace(trace: Trace) -> Past:
         key=span.text("mesh.config.key"),
         index=span.text("mesh.config.index"),
     )
-
-
-def questions_of_trace(trace: Trace) -> Iterator[Question]:
-    """Every request of the trace that routes decided: at the edge, and from one service to another."""
-    for row in trace.rows():
-        if _is_ours(row.span) and row.span.text("mesh.direction") in ROUTED:
-            yield _question(row.span)
 
 
 def _question(span: Span) -> Question:
@@ -78,5 +107,6 @@ def _question(span: Span) -> Question:
     )
 
 
-def _is_ours(span: Span) -> bool:
-    return bool(span.text("mesh.direction")) and bool(span.text("server.address"))
+def _is_request(span: Span) -> bool:
+    is_ours = bool(span.text("mesh.direction")) and bool(span.text("server.address"))
+    return is_ours and not is_connection(span)

@@ -20,7 +20,8 @@ EXAMPLE = "meshnode explain http://shop.example/cart"
 class Question:
     """A request in mind. `source` is the calling service; None: a stranger at the edge.
 
-    `path` has the query, `host` the port where one was given; header names are as written.
+    `path` has the query, `host` the port where one was given; header names are as written. `listener` names the one it
+    comes in by; None: whichever is for such requests.
     """
 
     host: str
@@ -30,6 +31,7 @@ class Question:
     headers: tuple[tuple[str, str], ...] = ()
     source: str | None = None
     client_address: str | None = None
+    listener: str | None = None
 
     @property
     def is_raw(self) -> bool:
@@ -52,7 +54,7 @@ class Question:
     def to_json(self) -> dict[str, Any]:
         """As `POST /v1/explain` takes it (docs/boundary.md)."""
         document: dict[str, Any] = {
-            "listener": "edge" if self.source is None else "outbound",
+            "listener": self.listener or ("edge" if self.source is None else "outbound"),
             "method": self.method,
             "scheme": self.scheme,
             "host": self.host,

@@ -30,7 +30,8 @@ def lines(question: Question, answer: Answer, now_unix_s: float) -> list[str]:
     ]
 
 
-def _step(label: str, text: str) -> str:
+def step(label: str, text: str) -> str:
+    """One step of the way, its label in a column of its own."""
     return f"{label:<{LABEL_WIDTH}}{text}"
 
 
@@ -48,7 +49,7 @@ def _listener(question: Question, answer: Answer) -> Iterator[str]:
         where = f"{question.source} does not run on this node: asked as if it did"
     else:
         where = f"{listener['address'] or 'not open'} ({listener['name']})"
-    yield _step("listener", where)
+    yield step("listener", where)
 
 
 def _route(answer: Answer) -> Iterator[str]:
@@ -57,10 +58,10 @@ def _route(answer: Answer) -> Iterator[str]:
     if route is None and not others and not answer["refused"]:
         return
     if route is None:
-        yield _step("route", f"none   {_count(others)} considered")
+        yield step("route", f"none   {_count(others)} considered")
     else:
         took = f"{route['name']}   {route['key']} index {route['index']}"
-        yield _step("route", f"{took}   {_count(others)} considered" if others else took)
+        yield step("route", f"{took}   {_count(others)} considered" if others else took)
     rows: list[tuple[str, ...]] = [
         (one["name"], f"{one['pattern']}", one["sentence"]) for one in considered[:CONSIDERED_SHOWN]
     ]
@@ -91,11 +92,11 @@ def _request(answer: Answer) -> Iterator[str]:
         return
     changes = request.get("changes") or []
     more = "" if changes else " → unchanged"
-    yield _step("request", f"{request['line']}{more}")
+    yield step("request", f"{request['line']}{more}")
     yield from _rows([_change(one) for one in changes])
     response = answer.get("response_changes") or []
     if response:
-        yield _step("response", "as the service answers, but")
+        yield step("response", "as the service answers, but")
         yield from _rows([_change(one) for one in response])
 
 
@@ -120,11 +121,11 @@ def _cluster(answer: Answer, now_unix_s: float) -> Iterator[str]:
         shares = ", ".join(
             f"{one['cluster']} {int(one['weight']) * 100 / total:g} %" for one in split
         )
-        yield _step("split", shares)
+        yield step("split", shares)
     instances = answer["instances"]
     usable = sum(bool(one["is_usable"]) for one in instances)
     noun = "instance" if len(instances) == 1 else "instances"
-    yield _step("cluster", f"{cluster}   {len(instances)} {noun}, {usable} usable")
+    yield step("cluster", f"{cluster}   {len(instances)} {noun}, {usable} usable")
     yield from _rows(
         [
             (one["id"], f"{one['address']} on {one['node']}", _in_or_out(one, now_unix_s))
@@ -152,7 +153,7 @@ def _clock(unix_s: float, now_unix_s: float) -> str:
 def _limits(answer: Answer) -> Iterator[str]:
     """What is counted of such requests; whether one more would go on now depends on the others."""
     for at, sentence in enumerate(answer.get("limits") or ()):
-        yield _step("limits" if at == 0 else "", sentence)
+        yield step("limits" if at == 0 else "", sentence)
 
 
 def _intention(question: Question, answer: Answer) -> Iterator[str]:
@@ -163,22 +164,22 @@ def _intention(question: Question, answer: Answer) -> Iterator[str]:
     named = f"intention {intention['name']}" if intention.get("name") else intention["sentence"]
     where = f", by {intention['decided_by']}" if intention.get("decided_by") else ""
     pair = f"{question.caller} => {answer['destination']}"
-    yield _step("intention", f"{pair}   {verdict}{where} ({named})")
+    yield step("intention", f"{pair}   {verdict}{where} ({named})")
 
 
 def _result(question: Question, answer: Answer) -> Iterator[str]:
     made = answer.get("answer")
     if question.is_raw:
         where = answer.get("cluster") or answer.get("destination")
-        yield _step("connection", f"closed, {made['reason']}" if made else f"goes to {where}")
+        yield step("connection", f"closed, {made['reason']}" if made else f"goes to {where}")
         if made:
             yield " " * LABEL_WIDTH + str(made["message"])
         return
     if made is None:
-        yield _step("answer", f"{answer.get('cluster') or 'the service'} answers")
+        yield step("answer", f"{answer.get('cluster') or 'the service'} answers")
         return
     reason = f" {made['reason']}" if made.get("reason") else ""
     location = f" → {made['location']}" if made.get("location") else ""
-    yield _step("answer", f"{made['status']}{reason}{location}")
+    yield step("answer", f"{made['status']}{reason}{location}")
     if made.get("message"):
         yield " " * LABEL_WIDTH + str(made["message"])

@@ -266,6 +266,7 @@ fn measure_spans() {
             Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
         ),
         scheme: "http",
+        listener: None,
         client_address: Some([10, 0, 0, 9].into()),
         status: Some(200),
         protocol_version: "1.1",

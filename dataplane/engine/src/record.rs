@@ -135,6 +135,7 @@ pub fn connection(
         method: Cow::Borrowed(""),
         texts: Texts::default(),
         scheme: "",
+        listener: Some(Arc::clone(&connection.listener.name)),
         client_address: (kind == ListenerKind::Edge).then(|| connection.peer.ip()),
         status: None,
         protocol_version: "",
@@ -184,6 +185,7 @@ fn span(
         } else {
             "http"
         },
+        listener: None,
         client_address: (kind == ListenerKind::Edge).then(|| peer.ip()),
         status: Some(outcome.status).filter(|status| *status != 0),
         protocol_version: if request.is_http2 {

@@ -164,6 +164,7 @@ fn write_mesh_attributes(message: &mut Writer, span: &SpanRecord, node: &str) {
     );
     attribute(message, FIELD, "mesh.node", node);
     optional(message, FIELD, "mesh.endpoint", span.endpoint.as_deref());
+    optional(message, FIELD, "mesh.listener", span.listener.as_deref());
     attribute(message, FIELD, "mesh.direction", span.direction.as_str());
     optional(
         message,

@@ -32,6 +32,8 @@ pub struct SpanRecord {
     pub texts: Texts,
     /// `http` or `https`.
     pub scheme: &'static str,
+    /// The listener a raw connection came in by; a request's says no more than its direction.
+    pub listener: Option<Arc<str>>,
     /// The peer, at the edge.
     pub client_address: Option<IpAddr>,
     /// The answer's status; `None` when there was none to send.

@@ -39,6 +39,7 @@ fn edge_span() -> SpanRecord {
         method: "GET".into(),
         texts: Texts::of("/cart/1", "shop.example", Some(b"curl/8")),
         scheme: "https",
+        listener: None,
         client_address: Some("10.0.0.9".parse().unwrap()),
         status: Some(200),
         protocol_version: "1.1",
@@ -172,6 +173,7 @@ fn a_raw_connection_is_told_without_a_request() {
         method: "".into(),
         texts: Texts::default(),
         status: None,
+        listener: Some(Arc::from("tcp:5432")),
         reason: Some(Reason::IntentionDenied),
         ..edge_span()
     };
@@ -188,6 +190,7 @@ fn a_raw_connection_is_told_without_a_request() {
         told[..4],
         wanted.map(|(key, value)| (key, value.to_owned()))
     );
+    assert!(told.contains(&("mesh.listener", "tcp:5432".to_owned())));
 }
 
 #[test]

@@ -162,6 +162,7 @@ fn both_nodes_tell_of_one_connection_in_one_trace() {
         assert_eq!(far.context.parent_id, Some(near.context.span_id));
         for span in [&near, &far] {
             assert!(span.is_stream() && span.tunnel.is_some());
+            assert!(span.listener.is_some(), "by which it came in");
             assert_eq!(span.destination.as_deref(), Some("cart"));
         }
     });

@@ -5,8 +5,8 @@ import pytest
 from meshnode.errors import UsageError
 from meshnode.explain import (
     Question,
+    past_of_trace,
     question_of_connection,
-    question_of_trace,
     question_of_words,
 )
 from observability import Span, Trace
@@ -106,7 +106,7 @@ def test_a_trace_gives_its_first_request_back() -> None:
             ),
         ),
     )  # fmt: skip
-    past = question_of_trace(trace)
+    past = past_of_trace(trace)
     assert past.question == Question("shop.example", "/cart", "PUT", client_address="10.0.0.9")
     assert past.reason == "no_route"
 
@@ -115,9 +115,9 @@ def test_a_call_is_asked_again_as_its_caller() -> None:
     trace = Trace(
         "a" * 32, (span(mesh_direction="outbound", server_address="cart.mesh", mesh_source="web"),)
     )
-    assert question_of_trace(trace).question == Question("cart.mesh", "/", source="web")
+    assert past_of_trace(trace).question == Question("cart.mesh", "/", source="web")
 
 
 def test_a_trace_of_others_alone_has_nothing_to_explain() -> None:
     with pytest.raises(UsageError, match="nothing to explain"):
-        question_of_trace(Trace("a" * 32, (span(server_address="x"),)))
+        past_of_trace(Trace("a" * 32, (span(server_address="x"),)))

@@ -17,7 +17,7 @@ from .memo import Memo
 from .model import KvEntry
 from .node import NodeFacts
 from .node_table import put_intentions, put_listeners, put_routes, put_services, put_settings
-from .policed import raw_services, spoken_by
+from .policed import own_port_protocols, raw_services, spoken_by
 from .policies.policies import Policies
 from .problems import by_weight, problems
 from .snapshot import Snapshot
@@ -74,6 +74,7 @@ def compile_snapshot(
     by_policy = (of.policies.services,)
     spoken = memo.once("spoken", "", by_policy, lambda: spoken_by(*by_policy))
     raw = memo.once("raw", "", by_policy, lambda: raw_services(*by_policy))
+    at_ports = memo.once("at ports", "", by_policy, lambda: own_port_protocols(*by_policy))
     table = cluster_table(of, spoken, memo)
     of_clear = (of.own, table.seen)
     ruled = memo.once(
@@ -81,7 +82,7 @@ def compile_snapshot(
     )
     memo.table.replace("clusters", table.seen.rendered)
     put_intentions(of, ruled, memo)
-    of_listeners = put_listeners(of, raw, memo)
+    of_listeners = put_listeners(of, at_ports, memo)
     put_services(of, spoken, memo)
     put_settings(of, memo)
     put_routes(of, table.clusters if of.own else {}, memo)

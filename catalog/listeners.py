@@ -5,7 +5,7 @@ Opens none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from .addresses import port_of, socket_address
 from .keys import UPSTREAMS
@@ -22,6 +22,7 @@ MESH = "mesh"
 EDGE_TLS = "websecure"
 OWN = (EDGE, EDGE_TLS, MESH)
 NO_UPSTREAMS: Mapping[str, Written[Upstreams]] = {}
+NO_PROTOCOLS: Mapping[str, str] = {}
 
 
 def own_port_name(service: str, destination: str) -> str:
@@ -34,11 +35,12 @@ def listeners(
     services: tuple[LocalService, ...],
     upstreams: Mapping[str, Written[Upstreams]] = NO_UPSTREAMS,
     ports: tuple[AskedPort, ...] = (),
-    raw: Collection[str] = (),
+    spoken: Mapping[str, str] = NO_PROTOCOLS,
 ) -> tuple[Mapping[str, Resource], tuple[Problem, ...]]:
     """All listeners by name.
 
-    `ports` are those that routes of raw connections ask for, `raw` the services that get such ones.
+    `ports` are those that routes of raw connections ask for, `spoken` is what is spoken at ports that mean one service,
+    where that is not requests alone.
     None before the trust domain is known: each would have to show or check an identity that names it.
     """
     found: dict[str, Resource] = {}
@@ -73,7 +75,7 @@ def listeners(
     )
     for service in calling:
         if written := upstreams.get(service.name):
-            _add_destinations(service, written, raw, facts, taken, found, problems)
+            _add_destinations(service, written, spoken, facts, taken, found, problems)
     _add_calls([one for one in calling if one.outbound_port is None], facts, taken, found, problems)
     return found, tuple(problems)
 
@@ -122,7 +124,7 @@ def _add_ports(
 def _add_destinations(
     service: LocalService,
     written: Written[Upstreams],
-    raw: Collection[str],
+    spoken: Mapping[str, str],
     facts: NodeFacts,
     taken: dict[int, str],
     found: dict[str, Resource],
@@ -141,7 +143,8 @@ def _add_destinations(
         if address := socket_address(facts.outbound_host, port):
             name = own_port_name(service.name, destination)
             made = {**_outbound(service, address, facts), "destination": destination}
-            found[name] = {**made, "protocol": "tcp"} if destination in raw else made
+            protocol = spoken.get(destination)
+            found[name] = made if protocol is None else {**made, "protocol": protocol}
 
 
 def _free_port(

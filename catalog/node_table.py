@@ -47,18 +47,21 @@ def put_intentions(given: Given, ruled: tuple[str, ...], memo: Memo) -> None:
     memo.table.replace("intentions", memo.once("ruled", "", (ruled, written), rules))
 
 
-def put_listeners(given: Given, raw: frozenset[str], memo: Memo) -> tuple[Problem, ...]:
-    """The node's listeners; `raw` are services of raw connections. What is wrong with the ports that are asked for."""
+def put_listeners(given: Given, at_ports: Mapping[str, str], memo: Memo) -> tuple[Problem, ...]:
+    """The node's listeners; `at_ports` is what is spoken at ports that mean one service, where that is not requests alone.
+
+    What is wrong with the ports that are asked for.
+    """
     facts, local, policies = given.facts, given.local, given.policies
     of_routes = memo.ports.update(given.forms.in_force, given.forms.changed)
     ports = memo.ports.asked
 
     def made() -> tuple[tuple[Rendered, ...], tuple[Problem, ...]]:
         with_ports = _with_ports(local, policies)
-        found, problems = listeners(facts, with_ports, policies.upstreams, ports, raw)
+        found, problems = listeners(facts, with_ports, policies.upstreams, ports, at_ports)
         return _rendered(memo, "listeners", found), problems
 
-    inputs = (facts, local, policies.upstreams, ports, raw)
+    inputs = (facts, local, policies.upstreams, ports, at_ports)
     found, problems = memo.once("found listeners", "", inputs, made)
     memo.table.replace("listeners", found)
     return (*of_routes, *problems)

@@ -17,6 +17,7 @@ from .language.written import https_text, to_document
 from .model import KvEntry, Problem
 from .policies.defaults import BUILT_IN, HEADERS, Origin, layers, origins
 from .policies.policies import Policies, decide_policies
+from .policies.service import HTTP
 from .policies.settings import MeshSettings
 from .routes import Route, parse_route, to_resource
 
@@ -99,7 +100,16 @@ def _sent_on(route: Route, own: Origin, policies: Policies) -> list[FieldOrigin]
         elif name == "body_bytes":
             shown, source = _body(value, origin, policies)
         told.append(FieldOrigin(_FIELDS.get(name, name), shown, source.key, source.index))
-    return [*told, *_limits(route, own, policies)]
+    return [*told, *_protocols(route, policies), *_limits(route, own, policies)]
+
+
+def _protocols(route: Route, policies: Policies) -> Iterator[FieldOrigin]:
+    """What the instances of its services speak, where their policies say so."""
+    for service in route.rule.services:
+        written = policies.services.get(service)
+        if written and written.meaning.protocol != HTTP:
+            said = written.meaning.protocol
+            yield FieldOrigin(f"protocol of {service}", said, written.key, written.index)
 
 
 def _limits(route: Route, own: Origin, policies: Policies) -> Iterator[FieldOrigin]:

@@ -15,7 +15,7 @@ from .policies.drains import Drain
 from .policies.expectations import RouteTest
 from .policies.policies import Policies
 from .policies.read import Written
-from .policies.service import ServicePolicy
+from .policies.service import AUTO, HTTP, TCP, ServicePolicy
 from .policies.settings import MeshSettings
 from .policies.upstreams import Upstreams
 from .resource import Rendered, Resource, render
@@ -109,7 +109,9 @@ def spoken_by(services: Mapping[str, Written[ServicePolicy]]) -> Spoken:
     found: dict[str, Mapping[str, Any]] = {}
     for name, written in services.items():
         policy = written.meaning
-        fields: dict[str, Any] = {"protocol": "http2"} if policy.is_http2 else {}
+        # Raw connections say nothing to an instance that it would not hear anyway.
+        is_told = policy.spoken not in (HTTP, TCP)
+        fields: dict[str, Any] = {"protocol": policy.spoken} if is_told else {}
         if policy.tls is not None:
             fields["tls"] = policy.tls
         if fields:
@@ -190,6 +192,15 @@ def own_destinations(upstreams: AllUpstreams, services: Iterable[str]) -> frozen
     """Whom these services call by ports of their own."""
     written = (upstreams.get(service) for service in services)
     return frozenset(name for one in written if one for name in one.meaning.destinations)
+
+
+def own_port_protocols(services: Mapping[str, Written[ServicePolicy]]) -> Mapping[str, str]:
+    """What is spoken at ports that mean one service, where that is not requests alone."""
+    return {
+        name: one.meaning.protocol
+        for name, one in services.items()
+        if one.meaning.protocol in (TCP, AUTO)
+    }
 
 
 def raw_services(services: Mapping[str, Written[ServicePolicy]]) -> frozenset[str]:

@@ -32,6 +32,7 @@ def _proxy_families(stats: Mapping[str, Any], now_unix_s: float) -> Iterator[Fam
     yield from _connections(stats)
     yield from _upstreams(stats)
     yield from _streams(stats)
+    yield _detected(stats)
     yield from _totals(stats)
     yield _rows(
         stats, "bad_requests", "meshnode_bad_requests_total", "counter",
@@ -127,6 +128,14 @@ def _streams(stats: Mapping[str, Any]) -> Iterator[Family]:
         ("meshnode_stream_sent_bytes_total", "counter", "sent_bytes", "Bytes to who opened them."),
     ):  # fmt: skip
         yield _rows(stats, "streams", name, kind, text, field, *ROUTE, "reason")
+
+
+def _detected(stats: Mapping[str, Any]) -> Family:
+    return _rows(
+        stats, "detected", "meshnode_detected_total", "counter",
+        "Connections to services with protocol: auto, by what their first bytes are; silent: none came in time.",
+        "count", "listener", "source", "destination", "protocol",
+    )  # fmt: skip
 
 
 def _totals(stats: Mapping[str, Any]) -> Iterator[Family]:

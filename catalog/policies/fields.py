@@ -75,6 +75,19 @@ def time_ms(node: Node, name: Token) -> int:
     return values.milliseconds(text(node, name))
 
 
+def time_ms_to(highest_ms: int) -> Read:
+    """A time with its unit, up to a highest one; in milliseconds."""
+
+    def read(node: Node, name: Token) -> int:
+        value_ms = time_ms(node, name)
+        if value_ms > highest_ms:
+            sentence = f"the field {quote(name.text)} is at most {highest_ms // 1000}s"
+            raise Mistake(sentence, _single(node, name))
+        return value_ms
+
+    return read
+
+
 def service(node: Node, name: Token) -> str:
     """A service's name."""
     return values.service(text(node, name))

@@ -57,8 +57,8 @@ class ServiceFields(SentOnFields):
 
     model_config = ConfigDict(title="meshnode service")
 
-    protocol: Literal["http", "http2", "grpc", "tcp"] | None = None
-    """What its instances speak; left out: HTTP/1.1. gRPC is HTTP/2. tcp: raw connections."""
+    protocol: Literal["http", "http2", "grpc", "tcp", "auto"] | None = None
+    """What its instances speak; left out: HTTP/1.1. gRPC is HTTP/2. tcp: raw connections. auto: what their callers do."""
     balance: Literal["weighted_round_robin"] | None = None
     health: Literal["consul"] | None = None
     mtls: Literal["permissive"] | None = None
@@ -80,6 +80,8 @@ class LimitFields(Fields):
     body_idle_timeout: Time | None = None
     tunnel_idle_timeout: Time | None = None
     connect_timeout: Time | None = None
+    detect_timeout: Time | None = None
+    """How long a connection to a service with protocol: auto may say nothing before it is moved as it is: at most 10s; left out: 100ms."""
     connections: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 1_000_000})] = 0
     pool_idle_per_endpoint: Annotated[
         int, Field(json_schema_extra={"minimum": 0, "maximum": 10_000})

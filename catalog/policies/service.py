@@ -14,30 +14,48 @@ from .instance_tls import read_instance_tls
 
 Warned = Literal["in", "out"]
 
+HTTP = "http"
+TCP = "tcp"
+AUTO = "auto"
+"""What callers speak, found out by the first bytes of each connection to a port that means this service."""
+
+HTTP2_PROTOCOLS = ("http2", "grpc")
+"""Words for one thing: a call of gRPC is a request in HTTP/2, and is known by its content type."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServicePolicy:
     """`sent_on` by the names of a route's resource. `warning`: whether instances with a warning check get requests.
 
-    `is_http2`: its instances are spoken to in HTTP/2. `is_raw`: what is sent to it are connections, of which nothing is
-    known but their bytes.
+    `protocol`: what its instances speak, in the policy's own word.
     """
 
     sent_on: Mapping[str, Any]
     warning: Warned = "in"
-    is_http2: bool = False
-    is_raw: bool = False
+    protocol: str = HTTP
     tls: Mapping[str, Any] | None = None
     """How its instances are spoken to by TLS, as docs/boundary.md has it; None: in clear."""
     limits: Mapping[str, Any] | None = None
     """How many requests it takes, as docs/boundary.md has it; None: any."""
+
+    @property
+    def spoken(self) -> str:
+        """What its instances speak, in the proxy's words."""
+        return "http2" if self.protocol in HTTP2_PROTOCOLS else self.protocol
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether what is sent to it are connections, of which nothing is known but their bytes."""
+        return self.protocol == TCP
 
 
 _TLS = "the protocol is what is spoken inside; that instances end TLS says tls: NAME, as in tls: db.example"
 SHAPE = Shape(
     {
         **sent_on.READERS,
-        "protocol": word(("http", "http2", "grpc", "tcp"), ("udp",), {"tls": _TLS, "https": _TLS, "grpcs": _TLS}),
+        "protocol": word(
+            (HTTP, *HTTP2_PROTOCOLS, TCP, AUTO), ("udp",), {"tls": _TLS, "https": _TLS, "grpcs": _TLS}
+        ),
         "balance": word(
             ("weighted_round_robin",),
             ("round_robin", "least_request", "random", "hash", "ring_hash", "maglev", "p2c"),
@@ -68,9 +86,6 @@ SHAPE = Shape(
     },
 )  # fmt: skip
 
-HTTP2_PROTOCOLS = ("http2", "grpc")
-"""Words for one thing: a call of gRPC is a request in HTTP/2, and is known by its content type."""
-
 OF_REQUESTS = frozenset({*sent_on.READERS, "limits"} - {"timeout_idle"})
 """Fields that raw connections have no use for."""
 
@@ -80,18 +95,20 @@ EXAMPLE = "timeout: 2s"
 def read_service(root: Fields) -> ServicePolicy:
     """The policy of a document. Raises Mistake."""
     found = SHAPE.read(root)
-    protocol = found.get("protocol")
-    is_raw = protocol == "tcp"
-    for name, at in root.names.items() if is_raw else ():
-        if name in OF_REQUESTS:
+    protocol = found.get("protocol", HTTP)
+    for name, at in root.names.items():
+        if protocol == TCP and name in OF_REQUESTS:
             sentence = f"{quote(name)} is about requests, and a service with protocol: tcp gets none: raw connections have nothing to look at"
+            raise Mistake(sentence, at)
+        if protocol == AUTO and name == "tls":
+            sentence = (
+                'the field "tls" is not for protocol: auto, whose callers speak TLS to the instances themselves; '
+                "for nodes to do it say what is spoken inside, as in protocol: http"
+            )
             raise Mistake(sentence, at)
     warning = cast("Warned", found.get("warning", "in"))
     limits = found.get("limits", {})
     of_routes = sent_on.taken(found)
     if "body_bytes" in limits:
         of_routes["body_bytes"] = limits["body_bytes"]
-    is_http2 = protocol in HTTP2_PROTOCOLS
-    return ServicePolicy(
-        of_routes, warning, is_http2, is_raw, found.get("tls"), limits.get("limits")
-    )
+    return ServicePolicy(of_routes, warning, protocol, found.get("tls"), limits.get("limits"))

@@ -15,10 +15,13 @@ from ..text import Mistake, Token, quote
 from ..yamltree import Mapping as Fields
 from ..yamltree import Node
 from . import sent_on
-from .fields import Read, Shape, flag, number, texts, time_ms
+from .fields import Read, Shape, flag, number, texts, time_ms, time_ms_to
 
 NETWORKS_MAX = 256
 """As the proxy takes."""
+
+DETECT_TIMEOUT_MAX_MS = 10_000
+"""As the proxy takes: nobody waits longer for a server that speaks first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ _LIMITS: dict[str, tuple[str, Read]] = {
     "body_idle_timeout": ("body_idle_timeout_ms", time_ms),
     "tunnel_idle_timeout": ("tunnel_idle_timeout_ms", time_ms),
     "connect_timeout": ("connect_timeout_ms", time_ms),
+    "detect_timeout": ("detect_timeout_ms", time_ms_to(DETECT_TIMEOUT_MAX_MS)),
     "connections": ("connections", number(1, 1_000_000)),
     "pool_idle_per_endpoint": ("pool_idle_per_endpoint", number(0, 10_000)),
     "pool_idle_timeout": ("pool_idle_timeout_ms", time_ms),

@@ -21,6 +21,7 @@ def lines(question: Question, answer: Answer, now_unix_s: float) -> list[str]:
     return [
         f"{question.line}   as {question.caller}",
         *_listener(question, answer),
+        *_detection(answer),
         *_route(answer),
         *_request(answer),
         *_cluster(answer, now_unix_s),
@@ -50,6 +51,11 @@ def _listener(question: Question, answer: Answer) -> Iterator[str]:
     else:
         where = f"{listener['address'] or 'not open'} ({listener['name']})"
     yield step("listener", where)
+
+
+def _detection(answer: Answer) -> Iterator[str]:
+    if sentence := answer.get("detection"):
+        yield step("detection", sentence)
 
 
 def _route(answer: Answer) -> Iterator[str]:

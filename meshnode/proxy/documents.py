@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-PROTOCOL = 2
+PROTOCOL = 3
 """The number of docs/boundary.md that this agent speaks."""
 
 ListenerState = Literal["open", "waiting", "failed"]

@@ -277,6 +277,7 @@ fn measure_spans() {
         endpoint: Some(Arc::clone(&names[2])),
         intention: Some(Arc::clone(&names[3])),
         tunnel: None,
+        detected: None,
     };
     let making = per_call(1_000_000, || black_box(make()).is_error());
     let spans: Vec<SpanRecord> = (0..1000).map(|_| make()).collect();

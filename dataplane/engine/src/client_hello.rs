@@ -6,7 +6,7 @@
 pub const MOST_BYTES: usize = 16 * 1024;
 
 /// The type of a record that carries a handshake (RFC 8446 §5.1).
-const HANDSHAKE_RECORD: u8 = 22;
+pub const HANDSHAKE_RECORD: u8 = 22;
 /// The first byte of every record's version.
 const VERSION_MAJOR: u8 = 3;
 /// A record's head: type, version, length.
@@ -77,6 +77,14 @@ impl ClientHello {
         let body = self.message.get(MESSAGE_HEAD..MESSAGE_HEAD + length)?;
         let name = server_name(&mut Reader(body));
         Some(name.map_or(Found::Nothing, Found::Name))
+    }
+}
+
+/// Whether bytes begin a hello, as far as that can be told: whoever speaks TLS judges the rest.
+pub fn begins(bytes: &[u8]) -> bool {
+    match record(bytes) {
+        Record::Whole(_) | Record::Part => bytes.get(RECORD_HEAD) == Some(&CLIENT_HELLO),
+        Record::Other => false,
     }
 }
 
@@ -176,7 +184,7 @@ impl<'b> Reader<'b> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn vector(bytes: &[u8]) -> Vec<u8> {
@@ -210,6 +218,12 @@ mod tests {
     fn records(message: &[u8], most: usize) -> Vec<u8> {
         let record = |part: &[u8]| [&[HANDSHAKE_RECORD, 3, 1][..], &vector(part)].concat();
         message.chunks(most).flat_map(record).collect()
+    }
+
+    /// A whole hello, in records of so many bytes.
+    pub(crate) fn hello(name: Option<&[u8]>, most: usize) -> Vec<u8> {
+        let extensions: Vec<_> = name.map(named).into_iter().collect();
+        records(&message(&extensions), most)
     }
 
     fn look(bytes: &[u8]) -> Found {

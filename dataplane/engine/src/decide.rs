@@ -13,7 +13,7 @@ use crate::normal::{self, Host, Unclear};
 use crate::plan::{self, Caller, Plan, Target};
 use crate::rewrite::{self, Client, Forwarding};
 use crate::router::{Asked, Hint, nearest};
-use crate::snapshot::{ClientRule, ListenerKind, Network, Snapshot};
+use crate::snapshot::{ClientRule, ListenerKind, Network, Protocol, Snapshot};
 use crate::trace::TraceContext;
 
 /// How many of our hops a request may have behind it: more is a loop (RFC 9110 §7.6.3).
@@ -54,6 +54,8 @@ pub struct Decided<'h> {
     pub location: Option<String>,
     /// Whether the routes had a say.
     pub is_routed: bool,
+    /// HTTP/1.1 or HTTP/2: what an instance is spoken to in that speaks what its callers do.
+    pub spoken: Protocol,
 }
 
 impl<'h> Decided<'h> {
@@ -159,12 +161,31 @@ pub fn decide<'h>(
         rewrite::request_head(out, head, &forwarding);
     }
     Decided {
+        spoken: spoken(origin, head, &plan),
         path: normal.unwrap_or(Cow::Borrowed(sent_path)),
         host,
         query,
         plan,
         location,
         is_routed,
+    }
+}
+
+/// What an instance is spoken to in that speaks what its callers do: HTTP/2 for what a service sent so, and another node
+/// says so of. At the edge every browser speaks it, which says nothing of the instance.
+fn spoken(origin: &Origin<'_>, head: &RequestHead<'_>, plan: &Plan) -> Protocol {
+    let is_http2 = match origin.caller.kind {
+        ListenerKind::Edge => false,
+        ListenerKind::Outbound => origin.is_http2,
+        ListenerKind::Inbound => {
+            let told = || head.headers.find_named(b"mesh-protocol").next();
+            plan.is_detected_here() && told() == Some(rewrite::HTTP2)
+        }
+    };
+    if is_http2 {
+        Protocol::Http2
+    } else {
+        Protocol::Http
     }
 }
 

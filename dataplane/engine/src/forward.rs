@@ -232,15 +232,21 @@ async fn connect(
     outcome.endpoint = Some(Arc::clone(destination.id()));
     let service = &request.plan.destination;
     let snapshot = &request.snapshot;
+    let speaks_http2 = destination.speaks_http2(request.spoken);
+    let way = upstream::Way {
+        service,
+        destination: &destination,
+        speaks_http2,
+    };
     let pooled = if may_reuse {
-        upstream::pooled(worker, snapshot, caller, service, &destination, now)
+        upstream::pooled(worker, snapshot, caller, &way, now)
     } else {
         Ok(None)
     };
     let connected = if let Some(found) = pooled.transpose() {
         found
     } else {
-        let opening = upstream::open(worker, snapshot, caller, service, &destination);
+        let opening = upstream::open(worker, snapshot, caller, &way);
         // In a box: most requests find a connection, and need not make room for a handshake.
         Box::pin(within(alarm, tries.head_deadline(), opening)).await
     };
@@ -325,7 +331,7 @@ async fn exchange(
     upstream.side.lend(&mut worker.buffers.borrow_mut());
     let out = upstream.side.output.tail();
     out.extend_from_slice(&request.head);
-    rewrite::end_request(out, is_from_mesh.then(|| &**way.destination.id()));
+    rewrite::end_request(out, way.destination.told(request.spoken));
     way.body.write_kept(out);
     let (service, id) = (&request.plan.destination, way.destination.id());
     let _running = Running::begin(worker, service, id, upstream.is_reused);

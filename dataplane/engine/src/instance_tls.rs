@@ -68,7 +68,7 @@ fn config(tls: &InstanceTls) -> Result<ClientConfig, rustls::Error> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![match tls.protocol {
-        Protocol::Http => b"http/1.1".to_vec(),
+        Protocol::Http | Protocol::Auto => b"http/1.1".to_vec(),
         Protocol::Http2 => b"h2".to_vec(),
     }];
     // Connections are kept; a ticket that comes while one idles would make it look as if it spoke unasked.

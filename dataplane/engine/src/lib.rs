@@ -11,6 +11,7 @@ pub mod opening;
 pub mod network;
 pub mod normal;
 pub mod client_hello;
+pub mod detect;
 pub mod random;
 pub mod trace;
 pub mod shared_map;

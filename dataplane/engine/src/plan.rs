@@ -83,6 +83,11 @@ impl Plan {
         matches!(self.target, Target::Cluster(_) | Target::Local(..))
     }
 
+    /// Whether it goes to an instance of this node that speaks what its callers do.
+    pub fn is_detected_here(&self) -> bool {
+        matches!(&self.target, Target::Local(service, _) if service.protocol == Protocol::Auto)
+    }
+
     /// What the route changes, if anything.
     pub fn changes(&self) -> Option<&Changes> {
         self.route.as_deref()?.changes.as_deref()
@@ -173,13 +178,30 @@ impl Destination {
         }
     }
 
-    /// What the other end of a connection there speaks: another node speaks HTTP/1.1, whatever its instance does.
-    pub fn protocol(&self) -> Protocol {
-        match self {
+    /// Whether the other end of a connection there is spoken to in HTTP/2; `spoken` is for one that speaks what its
+    /// callers do. Another node speaks HTTP/1.1, whatever its instance does.
+    pub fn speaks_http2(&self, spoken: Protocol) -> bool {
+        let protocol = match self {
             Self::Here(instance) => instance.protocol,
             Self::Clear(endpoint) => endpoint.protocol,
-            Self::Mesh(..) => Protocol::Http,
+            Self::Mesh(..) => return false,
+        };
+        match protocol {
+            Protocol::Auto => spoken == Protocol::Http2,
+            own => own == Protocol::Http2,
         }
+    }
+
+    /// What another node is told of a request: the instance it is for, and whether that, speaking what its callers do, is
+    /// to be spoken to in HTTP/2.
+    pub fn told(&self, spoken: Protocol) -> Option<Told<'_>> {
+        let Self::Mesh(endpoint, _) = self else {
+            return None;
+        };
+        Some(Told {
+            instance: &endpoint.id,
+            is_http2: endpoint.protocol == Protocol::Auto && spoken == Protocol::Http2,
+        })
     }
 
     /// How the other end is spoken to by TLS that the instance ends; another node has its own.
@@ -198,6 +220,15 @@ impl Destination {
             Self::Clear(endpoint) | Self::Mesh(endpoint, _) => slice::from_ref(&endpoint.address),
         }
     }
+}
+
+/// What one node tells another of a request, in fields that are never taken from strangers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told<'d> {
+    /// The instance that was chosen.
+    pub instance: &'d str,
+    /// Whether it is to be spoken to in HTTP/2, as it came so and that is what the instance goes by.
+    pub is_http2: bool,
 }
 
 /// Decides what is done with a request.

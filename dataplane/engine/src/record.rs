@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
+use crate::detect::Detected;
 use crate::error::{Error, Reason};
 use crate::forward::Outcome;
 use crate::plan::{Caller, Plan};
 use crate::request::Request;
-use crate::snapshot::{ListenerConfig, ListenerKind};
+use crate::snapshot::{ListenerConfig, ListenerKind, ListenerProtocol};
 use crate::span::{SpanRecord, Texts, TunnelRecord, cut};
 use crate::stats::{RequestLabels, StreamPlace};
 use crate::trace::TraceContext;
@@ -49,9 +50,19 @@ pub fn request(
         );
     }
     let is_sampled = request.trace.is_sampled;
-    let span = || span(caller, peer, request, outcome, reason, duration);
+    let span = || span(listener, caller, peer, request, outcome, reason, duration);
     worker.spans.borrow_mut().record(is_sampled, span);
     now
+}
+
+/// What the connection of a request turned out to speak, where its port finds that out.
+fn detected(listener: &ListenerConfig, request: &Request) -> Option<Detected> {
+    let is_found_out = listener.protocol == ListenerProtocol::Auto;
+    is_found_out.then_some(if request.is_http2 {
+        Detected::Http2
+    } else {
+        Detected::Http
+    })
 }
 
 /// A raw connection, as far as it is known.
@@ -73,6 +84,10 @@ pub struct Connection<'c> {
     pub started: Instant,
     /// The same, for the span.
     pub started_unix_ns: u64,
+    /// What it turned out to speak, where its port finds that out.
+    pub detected: Option<Detected>,
+    /// The name its TLS asks for, where that was seen.
+    pub server_name: Option<&'c str>,
 }
 
 impl Connection<'_> {
@@ -133,7 +148,9 @@ pub fn connection(
         },
         instance: endpoint.clone().filter(|_| kind == ListenerKind::Inbound),
         method: Cow::Borrowed(""),
-        texts: Texts::default(),
+        texts: connection
+            .server_name
+            .map_or_else(Texts::default, Texts::of_name),
         scheme: "",
         listener: Some(Arc::clone(&connection.listener.name)),
         client_address: (kind == ListenerKind::Edge).then(|| connection.peer.ip()),
@@ -146,6 +163,7 @@ pub fn connection(
         endpoint: endpoint.clone(),
         intention: plan.intention.clone(),
         tunnel,
+        detected: connection.detected,
     };
     let is_sampled = connection.trace.is_sampled;
     worker.spans.borrow_mut().record(is_sampled, span);
@@ -153,6 +171,7 @@ pub fn connection(
 
 /// Takes what it tells out of the request and its outcome, which are over.
 fn span(
+    listener: &ListenerConfig,
     caller: &Caller,
     peer: SocketAddr,
     request: &mut Request,
@@ -166,6 +185,7 @@ fn span(
         .cloned();
     let endpoint = outcome.endpoint.take();
     SpanRecord {
+        detected: detected(listener, request),
         context: request.trace.clone(),
         direction: kind,
         start_unix_ns: request.started_unix_ns,

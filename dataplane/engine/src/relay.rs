@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use crate::alarm::Alarm;
 use crate::callers;
 use crate::clock::{self, Instant};
+use crate::detect::Detected;
 use crate::error::{Error, Reason};
 use crate::forward::Running;
 use crate::opening::Frame;
@@ -28,6 +29,21 @@ use crate::worker::Worker;
 /// How many endpoints are tried for one connection: a fourth would only add to what is failing.
 const MOST_TRIES: usize = 3;
 
+/// A connection of a service whose first bytes were read, and are no request.
+#[derive(Debug)]
+pub struct Begun {
+    /// It, with what was read of it.
+    pub side: Side,
+    /// How its caller failed to prove whose it is, if so.
+    pub refusal: Option<Error>,
+    /// When it came, also since the Unix epoch.
+    pub started: (Instant, u64),
+    /// What it speaks.
+    pub detected: Detected,
+    /// The name its TLS asks for, where that was seen.
+    pub server_name: Option<Box<str>>,
+}
+
 /// Serves a connection of a listener for raw ones.
 pub async fn serve(
     worker: Rc<Worker>,
@@ -39,25 +55,47 @@ pub async fn serve(
         ListenerKind::Outbound => callers::prove(&listener, &tcp, peer).err(),
         ListenerKind::Edge | ListenerKind::Inbound => None,
     };
+    let mut relay = Relay::begin(&worker, caller_of(&listener), &listener, peer, &[]);
+    let plan = relay.plan_or(refusal);
+    let mut down = Side::new(Stream::Plain(tcp));
+    let outcome = relay.go(plan, &mut down, None, None).await;
+    relay.record(outcome);
+}
+
+/// Serves a connection whose port found out that it makes no requests.
+pub async fn begun(
+    worker: Rc<Worker>,
+    begun: Begun,
+    mut alarm: Alarm,
+    listener: Arc<ListenerConfig>,
+    peer: SocketAddr,
+) {
+    let mut down = begun.side;
+    let mut relay = Relay {
+        started: begun.started.0,
+        started_unix_ns: begun.started.1,
+        detected: Some(begun.detected),
+        server_name: begun.server_name,
+        ..Relay::begin(&worker, caller_of(&listener), &listener, peer, &[])
+    };
+    let plan = relay.plan_or(begun.refusal);
+    let outcome = relay.go(plan, &mut down, None, Some(&mut alarm)).await;
+    relay.record(outcome);
+}
+
+/// Who opens the raw connections of a listener, and where that says they go.
+fn caller_of(listener: &ListenerConfig) -> Caller {
     let source = match listener.kind {
         ListenerKind::Outbound => listener.service.clone(),
         ListenerKind::Edge | ListenerKind::Inbound => listener.identity.clone(),
     };
-    let caller = Caller {
+    Caller {
         kind: listener.kind,
         source: source.unwrap_or_else(|| Arc::from("edge")),
         destination: listener.destination.clone(),
         host: None,
         secured: None,
-    };
-    let mut relay = Relay::begin(&worker, caller, &listener, peer, &[]);
-    let plan = match refusal {
-        Some(error) => Plan::refused(error),
-        None => relay.plan(),
-    };
-    let mut down = Side::new(Stream::Plain(tcp));
-    let outcome = relay.go(plan, &mut down, None, None).await;
-    relay.record(outcome);
+    }
 }
 
 /// Serves a connection of the edge that goes on as it came, with what was read of it already.
@@ -68,17 +106,7 @@ pub async fn pass(
     listener: Arc<ListenerConfig>,
     peer: SocketAddr,
 ) {
-    let caller = Caller {
-        kind: listener.kind,
-        source: listener
-            .identity
-            .clone()
-            .unwrap_or_else(|| Arc::from("edge")),
-        destination: None,
-        host: None,
-        secured: None,
-    };
-    let mut relay = Relay::begin(&worker, caller, &listener, peer, &[]);
+    let mut relay = Relay::begin(&worker, caller_of(&listener), &listener, peer, &[]);
     let outcome = relay.go(plan, &mut down, None, None).await;
     relay.record(outcome);
 }
@@ -143,6 +171,10 @@ struct Relay<'w> {
     trace: TraceContext,
     started: Instant,
     started_unix_ns: u64,
+    /// What it turned out to speak, where its port finds that out.
+    detected: Option<Detected>,
+    /// The name its TLS asks for, where that was seen.
+    server_name: Option<Box<str>>,
 }
 
 impl<'w> Relay<'w> {
@@ -166,7 +198,14 @@ impl<'w> Relay<'w> {
             trace,
             started: clock::now(),
             started_unix_ns: clock::unix_ns(),
+            detected: None,
+            server_name: None,
         }
+    }
+
+    /// Where it goes, unless it failed to prove whose it is.
+    fn plan_or(&self, refusal: Option<Error>) -> Plan {
+        refusal.map_or_else(|| self.plan(), Plan::refused)
     }
 
     /// Where it goes: by its port and its own address, or to the one destination of its port.
@@ -298,6 +337,8 @@ impl<'w> Relay<'w> {
             trace: &self.trace,
             started: self.started,
             started_unix_ns: self.started_unix_ns,
+            detected: self.detected,
+            server_name: self.server_name.as_deref(),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::http1::{
 use crate::limiter::{Limiter, Per};
 use crate::plan::{Plan, Target};
 use crate::router::{Action, Changes, Hint};
-use crate::snapshot::{Limits, Snapshot};
+use crate::snapshot::{Limits, Protocol, Snapshot};
 use crate::span::Texts;
 use crate::trace::TraceContext;
 use crate::worker::Worker;
@@ -37,6 +37,8 @@ pub struct Request {
     pub version: Version,
     /// Whether it came in the frames of HTTP/2.
     pub is_http2: bool,
+    /// HTTP/1.1 or HTTP/2: what an instance is spoken to in that speaks what its callers do.
+    pub spoken: Protocol,
     /// Whether the client means to send another.
     pub keeps_client: bool,
     /// How its body ends.
@@ -234,6 +236,7 @@ fn understand(
         method: known_method(head.method),
         version: head.version,
         is_http2: origin.is_http2,
+        spoken: decided.spoken,
         keeps_client: head.keep_alive,
         body: head.body,
         upgrade: head.upgrade.then(|| upgrade::list(&head.headers)),

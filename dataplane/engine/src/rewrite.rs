@@ -10,6 +10,7 @@ use crate::edge_tls::ClientCertificate;
 use crate::http1::{
     BodyLength, Header, Known, RequestHead, ResponseHead, Version, syntax, upgrade, write,
 };
+use crate::plan::Told;
 use crate::router::HeaderEdits;
 use crate::trace::TraceContext;
 
@@ -129,10 +130,13 @@ fn takes_trailers(head: &RequestHead<'_>) -> bool {
     codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
 }
 
-/// Ends a request's head, with the instance the balancer chose where another node is to find it.
-pub fn end_request(out: &mut Vec<u8>, instance: Option<&str>) {
-    if let Some(instance) = instance {
-        write::header(out, b"mesh-instance", instance.as_bytes());
+/// Ends a request's head, with what another node is told where it goes by one.
+pub fn end_request(out: &mut Vec<u8>, told: Option<Told<'_>>) {
+    if let Some(told) = told {
+        write::header(out, b"mesh-instance", told.instance.as_bytes());
+        if told.is_http2 {
+            write::header(out, b"mesh-protocol", HTTP2);
+        }
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -299,6 +303,9 @@ pub fn hsts(out: &mut Vec<u8>, value: Option<&str>) {
 fn is_overruled(hsts: Option<&str>, header: &Header<'_>) -> bool {
     hsts.is_some() && header.name().eq_ignore_ascii_case(HSTS)
 }
+
+/// What `mesh-protocol` says of an instance that is to be spoken to in HTTP/2.
+pub const HTTP2: &[u8] = b"http2";
 
 const HSTS: &[u8] = b"Strict-Transport-Security";
 

@@ -24,7 +24,7 @@ use crate::plan::{Caller, Destination};
 use crate::pool::{Home, Owner, PoolKey};
 use crate::session::Session;
 use crate::side::Side;
-use crate::snapshot::{Limits, Protocol, Snapshot};
+use crate::snapshot::{Limits, Snapshot};
 use crate::stream::Stream;
 use crate::tls::{self, Speaks};
 use crate::worker::Worker;
@@ -44,16 +44,27 @@ pub struct Upstream {
     pub is_reused: bool,
 }
 
-/// A connection to `destination` that idles, if there is one.
+/// Where a request goes, and how that is spoken to.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'w> {
+    /// The service called.
+    pub service: &'w Arc<str>,
+    /// The far end.
+    pub destination: &'w Destination,
+    /// Whether that is spoken to in HTTP/2.
+    pub speaks_http2: bool,
+}
+
+/// A connection for `way` that idles, if there is one.
 pub fn pooled(
     worker: &Worker,
     snapshot: &Snapshot,
     caller: &Caller,
-    service: &Arc<str>,
-    destination: &Destination,
+    way: &Way<'_>,
     now: Instant,
 ) -> Result<Option<Upstream>, Error> {
     let limits = &snapshot.settings.limits;
+    let (service, destination) = (way.service, way.destination);
     let take = |key: &PoolKey, idle_timeout| {
         let (side, home) = worker.pool.borrow().take(key, now, idle_timeout)?;
         Some(Upstream {
@@ -62,7 +73,7 @@ pub fn pooled(
             is_reused: true,
         })
     };
-    if destination.protocol() == Protocol::Http2 {
+    if way.speaks_http2 {
         let key = lane_key(destination)?;
         let stream = worker.lanes.stream(&key, most_streams(limits), now);
         return Ok(stream.map(|stream| of_stream(stream, true)));
@@ -84,16 +95,16 @@ pub fn pooled(
     })
 }
 
-/// Opens a connection to `destination`.
+/// Opens a connection for `way`.
 pub async fn open(
     worker: &Worker,
     snapshot: &Snapshot,
     caller: &Caller,
-    service: &Arc<str>,
-    destination: &Destination,
+    way: &Way<'_>,
 ) -> Result<Upstream, Error> {
     let limits = &snapshot.settings.limits;
-    if destination.protocol() == Protocol::Http2 {
+    let (service, destination) = (way.service, way.destination);
+    if way.speaks_http2 {
         let owner = (Arc::clone(service), Arc::clone(destination.id()));
         return open_stream(worker, limits, owner, destination).await;
     }

@@ -21,6 +21,8 @@ pub mod network;
 pub mod normal;
 #[path = "../../engine/src/client_hello.rs"]
 pub mod client_hello;
+#[path = "../../engine/src/detect.rs"]
+pub mod detect;
 #[path = "../../engine/src/shared_map.rs"]
 pub mod shared_map;
 #[path = "../../engine/src/limiter.rs"]

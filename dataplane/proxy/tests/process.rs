@@ -181,7 +181,7 @@ fn flags_are_told_and_wrong_ones_refused() {
     let told = run(&["--version"]);
     assert!(told.status.success());
     let wanted = format!(
-        "meshnode-proxy {} (protocol 2)\n",
+        "meshnode-proxy {} (protocol 3)\n",
         env!("CARGO_PKG_VERSION")
     );
     assert_eq!(String::from_utf8(told.stdout).unwrap(), wanted);
@@ -272,7 +272,7 @@ fn a_second_one_on_the_same_socket_is_refused() {
     assert!(
         version(Path::new(&path))
             .unwrap()
-            .contains("\"protocol\":2")
+            .contains("\"protocol\":3")
     );
 }
 

@@ -66,6 +66,13 @@ def test_limits_of_route_and_service_hold_beside_one_another() -> None:
     ]
 
 
+def test_what_instances_speak_is_told_where_a_policy_says_so() -> None:
+    said = origins(routes__a="a/ -> cart", services__cart="protocol: auto")
+    assert said[-1] == ("protocol of cart", "auto", "mesh/services/cart", 101)
+    names = [name for name, *_ in origins(routes__a="a/ -> cart", services__cart="timeout: 1s")]
+    assert "protocol of cart" not in names
+
+
 def test_the_mesh_limits_bodies_where_nobody_else_does() -> None:
     settings = "limits: {body_bytes: 10}"
     (found,) = origins(routes__a="a/ -> cart", settings=settings)[-1:]

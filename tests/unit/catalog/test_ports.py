@@ -149,6 +149,16 @@ def test_a_service_calls_one_of_raw_connections_by_a_port_of_its_own() -> None:
     assert "protocol" not in listener(compile_snapshot(_calls("protocol: http"), FACTS), "web:db")
 
 
+def test_a_port_of_a_service_that_speaks_as_its_callers_do_finds_that_out() -> None:
+    compiled = compile_snapshot(_calls("protocol: auto\ntimeout: 2s\ntimeout_idle: 10m"), FACTS)
+    assert listener(compiled, "web:db")["protocol"] == "auto"
+    assert compiled.resources["clusters"]["db"]["protocol"] == "auto"
+    route = compiled.resources["routes"]["mesh:db"]
+    assert (route["timeout_ms"], route["idle_timeout_ms"]) == (2000, 600_000)
+    # Requests are welcome: a route of hosts may lead there.
+    assert said(compiled) == []
+
+
 @pytest.mark.parametrize(
     "field",
     [

@@ -23,7 +23,7 @@ from typing import Any
 
 from aiohttp import web
 
-PROTOCOL = int(os.environ.get("FAKE_PROTOCOL", "2"))
+PROTOCOL = int(os.environ.get("FAKE_PROTOCOL", "3"))
 
 
 class FakeProxy:

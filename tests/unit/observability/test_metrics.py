@@ -54,6 +54,15 @@ STATS: dict[str, Any] = {
             "running": 1,
         }
     ],
+    "detected": [
+        {
+            "listener": "web:mail",
+            "source": "web",
+            "destination": "mail",
+            "protocol": "silent",
+            "count": 7,
+        }
+    ],
     "tls": {
         "handshakes": 4,
         "handshake_errors": 1,
@@ -127,6 +136,8 @@ def test_the_rest_of_the_proxy_s_counters() -> None:
     assert value("meshnode_upstream_pool_idle", **endpoint) == 2
     assert value("meshnode_upstream_pool_reused_total", **endpoint) == 40
     assert value("meshnode_upstream_running", **endpoint) == 1
+    mail = {"listener": "web:mail", "source": "web", "destination": "mail"}
+    assert value("meshnode_detected_total", **mail, protocol="silent") == 7
     assert value("meshnode_tls_handshake_errors_total") == 1
     assert value("meshnode_sent_bytes_total") == 20
     assert value("meshnode_bad_requests_total", code="both_length_and_chunked") == 1

@@ -10,4 +10,4 @@ mod socket;
 pub use self::serve::Control;
 
 /// The number of the protocol spoken here; the agent compares it before it adopts a running proxy.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;

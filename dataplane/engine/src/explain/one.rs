@@ -12,7 +12,7 @@ use crate::decide::{Decided, Origin, decide};
 use crate::error::Error;
 use crate::http1::{BadMessage, HeaderStore, Parsed, RequestHead, parse_request};
 use crate::limiter::Limiter;
-use crate::plan::{self, Destination, Plan, Target, Tried};
+use crate::plan::{self, Plan, Target, Tried};
 use crate::random::Random;
 use crate::request::head_limits;
 use crate::rewrite;
@@ -51,9 +51,10 @@ pub(super) fn explain(
         ..Answer::default()
     };
     match parse_request(&input, &limits, store) {
-        Ok(Parsed::Complete(head)) if head.head_bytes == input.len() => {
-            Ok(explain_head(snapshot, &origin, &head, considered))
-        }
+        Ok(Parsed::Complete(head)) if head.head_bytes == input.len() => Ok(Answer {
+            detection: reach::detection(snapshot, &request.listener),
+            ..explain_head(snapshot, &origin, &head, considered)
+        }),
         // A line's end in a value would be another head to the proxy, too.
         Ok(_) => Err("an empty line stands in the request's head: it would end there".to_owned()),
         Err(fault) => Ok(refused(fault)),
@@ -90,8 +91,7 @@ fn explain_head(
         (None, decided.plan.refusal().cloned())
     };
     let request = chosen.as_ref().map(|chosen| {
-        let instance = matches!(chosen, Destination::Mesh(..)).then(|| &**chosen.id());
-        rewrite::end_request(&mut out, instance);
+        rewrite::end_request(&mut out, chosen.told(decided.spoken));
         changes::sent(origin.caller, head, &decided, &out)
     });
     let plan = &decided.plan;
@@ -123,6 +123,7 @@ fn explain_head(
         cluster: cluster.map(|cluster| cluster.name.to_string()),
         destination: Some(plan.destination.to_string()).filter(|service| !service.is_empty()),
         own: own_answer(&decided, head, failed.as_ref()),
+        detection: None,
     }
 }
 

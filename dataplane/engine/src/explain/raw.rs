@@ -56,6 +56,7 @@ pub(super) fn explain(
             cluster.as_deref(),
         ),
         endpoints: reach::endpoints(snapshot, &plan, cluster.as_deref()),
+        detection: reach::detection(snapshot, &request.listener),
         cluster: cluster.map(|cluster| cluster.name.to_string()),
         destination: Some(plan.destination.to_string()).filter(|service| !service.is_empty()),
         own: chosen.as_ref().err().map(Own::of),
@@ -88,7 +89,7 @@ fn planned(
         }
         (ListenerKind::Outbound, _) => {
             let listener = snapshot.listeners.get(&*request.listener);
-            let raw = listener.filter(|listener| listener.protocol == ListenerProtocol::Tcp);
+            let raw = listener.filter(|listener| listener.protocol != ListenerProtocol::Http);
             let destination = raw.and_then(|listener| listener.destination.as_deref());
             let destination = destination.ok_or_else(|| {
                 let (source, host) = (&caller.source, &request.host);

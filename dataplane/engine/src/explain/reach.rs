@@ -9,7 +9,9 @@ use crate::balancer::Balancer;
 use crate::plan::{self, Caller, Destination, Plan, Target};
 use crate::random::Random;
 use crate::router::Action;
-use crate::snapshot::{Cluster, Endpoint, ListenerKind, LocalInstance, Snapshot, Via};
+use crate::snapshot::{
+    Cluster, Endpoint, ListenerKind, ListenerProtocol, LocalInstance, Snapshot, Via,
+};
 
 /// The cluster the request was to go to, whether it can or not; `called` is the service that was asked for by its name.
 pub(super) fn cluster(
@@ -32,6 +34,19 @@ pub(super) fn cluster(
         None => called?,
     };
     snapshot.clusters.get(name).cloned()
+}
+
+/// What decides what a connection of that listener speaks, where its first bytes do.
+pub(super) fn detection(snapshot: &Snapshot, listener: &str) -> Option<String> {
+    let listener = snapshot.listeners.get(listener)?;
+    let is_found_out = listener.protocol == ListenerProtocol::Auto;
+    let patience = snapshot.settings.limits.detect_timeout.as_millis();
+    is_found_out.then(|| {
+        format!(
+            "its first bytes decide: HTTP/1.1 and HTTP/2 are requests; TLS (its server name is told in the span) and \
+             all else is moved as it is, and so is a connection that says nothing for {patience} ms"
+        )
+    })
 }
 
 pub(super) fn endpoints(

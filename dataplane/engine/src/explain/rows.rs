@@ -19,6 +19,8 @@ pub(super) struct Answer {
     pub route: Option<RouteRow>,
     pub considered: Vec<Considered>,
     pub routes: usize,
+    /// What decides what a connection of its listener speaks, where that is found out.
+    pub detection: Option<String>,
     pub normal: Option<Normal>,
     pub request: Option<Sent>,
     pub response_changes: Vec<ChangeRow>,

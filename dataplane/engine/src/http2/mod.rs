@@ -21,14 +21,12 @@ mod sha1;
 mod upstream;
 mod websocket;
 
+pub use crate::detect::PREFACE;
 pub use downstream::Downstream;
 pub use greeting::Greeting;
 pub use upstream::{Sender, Slot, Upstream};
 
 use std::io;
-
-/// The preface of a client that knows we speak HTTP/2 (RFC 9113 3.4): no HTTP/1 request begins so.
-pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// An error of the connection below as a stream's. [`io::ErrorKind::ConnectionRefused`]: the other side did nothing with
 /// it, and says so (RFC 9113 8.7): by that reset, or by a GOAWAY that came before it.

@@ -88,12 +88,47 @@ impl Connection {
         listener: Arc<ListenerConfig>,
         peer: SocketAddr,
     ) -> Self {
-        let mut refusal = None;
-        let source = if listener.kind == ListenerKind::Edge {
-            edge_of(&listener)
-        } else {
-            refusal = callers::prove(&listener, &tcp, peer).err();
-            listener.service.clone().unwrap_or_default()
+        let refusal = match listener.kind {
+            ListenerKind::Edge => None,
+            ListenerKind::Inbound | ListenerKind::Outbound => {
+                callers::prove(&listener, &tcp, peer).err()
+            }
+        };
+        Self {
+            refusal,
+            ..Self::in_clear(worker, Stream::Plain(tcp), listener, peer)
+        }
+    }
+
+    /// One of a service whose first bytes are there already, and how it failed to prove whose it is, if so.
+    pub fn begun(
+        worker: Rc<Worker>,
+        side: Side,
+        refusal: Option<Error>,
+        listener: Arc<ListenerConfig>,
+        peer: SocketAddr,
+    ) -> Self {
+        let is_plain = side.stream.is_plain();
+        Self {
+            refusal,
+            side,
+            is_new: false,
+            may_be_http2: is_plain,
+            ..Self::in_clear(worker, Stream::Closed, listener, peer)
+        }
+    }
+
+    fn in_clear(
+        worker: Rc<Worker>,
+        stream: Stream,
+        listener: Arc<ListenerConfig>,
+        peer: SocketAddr,
+    ) -> Self {
+        let source = match listener.kind {
+            ListenerKind::Edge => edge_of(&listener),
+            ListenerKind::Inbound | ListenerKind::Outbound => {
+                listener.service.clone().unwrap_or_default()
+            }
         };
         let caller = Caller {
             kind: listener.kind,
@@ -102,10 +137,7 @@ impl Connection {
             host: Caller::host_of(&listener),
             secured: None,
         };
-        Self {
-            refusal,
-            ..Self::of(worker, Stream::Plain(tcp), caller, listener, peer)
-        }
+        Self::of(worker, stream, caller, listener, peer)
     }
 
     /// One of a stranger, by TLS.
@@ -175,7 +207,7 @@ impl Connection {
         if self.side.stream.has_agreed_http2() {
             return Box::pin(self.multiplex()).await;
         }
-        while self.wait(None).await == Waited::Request {
+        while !self.side.input.is_empty() || self.wait(None).await == Waited::Request {
             // In a box, so that an idle connection does not keep the room that a busy one needs.
             match Box::pin(self.requests()).await {
                 Next::Wait => {}

@@ -2,6 +2,7 @@
 
 mod answering;
 mod connection;
+mod detected;
 mod node;
 mod peek;
 mod reading;
@@ -50,7 +51,7 @@ pub fn spawn(
 /// Whether strangers speak HTTP in clear there.
 fn is_plain(listener: &ListenerConfig) -> bool {
     listener.kind == ListenerKind::Edge
-        && listener.protocol != ListenerProtocol::Tcp
+        && listener.protocol == ListenerProtocol::Http
         && listener.tls.is_none()
 }
 
@@ -61,8 +62,12 @@ pub async fn serve(
     listener: Arc<ListenerConfig>,
     peer: SocketAddr,
 ) {
-    if listener.protocol == ListenerProtocol::Tcp {
-        return Box::pin(relay::serve(worker, tcp, listener, peer)).await;
+    match listener.protocol {
+        ListenerProtocol::Http => {}
+        ListenerProtocol::Tcp => return Box::pin(relay::serve(worker, tcp, listener, peer)).await,
+        ListenerProtocol::Auto => {
+            return Box::pin(detected::serve(worker, tcp, listener, peer)).await;
+        }
     }
     if listener.kind == ListenerKind::Inbound {
         // In a box: a handshake and a link take some kilobytes, which those in clear need not keep.

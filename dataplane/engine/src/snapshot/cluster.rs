@@ -60,6 +60,8 @@ pub enum Protocol {
     Http,
     /// HTTP/2, by prior knowledge; by TLS with ALPN `h2`.
     Http2,
+    /// What its callers speak: HTTP/2 to what came in it, HTTP/1.1 to other requests, bytes to what is none.
+    Auto,
 }
 
 /// How an endpoint is reached.

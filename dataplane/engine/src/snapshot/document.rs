@@ -144,6 +144,7 @@ pub(super) struct LimitsDocument {
     pub body_idle_timeout_ms: u64,
     pub tunnel_idle_timeout_ms: u64,
     pub connect_timeout_ms: u64,
+    pub detect_timeout_ms: u64,
     pub connections: u64,
     pub pool_idle_per_endpoint: u64,
     pub pool_idle_timeout_ms: u64,
@@ -167,6 +168,9 @@ impl Default for LimitsDocument {
             body_idle_timeout_ms: 30_000,
             tunnel_idle_timeout_ms: 3_600_000,
             connect_timeout_ms: 2_000,
+            // A client on the same machine that has something to say says it within a millisecond or two; who waits for
+            // a server's greeting waits so much longer. Beyond it the one would hardly be told from the other.
+            detect_timeout_ms: 100,
             connections: 50_000,
             // A burst of HTTP/2 has hundreds of requests at once; what it kept fewer of would be opened anew for each.
             pool_idle_per_endpoint: 256,

@@ -46,6 +46,11 @@ impl InstanceTls {
         let Some(document) = document else {
             return Ok(None);
         };
+        if protocol == Protocol::Auto {
+            let sentence =
+                "callers of a service that is `auto` speak TLS to its instances themselves";
+            return Err(Refusal::at("", sentence));
+        }
         let named = |_| Refusal::at("server_name", "is neither a host nor an address");
         let authorities = document.authorities_pem.as_deref().map(authorities);
         let made = Self {

@@ -89,6 +89,10 @@ pub const RETRIES_A_SECOND: u64 = 100_000;
 /// Milliseconds of a timeout: one day; longer ones are no timeouts.
 pub const TIMEOUT_MS: u64 = 86_400_000;
 
+/// Milliseconds in which a connection is to show what it speaks: ten seconds; a server that speaks first is waited for
+/// no longer by anybody.
+pub const DETECT_TIMEOUT_MS: u64 = 10_000;
+
 /// Authorities of one host's clients: each is tried in a handshake.
 pub const AUTHORITIES: usize = 64;
 

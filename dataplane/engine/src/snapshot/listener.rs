@@ -58,6 +58,8 @@ pub enum ListenerProtocol {
     Http,
     /// Whatever it is: bytes, as they are.
     Tcp,
+    /// What the first bytes of each connection say: requests, or bytes as they are.
+    Auto,
 }
 
 impl ListenerKind {
@@ -87,8 +89,10 @@ impl ListenerConfig {
         if let Some(identity) = &document.identity {
             check::name("identity", identity)?;
         }
-        if document.protocol == ListenerProtocol::Tcp {
-            has_one_way(&document)?;
+        match document.protocol {
+            ListenerProtocol::Http => {}
+            ListenerProtocol::Tcp => has_one_way(&document)?,
+            ListenerProtocol::Auto => has_one_service(&document)?,
         }
         match document.kind {
             ListenerKind::Outbound => {
@@ -146,6 +150,22 @@ fn has_one_way(document: &ListenerDocument) -> Result<(), Refusal> {
         ListenerKind::Inbound => {
             let sentence =
                 "nodes say with each connection what they speak: an inbound listener takes both";
+            Err(Refusal::at("protocol", sentence))
+        }
+    }
+}
+
+/// Of what is no request a port has to say where it goes, and strangers have routes for that.
+fn has_one_service(document: &ListenerDocument) -> Result<(), Refusal> {
+    match (document.kind, &document.destination) {
+        (ListenerKind::Outbound, Some(_)) => Ok(()),
+        (ListenerKind::Outbound, None) => {
+            let sentence = "an outbound listener for `auto` needs the one service its calls go to";
+            Err(Refusal::at("destination", sentence))
+        }
+        (ListenerKind::Edge | ListenerKind::Inbound, _) => {
+            let kind = document.kind.as_str();
+            let sentence = format!("only an outbound listener is `auto`, and this one is {kind}");
             Err(Refusal::at("protocol", sentence))
         }
     }

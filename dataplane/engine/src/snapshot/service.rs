@@ -19,6 +19,8 @@ pub struct LocalService {
     pub instances: Vec<Arc<LocalInstance>>,
     /// How many requests of other nodes it takes here, if that is bounded.
     pub limiter: Option<Arc<Limiter>>,
+    /// What they are spoken to in.
+    pub protocol: Protocol,
     /// How they are spoken to by TLS, if they are.
     pub tls: Option<Arc<InstanceTls>>,
 }
@@ -70,6 +72,7 @@ impl LocalService {
             service: Arc::clone(name),
             instances: instances.collect::<Result<_, _>>()?,
             limiter: Limiter::carried(limits, before),
+            protocol: document.protocol,
             tls,
         })
     }

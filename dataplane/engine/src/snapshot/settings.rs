@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::check;
 use super::document::{DefaultAction, LimitsDocument, SettingsDocument};
-use super::limits::MEMORY_BYTES;
+use super::limits::{DETECT_TIMEOUT_MS, MEMORY_BYTES};
 use super::refusal::Refusal;
 use crate::http1::HeadLimits;
 use crate::network::{self, Network};
@@ -58,6 +58,8 @@ pub struct Limits {
     pub tunnel_idle_timeout: Duration,
     /// Connecting to an endpoint, TLS included.
     pub connect_timeout: Duration,
+    /// Without a byte, where the first bytes of a connection are to say what it speaks.
+    pub detect_timeout: Duration,
     /// Open downstream connections of the whole process.
     pub connections: usize,
     /// Idle connections kept to one endpoint, for each thread.
@@ -171,6 +173,11 @@ impl Limits {
                 document.tunnel_idle_timeout_ms,
             )?,
             connect_timeout: check::timeout("connect_timeout_ms", document.connect_timeout_ms)?,
+            detect_timeout: {
+                let value_ms = document.detect_timeout_ms;
+                check::range("detect_timeout_ms", value_ms, 1, DETECT_TIMEOUT_MS)?;
+                Duration::from_millis(value_ms)
+            },
             connections: size("connections", document.connections, 1, 10_000_000)?,
             pool_idle_per_endpoint: size(
                 "pool_idle_per_endpoint",
@@ -221,6 +228,7 @@ impl Default for Limits {
             body_idle_timeout: Duration::from_millis(document.body_idle_timeout_ms),
             tunnel_idle_timeout: Duration::from_millis(document.tunnel_idle_timeout_ms),
             connect_timeout: Duration::from_millis(document.connect_timeout_ms),
+            detect_timeout: Duration::from_millis(document.detect_timeout_ms),
             connections: document.connections as usize,
             pool_idle_per_endpoint: document.pool_idle_per_endpoint as usize,
             pool_idle_timeout: Duration::from_millis(document.pool_idle_timeout_ms),

@@ -80,6 +80,7 @@ fn write_span(message: &mut Writer, span: &SpanRecord, node: &str) {
     } else {
         write_http_attributes(message, span);
     }
+    write_detected(message, span);
     write_mesh_attributes(message, span, node);
     if span.is_error() {
         message.message(15, |status| status.varint(3, STATUS_ERROR));
@@ -135,10 +136,23 @@ fn write_http_attributes(message: &mut Writer, span: &SpanRecord) {
     }
 }
 
+/// What a connection turned out to speak, where its port found it out.
+fn write_detected(message: &mut Writer, span: &SpanRecord) {
+    const FIELD: u32 = 9;
+    let Some(detected) = span.detected else {
+        return;
+    };
+    let name = detected.protocol_name();
+    optional(message, FIELD, "network.protocol.name", name);
+    attribute(message, FIELD, "mesh.detected", detected.as_str());
+}
+
 /// What is known of a raw connection.
 fn write_stream_attributes(message: &mut Writer, span: &SpanRecord) {
     const FIELD: u32 = 9;
     attribute(message, FIELD, "network.transport", "tcp");
+    let name = Some(span.texts.host()).filter(|name| !name.is_empty());
+    optional(message, FIELD, "server.address", name);
     if let Some(address) = span.client_address {
         attribute(message, FIELD, "client.address", &address.to_string());
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::detect::Detected;
 use crate::error::Reason;
 use crate::snapshot::{ListenerKind, Route};
 use crate::trace::TraceContext;
@@ -54,6 +55,8 @@ pub struct SpanRecord {
     pub intention: Option<Arc<str>>,
     /// The tunnel it became, if it did.
     pub tunnel: Option<TunnelRecord>,
+    /// What its connection turned out to speak, where that was to be found out.
+    pub detected: Option<Detected>,
 }
 
 /// What went through a tunnel.
@@ -124,6 +127,11 @@ pub struct Texts {
 }
 
 impl Texts {
+    /// Of a connection that is no request: of the name its TLS asks for.
+    pub fn of_name(name: &str) -> Self {
+        Self::of("", name, None)
+    }
+
     /// Of a path without its query, which may hold secrets, a host, and the client's program if it said.
     pub fn of(path: &str, host: &str, user_agent: Option<&[u8]>) -> Self {
         let (path, host) = (cut(path), cut(host));

@@ -11,6 +11,7 @@ use prost::Message;
 
 use super::protobuf::Writer;
 use super::*;
+use crate::detect::Detected;
 use crate::error::Reason;
 use crate::random::Random;
 use crate::router::Route;
@@ -54,6 +55,7 @@ fn edge_span() -> SpanRecord {
             sent_bytes: 3,
             end: TunnelEnd::Idle,
         }),
+        detected: None,
     }
 }
 
@@ -191,6 +193,39 @@ fn a_raw_connection_is_told_without_a_request() {
         wanted.map(|(key, value)| (key, value.to_owned()))
     );
     assert!(told.contains(&("mesh.listener", "tcp:5432".to_owned())));
+}
+
+#[test]
+fn what_was_found_out_to_be_spoken_is_told() {
+    let of = |detected, texts, method: &'static str| {
+        only(&[SpanRecord {
+            method: method.into(),
+            texts,
+            detected: Some(detected),
+            ..bare_span(ListenerKind::Outbound)
+        }])
+    };
+    let told = |span: &Span, key: &str| {
+        let mut found = texts(&span.attributes).into_iter();
+        found.find(|(name, _)| *name == key).map(|(_, text)| text)
+    };
+    let name = || Texts::of_name("db.example");
+    let cases = [
+        (Detected::Http, "GET", Some("http"), "http"),
+        (Detected::Http2, "GET", Some("http"), "http2"),
+        (Detected::Tls, "", Some("tls"), "tls"),
+        (Detected::Tcp, "", None, "tcp"),
+        (Detected::Silent, "", None, "silent"),
+    ];
+    for (detected, method, protocol, word) in cases {
+        let span = of(detected, name(), method);
+        let protocol = protocol.map(str::to_owned);
+        assert_eq!(told(&span, "network.protocol.name"), protocol);
+        assert_eq!(told(&span, "mesh.detected").as_deref(), Some(word));
+        assert_eq!(told(&span, "server.address").as_deref(), Some("db.example"));
+    }
+    let nameless = of(Detected::Tls, Texts::default(), "");
+    assert_eq!(told(&nameless, "server.address"), None);
 }
 
 #[test]

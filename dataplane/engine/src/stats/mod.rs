@@ -9,5 +9,7 @@ mod table;
 mod tests;
 
 pub use self::histogram::{BUCKET_BOUNDS_US, Histogram};
-pub use self::recorder::{LABEL_SETS, Recorder, RequestLabels, StreamPlace, UpstreamPlace};
+pub use self::recorder::{
+    DetectedLabels, LABEL_SETS, Recorder, RequestLabels, StreamPlace, UpstreamPlace,
+};
 pub use self::report::{CertificateState, FaultCounts, IdentityState, Outside};

@@ -7,6 +7,7 @@ use super::configured::Configured;
 use super::histogram::Histogram;
 use super::table::{Counters, LabelSet, Table};
 use crate::clock::Instant;
+use crate::detect::Detected;
 use crate::error::Reason;
 use crate::snapshot::Snapshot;
 
@@ -18,7 +19,7 @@ pub const LABEL_SETS: usize = 16_384;
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// What stands in every label of what is counted together.
-const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
 /// What one thread counted.
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ pub struct Recorder {
     pub(super) listeners: Table<Box<str>, ListenerCounters>,
     pub(super) upstreams: Table<UpstreamKey, UpstreamCounters>,
     pub(super) streams: Table<RequestKey, StreamCounters>,
+    pub(super) detected: Table<DetectedKey, DetectedCounter>,
     pub(super) bad_requests: BTreeMap<&'static str, u64>,
     pub(super) cut_connections: BTreeMap<&'static str, u64>,
     pub(super) shed: BTreeMap<(&'static str, &'static str), u64>,
@@ -134,6 +136,65 @@ impl LabelSet for UpstreamLabels<'_> {
 
     fn is(&self, kept: &UpstreamKey) -> bool {
         *self.cluster == *kept.cluster && *self.endpoint == *kept.endpoint
+    }
+}
+
+/// What connections are counted under whose port finds out what they speak: names of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DetectedLabels<'l> {
+    /// The listener's name.
+    pub listener: &'l str,
+    /// The calling service.
+    pub source: &'l str,
+    /// The called service.
+    pub destination: &'l str,
+    /// What they speak; none: of all that had no room of its own.
+    pub protocol: Option<Detected>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DetectedKey {
+    pub listener: Box<str>,
+    pub source: Box<str>,
+    pub destination: Box<str>,
+    pub protocol: Option<Detected>,
+}
+
+impl DetectedKey {
+    fn labels(&self) -> DetectedLabels<'_> {
+        DetectedLabels {
+            listener: &self.listener,
+            source: &self.source,
+            destination: &self.destination,
+            protocol: self.protocol,
+        }
+    }
+}
+
+impl LabelSet for DetectedLabels<'_> {
+    type Kept = DetectedKey;
+
+    fn keep(&self) -> DetectedKey {
+        DetectedKey {
+            listener: self.listener.into(),
+            source: self.source.into(),
+            destination: self.destination.into(),
+            protocol: self.protocol,
+        }
+    }
+
+    fn is(&self, kept: &DetectedKey) -> bool {
+        *self == kept.labels()
+    }
+}
+
+/// How many connections were found to speak it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct DetectedCounter(pub u64);
+
+impl Counters for DetectedCounter {
+    fn total(&self) -> u64 {
+        self.0
     }
 }
 
@@ -250,11 +311,18 @@ impl Recorder {
             cluster: OTHER,
             endpoint: OTHER,
         };
+        let detected = DetectedLabels {
+            listener: OTHER,
+            source: OTHER,
+            destination: OTHER,
+            protocol: None,
+        };
         Self {
             requests: Table::new(label_sets, &other),
             listeners: Table::new(label_sets, &ListenerLabel(OTHER)),
             upstreams: Table::new(label_sets, &upstream),
             streams: Table::new(label_sets, &other),
+            detected: Table::new(label_sets, &detected),
             bad_requests: BTreeMap::new(),
             cut_connections: BTreeMap::new(),
             shed: BTreeMap::new(),
@@ -277,6 +345,8 @@ impl Recorder {
         self.listeners.sweep(|name| configured.has_listener(name));
         self.upstreams.sweep(|key| configured.has_upstream(key));
         self.streams.sweep(|key| configured.has_request(key));
+        self.detected
+            .sweep(|key| configured.has_listener(&key.listener));
     }
 
     /// Counts one finished request.
@@ -304,6 +374,11 @@ impl Recorder {
     /// Counts a raw connection that was refused, or cut, under its reason.
     pub fn record_stream_refused(&mut self, labels: &RequestLabels<'_>) {
         self.streams.row(labels).count += 1;
+    }
+
+    /// Counts a connection whose port found out what it speaks.
+    pub fn record_detected(&mut self, labels: &DetectedLabels<'_>) {
+        self.detected.row(labels).0 += 1;
     }
 
     /// Counts a downstream connection taken.
@@ -421,6 +496,9 @@ impl Recorder {
             mine.active += theirs.active;
             mine.received_bytes += theirs.received_bytes;
             mine.sent_bytes += theirs.sent_bytes;
+        }
+        for (key, theirs) in other.detected.rows() {
+            self.detected.row(&key.labels()).0 += theirs.0;
         }
         for (code, theirs) in &other.bad_requests {
             *self.bad_requests.entry(code).or_default() += theirs;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::histogram::Histogram;
-use super::recorder::Recorder;
+use super::recorder::{OTHER, Recorder};
+use crate::detect::Detected;
 use crate::error::Reason;
 use crate::span::SpanCounts;
 
@@ -77,6 +78,7 @@ struct Report<'r> {
     connections: Vec<ConnectionRow<'r>>,
     upstreams: Vec<UpstreamRow<'r>>,
     streams: Vec<StreamRow<'r>>,
+    detected: Vec<DetectedRow<'r>>,
     tls: TlsRow<'r>,
     bytes: ByteRow,
     spans: SpanRow,
@@ -141,6 +143,15 @@ struct StreamRow<'r> {
     sent_bytes: u64,
 }
 
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct DetectedRow<'r> {
+    listener: &'r str,
+    source: &'r str,
+    destination: &'r str,
+    protocol: &'static str,
+    count: u64,
+}
+
 #[derive(Serialize)]
 struct TlsRow<'r> {
     handshakes: u64,
@@ -203,6 +214,7 @@ impl Recorder {
             connections: self.connection_rows(&outside.active),
             upstreams: self.upstream_rows(),
             streams: self.stream_rows(),
+            detected: self.detected_rows(),
             tls: TlsRow {
                 handshakes: self.tls.handshakes,
                 handshake_errors: self.tls.handshake_errors,
@@ -264,6 +276,17 @@ impl Recorder {
             active: counters.active,
             received_bytes: counters.received_bytes,
             sent_bytes: counters.sent_bytes,
+        });
+        sorted(rows)
+    }
+
+    fn detected_rows(&self) -> Vec<DetectedRow<'_>> {
+        let rows = self.detected.rows().map(|(key, counter)| DetectedRow {
+            listener: &key.listener,
+            source: &key.source,
+            destination: &key.destination,
+            protocol: key.protocol.map_or(OTHER, Detected::as_str),
+            count: counter.0,
         });
         sorted(rows)
     }

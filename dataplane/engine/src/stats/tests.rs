@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::recorder::SWEEP_EVERY;
 use super::*;
 use crate::clock;
+use crate::detect::Detected;
 use crate::error::Reason;
 use crate::snapshot::Snapshot;
 use crate::span::SpanCounts;
@@ -64,6 +65,14 @@ fn threads() -> [Recorder; 2] {
         reason: Some(Reason::NoRoute),
         ..stream
     });
+    let silent = DetectedLabels {
+        listener: "web:mail",
+        source: "web",
+        destination: "mail",
+        protocol: Some(Detected::Silent),
+    };
+    one.record_detected(&silent);
+    one.record_detected(&silent);
     one.record_handshake();
     one.record_tls_failure("timeout");
     one.record_bytes(1000, 2000);
@@ -80,6 +89,11 @@ fn threads() -> [Recorder; 2] {
     other.record_stream(&RequestLabels {
         status: 0,
         ..labels("shop")
+    });
+    other.record_detected(&silent);
+    other.record_detected(&DetectedLabels {
+        protocol: Some(Detected::Http2),
+        ..silent
     });
     other.record_connect_error("cart", "cart-2");
     other.record_retry("cart", "cart-2");

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 fn version_tells_what_is_in_force() {
     let node = Node::start();
     let version = node.get("/v1/version");
-    assert_eq!(version["protocol"], 2);
+    assert_eq!(version["protocol"], 3);
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(version["pid"], std::process::id());
     assert_eq!(

@@ -63,7 +63,7 @@ sys.exit(42 if answer else 43)";
             .load(Ordering::Relaxed),
         1
     );
-    assert_eq!(node.get("/v1/version")["protocol"], 2);
+    assert_eq!(node.get("/v1/version")["protocol"], 3);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn who_breaks_off_or_talks_nonsense_hurts_nobody() {
         .map(|_| UnixStream::connect(node.socket()).unwrap())
         .collect();
     drop(silent);
-    assert_eq!(node.get("/v1/version")["protocol"], 2);
+    assert_eq!(node.get("/v1/version")["protocol"], 3);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_waiting_call_holds_nothing_up_and_ends_with_the_control() {
     waiting
         .write_all(b"GET /v1/spans?wait_ms=30000 HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
-    assert_eq!(node.get("/v1/version")["protocol"], 2);
+    assert_eq!(node.get("/v1/version")["protocol"], 3);
     node.control = None;
     waiting
         .set_read_timeout(Some(Duration::from_secs(10)))

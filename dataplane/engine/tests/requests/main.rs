@@ -13,7 +13,11 @@ mod wait;
 mod answers;
 mod at_once;
 mod bodies;
+#[path = "../http2/client.rs"]
+#[expect(dead_code, reason = "some of it is for the tests of HTTP/2")]
+mod client;
 mod closing;
+mod detection;
 mod explain;
 mod faults;
 mod heads;

@@ -42,7 +42,7 @@ async fn edge(db: &Manual, names: Value, change: impl FnOnce(&mut Value)) -> (Pr
 }
 
 /// What a client sends first that asks for this name.
-fn hello(name: &str) -> Vec<u8> {
+pub fn hello(name: &str) -> Vec<u8> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let config = Arc::new(client_config(None, false));
     let mut client = ClientConnection::new(config, name).unwrap();

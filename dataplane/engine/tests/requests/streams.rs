@@ -177,7 +177,7 @@ fn traced(proxy: &Proxy) {
     proxy.put(&document);
 }
 
-async fn span(proxy: &Proxy) -> meshnode_engine::span::SpanRecord {
+pub async fn span(proxy: &Proxy) -> meshnode_engine::span::SpanRecord {
     loop {
         proxy.worker.tick();
         if let Some(span) = proxy.worker.shared.spans.take_now().pop() {

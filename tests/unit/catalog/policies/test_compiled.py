@@ -166,7 +166,8 @@ def test_a_drain_that_goes_lets_requests_in_again() -> None:
 
 def test_a_protocol_stands_in_clusters_subsets_and_local_services() -> None:
     own = (instance("cart"),)
-    for word, wanted in (("http2", "http2"), ("grpc", "http2"), ("http", None)):
+    words = {"http2": "http2", "grpc": "http2", "auto": "auto", "http": None, "tcp": None}
+    for word, wanted in words.items():
         values: dict[str, bytes | str] = {
             "routes/a": "a/ -> cart[tag=v2]",
             "routes/b": "b/ -> cart",

@@ -27,6 +27,7 @@ VALIDATORS = {
     if kind.name in PREFIXES
 }
 TIMES = st.sampled_from(["250ms", "2s", "1.5m"])
+BRIEF = st.sampled_from(["1ms", "250ms", "10s"])
 SENT_ON = rules().map(
     lambda rule: {name: said for name, said in to_document(rule).items() if name in sent_on.READERS}
 )
@@ -48,11 +49,12 @@ LIMITS = some(
     body_idle_timeout=TIMES,
     tunnel_idle_timeout=TIMES,
     connect_timeout=TIMES,
+    detect_timeout=BRIEF,
     pool_idle_timeout=TIMES,
     body_bytes=st.integers(1, 2**40),
 )
 OF_SERVICES = some(
-    protocol=st.sampled_from(["http", "http2", "grpc"]),
+    protocol=st.sampled_from(["http", "http2", "grpc", "auto"]),
     balance=st.just("weighted_round_robin"),
     health=st.just("consul"),
     mtls=st.just("permissive"),

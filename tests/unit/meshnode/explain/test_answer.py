@@ -157,6 +157,12 @@ def test_a_connection_reads_as_a_request_does() -> None:
         assert closed[-2:] == ["connection closed, no_route", "           no route takes it"]
 
 
+def test_what_decides_what_a_port_takes_stands_behind_its_listener() -> None:
+    answer = {**whole(), "detection": "its first bytes decide: and so on"}
+    told = lines(question_of_words("http://shop.example/cart/7"), answer, NOW)
+    assert told[2] == "detection  its first bytes decide: and so on"
+
+
 def test_since_is_counted_from_when_the_check_became_so() -> None:
     other = UnhealthyCheck("node-2", "c1", "", "cart-1", "cart", "warning", "")
     first = Unwell().after((CRITICAL,), 10)

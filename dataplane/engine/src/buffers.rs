@@ -48,6 +48,11 @@ impl ReadBuffer {
         self.data.is_empty()
     }
 
+    /// Whether it has not grown.
+    pub fn is_small(&self) -> bool {
+        self.data.len() <= INITIAL_BYTES
+    }
+
     /// Takes `count` bytes off the front.
     pub fn consume(&mut self, count: usize) {
         self.start += count.min(self.len());
@@ -98,6 +103,16 @@ impl WriteBuffer {
     /// Whether all is written.
     pub fn is_empty(&self) -> bool {
         self.written == self.data.len()
+    }
+
+    /// Whether it has no storage yet.
+    pub fn is_bare(&self) -> bool {
+        self.data.capacity() == 0
+    }
+
+    /// Whether it has not grown.
+    pub fn is_small(&self) -> bool {
+        self.data.capacity() <= 2 * INITIAL_BYTES
     }
 
     /// How many bytes are still to be written.
@@ -172,8 +187,7 @@ impl BufferPool {
 
     /// Gives a write buffer back; what it held is forgotten, and a grown one is freed.
     pub fn give_write(&mut self, mut buffer: WriteBuffer) {
-        let capacity = buffer.data.capacity();
-        if capacity > 0 && capacity <= 2 * INITIAL_BYTES && self.writes.len() < KEPT {
+        if !buffer.is_bare() && buffer.is_small() && self.writes.len() < KEPT {
             buffer.clear();
             self.writes.push(buffer);
         }

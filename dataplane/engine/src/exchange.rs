@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::admission::body_too_large;
+use crate::buffers::BufferPool;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
 use crate::http1::{
@@ -183,6 +184,8 @@ pub struct Exchange<'a> {
     limits: HeadLimits,
     /// Room to read the answer's head in.
     headers: &'a RefCell<HeaderStore>,
+    /// Where buffers are taken from.
+    buffers: &'a RefCell<BufferPool>,
     method: &'a str,
     client: Version,
     request: &'a mut RequestBody,
@@ -202,7 +205,7 @@ impl<'a> Exchange<'a> {
         down: &'a mut Side,
         up: &'a mut Side,
         limits: HeadLimits,
-        headers: &'a RefCell<HeaderStore>,
+        (headers, buffers): (&'a RefCell<HeaderStore>, &'a RefCell<BufferPool>),
         method: &'a str,
         client: Version,
         request: &'a mut RequestBody,
@@ -212,6 +215,7 @@ impl<'a> Exchange<'a> {
             up,
             limits,
             headers,
+            buffers,
             method,
             client,
             request,
@@ -289,8 +293,12 @@ impl<'a> Exchange<'a> {
                 .down
                 .poll_drain(cx)
                 .map_err(|error| client_gone(&error))?;
-            self.check_client(cx)?;
-            match ready!(self.up.poll_fill(cx)) {
+            let Poll::Ready(filled) = self.poll_up(cx) else {
+                self.check_client(cx)?;
+                self.rest();
+                return Poll::Pending;
+            };
+            match filled {
                 Ok(0) => return Poll::Ready(Err(self.closed_before_answer())),
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Err(self.failed_before_answer(&error))),
@@ -323,10 +331,15 @@ impl<'a> Exchange<'a> {
             if !self.up.input.is_empty() {
                 continue;
             }
-            if let Poll::Ready(error) = self.down.stream.poll_gone(cx) {
-                return Poll::Ready(Err(client_gone(&error)));
-            }
-            match ready!(self.up.poll_fill(cx)) {
+            let Poll::Ready(filled) = self.poll_up(cx) else {
+                self.check_client(cx)?;
+                self.rest();
+                return Poll::Pending;
+            };
+            let Some(response) = &mut self.response else {
+                return Poll::Ready(Ok(()));
+            };
+            match filled {
                 // A reset is no end, not even of an answer that ends by closing (RFC 9112 §8).
                 Ok(0) if response.decoder.end_of_input().is_ok() => response.finish(self.down),
                 Ok(0) | Err(_) => return Poll::Ready(Err(cut_short())),
@@ -335,9 +348,33 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Reads on in the answer, by a buffer that is taken when there is something to read.
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.up.input.is_bare() {
+            ready!(self.up.stream.poll_readable(cx, false))?;
+            let pool = &mut self.buffers.borrow_mut();
+            self.up.input = pool.take_read();
+            self.down.lend_output(pool);
+        }
+        self.up.poll_fill(cx)
+    }
+
+    /// Gives back what is not needed while nothing comes: who waits for a slow answer, or for the next piece of one,
+    /// holds no more than who idles.
+    fn rest(&mut self) {
+        let pool = &mut self.buffers.borrow_mut();
+        self.up.rest(pool);
+        if self.request.flow.is_complete {
+            self.down.rest(pool);
+        }
+    }
+
     /// Moves as much of the request as goes without waiting; only the downstream's faults are errors.
     fn poll_request(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         while !self.is_refused {
+            if !self.request.flow.is_complete && !self.down.input.is_empty() {
+                self.up.lend_output(&mut self.buffers.borrow_mut());
+            }
             self.request.advance(self.down, self.up)?;
             self.is_refused = matches!(self.up.poll_drain(cx), Poll::Ready(Err(_)));
             if self.is_refused || self.request.flow.is_complete || self.up.is_full() {

@@ -328,7 +328,7 @@ async fn exchange(
 ) -> Result<Done, Failed> {
     let limits = &request.snapshot.settings.limits;
     let is_from_mesh = matches!(way.destination, Destination::Mesh(..));
-    upstream.side.lend(&mut worker.buffers.borrow_mut());
+    upstream.side.lend_output(&mut worker.buffers.borrow_mut());
     let out = upstream.side.output.tail();
     out.extend_from_slice(&request.head);
     rewrite::end_request(out, way.destination.told(request.spoken));
@@ -348,7 +348,7 @@ async fn exchange(
         down.side,
         &mut upstream.side,
         request::head_limits(limits),
-        &worker.headers,
+        (&worker.headers, &worker.buffers),
         &request.method,
         request.version,
         way.body,

@@ -50,6 +50,10 @@ pub type Owner = (Arc<str>, Arc<str>);
 /// server closes so soon. After longer the system is asked, by a call that a busy thread would make for each request.
 const FRESH: Duration = Duration::from_millis(10);
 
+/// How long more connections may idle than are to be kept: many requests at once that were all answered mostly come again
+/// at once, and connecting anew costs more than keeping.
+const BURST: Duration = Duration::from_secs(1);
+
 /// What a request and its answer may have of bytes, as a mean, to go by a channel: beyond it they fill records and
 /// segments by themselves, share nothing with others, and would only stand in their way.
 const BULK: u64 = 64 * 1024;
@@ -110,7 +114,7 @@ pub struct Opening {
 pub struct Home(Rc<RefCell<Place>>);
 
 impl Home {
-    /// Puts a connection back that idles from `now` on; where `most` idle already it is closed instead.
+    /// Puts a connection back that idles from `now` on. More than `most` do only for a moment.
     pub fn put(&self, mut side: Box<Side>, owner: Owner, most: usize, now: Instant) {
         let mut place = self.0.borrow_mut();
         let (received, sent) = side.take_counts();
@@ -120,7 +124,7 @@ impl Home {
         } else {
             &mut place.idle
         };
-        if waiting.len() < most {
+        if most > 0 {
             waiting.push(Idle {
                 side,
                 since: now,
@@ -180,15 +184,20 @@ impl Home {
         error.map_or(Ok(None), Err)
     }
 
-    /// Closes what idled too long. False: nothing is left, neither here nor out.
-    fn sweep(&self, now: Instant, idle_timeout: Duration) -> bool {
-        let mut place = self.0.borrow_mut();
+    /// Closes what idled too long, or beyond what may idle. False: nothing is left, neither here nor out.
+    fn sweep(&self, now: Instant, idle_timeout: Duration, most: usize) -> bool {
+        let place = &mut *self.0.borrow_mut();
         let is_kept = |idle: &Idle| {
             let is_in_time = now.duration_since(idle.since) < idle_timeout && idle.is_good(now);
             is_in_time && idle.side.stream.seems_quiet()
         };
-        place.idle.retain(is_kept);
-        place.channels.retain(is_kept);
+        for waiting in [&mut place.idle, &mut place.channels] {
+            waiting.retain(is_kept);
+            let surplus = waiting.len().saturating_sub(most);
+            let is_surplus = |idle: &&Idle| now.duration_since(idle.since) >= BURST;
+            let surplus = waiting.iter().take(surplus).take_while(is_surplus).count();
+            waiting.drain(..surplus);
+        }
         place.links.retain(|link| !link.is_closed());
         let is_empty = place.idle.is_empty() && place.channels.is_empty() && place.links.is_empty();
         !is_empty || Rc::strong_count(&self.0) > 1
@@ -260,10 +269,11 @@ impl Pool {
         self.homes.entry(key).or_default().clone()
     }
 
-    /// Closes what idled too long, and forgets keys with nothing left.
-    pub fn sweep(&mut self, idle_timeout: Duration) {
+    /// Closes what idled too long, or beyond the `most` that may idle of one key, and forgets keys with nothing left.
+    pub fn sweep(&mut self, idle_timeout: Duration, most: usize) {
         let now = clock::now();
-        self.homes.retain(|_, home| home.sweep(now, idle_timeout));
+        self.homes
+            .retain(|_, home| home.sweep(now, idle_timeout, most));
     }
 
     /// Closes all.
@@ -347,7 +357,7 @@ mod tests {
             theirs.write_all(unasked).await.unwrap();
             drop(theirs);
             while !pool.is_empty() {
-                pool.sweep(LONG);
+                pool.sweep(LONG, 1);
                 tokio::task::yield_now().await;
             }
             assert!(pool.take(&key, clock::now(), LONG).is_none());
@@ -384,13 +394,22 @@ mod tests {
         assert!(pool.take(&key, clock::now(), LONG).is_none());
     }
 
-    #[tokio::test]
-    async fn a_full_pool_closes_what_comes_back() {
+    #[tokio::test(start_paused = true)]
+    async fn beyond_what_may_idle_the_sweep_closes_what_idled_longest() {
         let (key, first, _a) = pair().await;
         let (_, second, _b) = pair().await;
         let mut pool = Pool::default();
         pool.home(key.clone()).put(first, owner(), 1, clock::now());
+        let kept = second.stream.tcp().unwrap().local_addr().unwrap();
         pool.home(key.clone()).put(second, owner(), 1, clock::now());
+        pool.sweep(LONG, 1);
+        assert_eq!(pool.len(), 2, "for a moment more are kept");
+        tokio::time::sleep(BURST).await;
+        pool.sweep(LONG, 1);
         assert_eq!(pool.len(), 1);
+        let (left, _) = pool.take(&key, clock::now(), LONG).unwrap();
+        assert_eq!(left.stream.tcp().unwrap().local_addr().unwrap(), kept);
+        pool.home(key.clone()).put(left, owner(), 0, clock::now());
+        assert!(pool.is_empty(), "none is to be kept");
     }
 }

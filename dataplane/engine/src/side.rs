@@ -52,6 +52,24 @@ impl Side {
         }
     }
 
+    /// Takes a buffer to write from, where it has none.
+    pub fn lend_output(&mut self, pool: &mut BufferPool) {
+        if self.output.is_bare() {
+            self.output = pool.take_write();
+        }
+    }
+
+    /// Gives the empty buffers back for as long as there is nothing to do; not those that have grown: what needed them
+    /// goes on.
+    pub fn rest(&mut self, pool: &mut BufferPool) {
+        if self.input.is_empty() && self.input.is_small() {
+            pool.give_read(std::mem::take(&mut self.input));
+        }
+        if self.output.is_empty() && self.output.is_small() {
+            pool.give_write(std::mem::take(&mut self.output));
+        }
+    }
+
     /// Gives the empty buffers back to the pool.
     pub fn give_back(&mut self, pool: &mut BufferPool) {
         if self.input.is_empty() {

@@ -204,6 +204,7 @@ impl Worker {
             self.tunnels.borrow_mut().wake();
         }
         let idle_timeout = snapshot.settings.limits.pool_idle_timeout;
+        let most_idle = snapshot.settings.limits.pool_idle_per_endpoint;
         self.stats.borrow_mut().forget(&snapshot, clock::now());
         if self.id == 0 {
             // One looks for all.
@@ -212,7 +213,7 @@ impl Worker {
         let (lag, limits) = (self.lag.get(), &snapshot.settings.limits);
         (self.pressure).set(self.shared.overload.pressure_of(&lag, limits));
         *seen = (snapshot, identities);
-        self.pool.borrow_mut().sweep(idle_timeout);
+        self.pool.borrow_mut().sweep(idle_timeout, most_idle);
         self.lanes.sweep(clock::now(), idle_timeout);
         self.spans.borrow_mut().flush();
         *self.date.borrow_mut() = date();

@@ -1,6 +1,7 @@
 //! Opens an HTTP/2 connection to where requests go, and drives it until its last request is over. It may not know
 //! requests.
 
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub async fn open(stream: Stream, limits: &Limits) -> Result<Sender, h2::Error> 
     if let Some(tcp) = stream.tcp() {
         watch(tcp);
     }
-    let wire = Wire::new(stream, ReadBuffer::default());
+    let (wire, outlet) = Wire::new(stream, ReadBuffer::default());
     let mut builder = Builder::new();
     builder
         .enable_push(false)
@@ -47,8 +48,14 @@ pub async fn open(stream: Stream, limits: &Limits) -> Result<Sender, h2::Error> 
             }
             std::future::pending::<()>().await;
         };
+        let mut connection = std::pin::pin!(connection);
+        let driving = poll_fn(|cx| {
+            let polled = connection.as_mut().poll(cx);
+            outlet.send(cx);
+            polled
+        });
         tokio::select! {
-            ended = connection => if let Err(error) = ended {
+            ended = driving => if let Err(error) = ended {
                 tracing::debug!(%error, "an HTTP/2 connection to an instance ended");
             },
             () = listening => {}

@@ -6,4 +6,4 @@ mod resets;
 pub mod server;
 mod wire;
 
-pub use wire::Wire;
+pub use wire::{Outlet, Wire};

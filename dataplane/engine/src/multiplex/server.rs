@@ -12,7 +12,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection};
 
 use super::resets::Resets;
-use super::wire::{Counts, Wire};
+use super::wire::{Outlet, Wire};
 use crate::alarm::Alarm;
 use crate::clock::{self, Instant};
 use crate::http2::Downstream;
@@ -69,18 +69,24 @@ pub trait Host {
     fn take(&mut self, stream: Downstream, open: Open);
 }
 
-/// Serves a connection until its end. Its preface is still to be read from `wire`. `is_https`: an https target is meant
-/// for us.
-pub async fn serve(worker: &Worker, wire: Wire, is_https: bool, host: impl Host) {
+/// Serves a connection until its end. Its preface is still to be read from `wire`, which is one with `outlet`.
+/// `is_https`: an https target is meant for us.
+pub async fn serve(
+    worker: &Worker,
+    (wire, outlet): (Wire, Outlet),
+    is_https: bool,
+    host: impl Host,
+) {
     let limits = worker.limits();
-    let counts = wire.counts();
     let mut alarm = Alarm::default();
     let mut handshake = std::pin::pin!(builder(&limits).handshake::<_, Bytes>(wire));
-    let shaken = alarm
-        .within(limits.head_timeout, |cx| handshake.as_mut().poll(cx))
-        .await;
-    let Some(Ok(connection)) = shaken else {
-        note_bytes(worker, &counts);
+    let shaken = alarm.within(limits.head_timeout, |cx| {
+        let polled = handshake.as_mut().poll(cx);
+        outlet.send(cx);
+        polled
+    });
+    let Some(Ok(connection)) = shaken.await else {
+        note_bytes(worker, &outlet);
         return;
     };
     let now = clock::now();
@@ -88,7 +94,7 @@ pub async fn serve(worker: &Worker, wire: Wire, is_https: bool, host: impl Host)
         connection,
         host,
         is_https,
-        counts,
+        outlet,
         limits,
         life: Rc::new(Life {
             open: Cell::new(0),
@@ -104,7 +110,8 @@ pub async fn serve(worker: &Worker, wire: Wire, is_https: bool, host: impl Host)
     let mut place = Place::new(&worker.idle);
     let cause = poll_fn(|cx| {
         let polled = driver.poll(worker, cx);
-        note_bytes(worker, &driver.counts);
+        driver.outlet.send(cx);
+        note_bytes(worker, &driver.outlet);
         place.note(cx);
         polled
     })
@@ -130,8 +137,8 @@ fn builder(limits: &Limits) -> Builder {
     builder
 }
 
-fn note_bytes(worker: &Worker, counts: &Counts) {
-    let (received, sent) = counts.take();
+fn note_bytes(worker: &Worker, outlet: &Outlet) {
+    let (received, sent) = outlet.take_counts();
     if received + sent > 0 {
         worker.stats.borrow_mut().record_bytes(received, sent);
     }
@@ -142,8 +149,8 @@ struct Driver<H> {
     host: H,
     /// Whether an https target is meant for us.
     is_https: bool,
-    /// Bytes that went over it and are not noted yet.
-    counts: Rc<Counts>,
+    /// Sends what is to go.
+    outlet: Outlet,
     limits: Limits,
     life: Rc<Life>,
     resets: Resets,

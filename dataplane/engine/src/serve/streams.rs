@@ -30,7 +30,6 @@ impl Connection {
         let head = stream.take_head();
         let mut side = Side::new(Stream::Downstream(Box::new(stream)));
         side.input = ReadBuffer::of(head);
-        side.output = self.worker.buffers.borrow_mut().take_write();
         self.beside(side)
     }
 

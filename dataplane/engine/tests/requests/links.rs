@@ -126,7 +126,10 @@ fn a_node_that_drains_serves_what_is_under_way_and_is_left() {
         origin.request().await;
         there.worker.drain();
         until_async("the farewell", async || {
-            here.worker.pool.borrow_mut().sweep(Duration::from_secs(60));
+            here.worker
+                .pool
+                .borrow_mut()
+                .sweep(Duration::from_secs(60), 1);
             here.worker.pool.borrow().links() == 0
         })
         .await;

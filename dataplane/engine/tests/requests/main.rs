@@ -35,3 +35,4 @@ mod tls;
 mod tries;
 mod tunnels;
 mod upgrades;
+mod waiting;

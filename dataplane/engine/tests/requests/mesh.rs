@@ -437,7 +437,7 @@ fn a_link_nobody_needs_is_left_before_the_other_node_closes_it() {
         set_idle_timeout(&here, Duration::from_millis(400));
         assert_eq!(body(&here.send(CALL).await), "one");
         until_async("the link's end", async || {
-            here.worker.pool.borrow_mut().sweep(Duration::ZERO);
+            here.worker.pool.borrow_mut().sweep(Duration::ZERO, 1);
             here.worker.pool.borrow().links() == 0
         })
         .await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use meshnode_engine::buffers::{BULK_BYTES, ReadBuffer};
 use meshnode_engine::snapshot::Snapshot;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -226,6 +227,11 @@ fn a_tunnel_lasts_no_longer_than_what_proved_its_caller() {
 fn a_tunnel_that_is_silent_holds_no_buffers() {
     run(async {
         let (proxy, mut client, mut asked) = edge(|_| {}).await;
+        for _ in 0..2 {
+            let mut buffer = ReadBuffer::default();
+            buffer.space(BULK_BYTES);
+            proxy.worker.buffers.borrow_mut().give_read(buffer);
+        }
         client.write("x").await;
         asked.expect(b"x").await;
         let mut buffers = proxy.worker.buffers.borrow_mut();

@@ -37,7 +37,7 @@ fn every_reason_is_documented_with_a_test_that_causes_it() {
         ("reasons", include_str!("reasons.rs")),
         ("upgrades", include_str!("upgrades.rs")),
         ("websockets", include_str!("../http2/websockets.rs")),
-        ("tls", include_str!("tls.rs")),
+        ("tls_clients", include_str!("tls_clients.rs")),
     ]);
     let rows = rows();
     let documented: Vec<_> = rows.iter().map(|(code, row)| (*code, row.0)).collect();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from textwrap import indent
 
 import orjson
 
@@ -171,6 +172,11 @@ limits: {body_bytes: 1048576, requests_per_second: 100, burst: 200, concurrent: 
 """
 """Every field that a document may have beside those it may not have together."""
 
+GOLDEN = Path(__file__).parent.parent / "golden"
+_ROOTS = orjson.loads((GOLDEN / "identity.json").read_bytes())["roots_pem"]
+OWN_TLS = f"tls:\n  server_name: web.internal\n  authorities: |\n{indent(_ROOTS, '    ')}"
+"""Instances that end TLS themselves, by a certificate of an authority of their own."""
+
 
 def golden_states() -> tuple[State, State]:
     """Two states, one after the other, with a bit of everything a snapshot can say.
@@ -197,6 +203,8 @@ def golden_states() -> tuple[State, State]:
             "services/cart": "limits: {requests_per_second: 500, concurrent: 100, per: caller}",
             "services/mail": "protocol: auto",
             "settings": "limits: {detect_timeout: 250ms}",
+            "services/web": OWN_TLS,
+            "services/legacy": "tls: legacy.internal",
         },
         instance("web", meta={"mesh-user": "deploy", "mesh-outbound-port": "15005"}),
         instance("cart", "node-1"),
@@ -223,6 +231,7 @@ def golden_states() -> tuple[State, State]:
                 "services/cart": "limits: {requests_per_second: 500, concurrent: 100, per: caller}",
                 "services/mail": "protocol: auto",
                 "settings": "limits: {detect_timeout: 250ms}",
+                "services/web": "tls: 10.0.0.11",
             },
             1001,
         )
@@ -251,4 +260,4 @@ def indented(document: bytes) -> bytes:
 
 if __name__ == "__main__":
     for name, document in golden_documents().items():
-        (Path(__file__).parent.parent / "golden" / name).write_bytes(document)
+        (GOLDEN / name).write_bytes(document)

@@ -6,7 +6,7 @@ use super::{FULL, refusal};
 use crate::snapshot::Snapshot;
 
 /// What may be left out of a resource.
-const OPTIONAL: [&str; 54] = [
+const OPTIONAL: [&str; 57] = [
     "/settings/node/trusted_proxies",
     "/settings/node/trusted_clients",
     "/settings/node/strict_paths",
@@ -56,6 +56,9 @@ const OPTIONAL: [&str; 54] = [
     "/routes/gone/action/answer/content_type",
     "/routes/moved/action/redirect/path",
     "/routes/moved/action/redirect/query",
+    "/clusters/cart/tls",
+    "/clusters/cart/tls/authorities_pem",
+    "/services/cart/tls",
     "/listeners/web:cart/destination",
     "/clusters/cart/limits",
     "/services/cart/limits",
@@ -64,7 +67,7 @@ const OPTIONAL: [&str; 54] = [
 ];
 
 /// What is looked at field by field.
-const PARENTS: [&str; 27] = [
+const PARENTS: [&str; 28] = [
     "/settings/node",
     "/listeners/edge",
     "/listeners/mesh",
@@ -88,6 +91,7 @@ const PARENTS: [&str; 27] = [
     "/routes/calls/rewrite_path",
     "/clusters/cart",
     "/clusters/cart/endpoints/0",
+    "/clusters/cart/tls",
     "/services/cart",
     "/services/cart/instances/0",
     "/intentions/cart",

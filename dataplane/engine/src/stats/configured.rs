@@ -5,11 +5,16 @@ use std::collections::HashSet;
 use super::recorder::{RequestKey, UpstreamKey};
 use crate::snapshot::Snapshot;
 
+/// Whom strangers call by, on every node.
+const EDGE: &str = "edge";
+
 /// The names that are configured now.
 pub(super) struct Configured<'s> {
     snapshot: &'s Snapshot,
     /// Services that are called, or run here.
     services: HashSet<&'s str>,
+    /// Who calls by a listener of this node; the edges, this node's or another's.
+    callers: HashSet<&'s str>,
     /// Their instances, by service and id.
     endpoints: HashSet<(&'s str, &'s str)>,
 }
@@ -19,6 +24,7 @@ impl<'s> Configured<'s> {
         let mut found = Self {
             snapshot,
             services: HashSet::new(),
+            callers: HashSet::from([EDGE]),
             endpoints: HashSet::new(),
         };
         for cluster in snapshot.clusters.values() {
@@ -28,6 +34,10 @@ impl<'s> Configured<'s> {
         for service in snapshot.services.values() {
             let ids = service.instances.iter().map(|instance| &*instance.id);
             found.add(&service.service, ids);
+        }
+        for listener in snapshot.listeners.values() {
+            let names = [&listener.service, &listener.identity].into_iter();
+            found.callers.extend(names.flatten().map(|name| &**name));
         }
         found
     }
@@ -41,9 +51,15 @@ impl<'s> Configured<'s> {
         self.snapshot.listeners.contains_key(name)
     }
 
-    /// Who calls is told by certificates and stands in no snapshot: it is taken for there as long as what it calls.
+    /// Who calls from other nodes is told by certificates: there are those whom this node could call itself. Of one that
+    /// it does not know and that calls no more nothing is lost but the row, which begins anew with the next call.
+    fn has_caller(&self, name: &str) -> bool {
+        name.is_empty() || self.callers.contains(name) || self.services.contains(name)
+    }
+
     pub fn has_request(&self, key: &RequestKey) -> bool {
         self.has_listener(&key.listener)
+            && self.has_caller(&key.source)
             && (key.destination.is_empty() || self.services.contains(&*key.destination))
             && (key.route.is_empty() || self.snapshot.route(&key.route).is_some())
     }

@@ -251,7 +251,7 @@ fn labels_that_differ_in_one_part_are_told_apart() {
     assert!(rows.as_array().unwrap().iter().all(|row| row["count"] == 2));
 }
 
-/// What the golden snapshot has: routes shop and old, cart with cart-1, a listener edge.
+/// What the golden snapshot has: routes shop and old, services cart with cart-1 and web, listeners edge and mesh.
 fn configured() -> Snapshot {
     let document = include_bytes!("../../../../tests/golden/snapshot_full.json");
     Snapshot::empty().apply(document).unwrap()
@@ -300,6 +300,44 @@ fn what_is_configured_no_more_is_told_for_a_while_and_then_forgotten() {
     recorder.record_end(open);
     assert_eq!(report(&recorder)["upstreams"][0]["running"], 0);
     assert_eq!(report(&recorder)["upstreams"][2]["running"], 1);
+}
+
+#[test]
+fn callers_that_are_gone_go_once_they_were_silent_for_long() {
+    let (snapshot, began) = (configured(), clock::now());
+    let mut recorder = Recorder::new();
+    let of = |source| RequestLabels {
+        listener: "mesh",
+        source,
+        ..labels("")
+    };
+    for source in ["edge", "web", "gone", "loud"] {
+        recorder.record_request(&of(source), us(1));
+        recorder.record_stream(&of(source));
+    }
+    let refused = |recorder: &mut Recorder, source| recorder.record_stream_refused(&of(source));
+    for sweep in 0..=2 {
+        assert_eq!(told(&recorder, "requests", "source").len(), 4, "{sweep}");
+        recorder.record_request(&of("loud"), us(1));
+        refused(&mut recorder, "loud");
+        recorder.forget(&snapshot, began + SWEEP_EVERY * sweep);
+    }
+    assert_eq!(
+        told(&recorder, "requests", "source"),
+        ["edge", "loud", "web"]
+    );
+    // A connection that is open keeps its row, whoever opened it.
+    let open = ["edge", "gone", "loud", "web"];
+    assert_eq!(told(&recorder, "streams", "source"), open);
+    // Who comes back begins anew.
+    recorder.record_request(&of("gone"), us(1));
+    let rows = requests(&recorder);
+    let gone = rows.as_array().unwrap().iter();
+    let counts: Vec<_> = gone
+        .filter(|row| row["source"] == "gone")
+        .map(|row| row["count"].clone())
+        .collect();
+    assert_eq!(counts, [1]);
 }
 
 #[test]

@@ -250,9 +250,8 @@ async fn connect(
         // In a box: most requests find a connection, and need not make room for a handshake.
         Box::pin(within(alarm, tries.head_deadline(), opening)).await
     };
-    if connected.is_err() {
-        let mut stats = worker.stats.borrow_mut();
-        stats.record_connect_error(service, destination.id());
+    if let Err(error) = &connected {
+        upstream::note_failed(worker, service, destination.id(), error, "request");
     }
     connected.map(|upstream| (destination, upstream))
 }

@@ -6,10 +6,12 @@
 //! last three looks, as one late look may be the machine's doing.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 
@@ -57,6 +59,15 @@ impl Cause {
         };
         Error::us(Reason::Overloaded, detail).retry_after(SOON)
     }
+}
+
+/// The error of what needed a file more, where the system says that there is none: of this process, or of the machine.
+pub fn out_of_handles(error: &io::Error, wanted: &str) -> Option<Error> {
+    let is_out = [Errno::MFILE, Errno::NFILE]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
+    let detail = || format!("this node's proxy has no file handle left for {wanted}: {error}");
+    is_out.then(|| Error::us(Reason::Overloaded, detail()).retry_after(SOON))
 }
 
 /// What is not taken, and why.

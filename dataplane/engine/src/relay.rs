@@ -315,8 +315,7 @@ impl<'w> Relay<'w> {
             match Box::pin(opening).await {
                 Ok(side) => return Ok((destination, side)),
                 Err(error) => {
-                    let mut stats = worker.stats.borrow_mut();
-                    stats.record_connect_error(service, destination.id());
+                    upstream::note_failed(worker, service, destination.id(), &error, "connection");
                     if !error.is_retryable {
                         return Err(error);
                     }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::alarm::Alarm;
 use crate::clock::{self, Instant};
-use crate::error::{Error, Reason};
+use crate::error::{Error, Reason, Who};
 use crate::http2;
 use crate::identity::Identity;
 use crate::instance_tls;
@@ -20,6 +20,7 @@ use crate::lanes::{Found, Lane};
 use crate::multiplex::client;
 use crate::mux::{self, Link, Manner};
 use crate::opening::Frame;
+use crate::overload::{self, Cause};
 use crate::plan::{Caller, Destination};
 use crate::pool::{Home, Owner, PoolKey};
 use crate::session::Session;
@@ -455,11 +456,12 @@ async fn connect(
             Ok(tcp)
         }
         Ok(Err(error)) => {
-            let detail = format!("{address} could not be connected to: {error}");
-            Err((
-                Error::upstream(Reason::ConnectFailed, detail).retryable(),
-                error.kind(),
-            ))
+            // For want of a handle every other instance would fail as well, and none is to blame.
+            let wanted = format!("a connection to {address}");
+            let ours = overload::out_of_handles(&error, &wanted);
+            let detail = || format!("{address} could not be connected to: {error}");
+            let failed = || Error::upstream(Reason::ConnectFailed, detail()).retryable();
+            Err((ours.unwrap_or_else(failed), error.kind()))
         }
         Err(_) => {
             let detail = format!(
@@ -469,6 +471,16 @@ async fn connect(
             let error = Error::upstream(Reason::ConnectTimeout, detail).retryable();
             Err((error, io::ErrorKind::TimedOut))
         }
+    }
+}
+
+/// Counts that a request or a connection found no way to an instance: against that, unless it was our own doing.
+pub fn note_failed(worker: &Worker, service: &str, id: &str, error: &Error, what: &'static str) {
+    let mut stats = worker.stats.borrow_mut();
+    match (error.who, error.reason) {
+        (Who::Us, Reason::Overloaded) => stats.record_shed(Cause::Handles.code(), what),
+        (Who::Us, Reason::IdentityMissing) => {}
+        _ => stats.record_connect_error(service, id),
     }
 }
 

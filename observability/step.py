@@ -23,10 +23,12 @@ def name_of(row: Row) -> Text:
 
 def _operation(span: Span) -> str:
     """The span's name; at the edge what was asked for in its place, which names the route's pattern alone."""
-    if span.text("mesh.direction") != "edge":
+    method = span.text("http.request.method")
+    # A raw connection has none, and may name a server all the same.
+    if span.text("mesh.direction") != "edge" or not method:
         return span.name
     asked = span.text("server.address") + span.text("url.path")
-    return f"{span.text('http.request.method')} {asked}" if asked else span.name
+    return f"{method} {asked}" if asked else span.name
 
 
 def indent_of(row: Row, *, has_below: bool) -> Text:

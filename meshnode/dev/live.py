@@ -36,7 +36,7 @@ class Lines:
 
     def line(self, summary: Summary) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(summary.start_us / 1_000_000))
-        url = f"{summary.method} {summary.url}"
+        url = f"{summary.method} {summary.url}".strip()
         what = summary.refusal or summary.chain
         self.url = max(self.url, min(len(url), URL_WIDTH))
         self.chain = max(self.chain, min(len(what), CHAIN_WIDTH))

@@ -30,6 +30,7 @@ class PastConnection:
     """What the steps of a trace say became of a raw connection.
 
     `question` is the same one asked today; None where the trace does not say enough, `why_not` is the sentence then.
+    `detected` is what it turned out to speak, where its port found that out, `server_name` what its TLS asked for.
     `listener` is where it came in on `node`; `instance_node` is empty where no other node took part.
     `received_bytes` are from who opened it; None: it found no far end, and `sentence` says why. `ended_by` is as in a span (docs/boundary.md).
     """
@@ -42,6 +43,8 @@ class PastConnection:
     start_us: int
     duration_us: int
     listener: str
+    detected: str
+    server_name: str
     source: str
     client_address: str
     route: str
@@ -74,6 +77,8 @@ class PastConnection:
             "start_unix_us": self.start_us,
             "duration_us": self.duration_us,
             "listener": self.listener,
+            "detected": self.detected or None,
+            "server_name": self.server_name or None,
             "source": self.source,
             "client_address": self.client_address or None,
             "route": self.route,
@@ -112,6 +117,8 @@ def connection_of(first: Span, trace: Trace) -> PastConnection:
         start_us=first.start_us,
         duration_us=first.duration_us,
         listener=first.text("mesh.listener"),
+        detected=first.text("mesh.detected"),
+        server_name=first.text("server.address"),
         source=first.text("mesh.source"),
         client_address=first.text("client.address"),
         route=first.text("mesh.route"),

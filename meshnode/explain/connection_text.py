@@ -17,6 +17,11 @@ ENDINGS: Mapping[str, str] = {
     "intention": "cut: an intention allowed it no longer",
     "identity": "cut: what proved who opened it held no longer",
 }
+FOUND: Mapping[str, str] = {
+    "tls": "TLS, moved as it is",
+    "tcp": "bytes of no protocol that is known here, moved as they are",
+    "silent": "nothing was said at first, so the server was let speak",
+}
 MILLISECONDS_UNTIL_US = 1_000_000
 
 
@@ -41,6 +46,9 @@ def _duration(microseconds: int) -> str:
 
 def _way(past: PastConnection) -> Iterator[str]:
     yield step("listener", f"{past.listener or 'not told'} on {past.node}")
+    if past.detected:
+        name = f" (for {past.server_name})" if past.server_name else ""
+        yield step("detection", FOUND.get(past.detected, past.detected) + name)
     if past.route:
         yield step("route", f"{past.route}   {past.key} index {past.index}")
     if past.instance:

@@ -138,9 +138,13 @@ async def detected(node: MeshNode) -> dict[str, float]:
 
 
 async def spans(node: MeshNode, word: str) -> list[dict[str, Any]]:
-    """The attributes of the node's spans of connections that turned out to speak this."""
+    """The attributes of the node's spans of connections that turned out to speak this, each with its `trace_id`."""
     _, text = await node.admin("/traces")
-    steps = [one["attributes"] for trace in json.loads(text)["traces"] for one in trace["spans"]]
+    steps = [
+        {**one["attributes"], "trace_id": trace["trace_id"]}
+        for trace in json.loads(text)["traces"]
+        for one in trace["spans"]
+    ]
     return [step for step in steps if step.get("mesh.detected") == word]
 
 
@@ -214,6 +218,9 @@ async def test_one_port_carries_whatever_its_caller_speaks(tmp_path: Path) -> No
             assert step.get("network.protocol.name") == spoken
             assert (step.get("server.address"), step["mesh.destination"]) == (called, "mail")
 
+        secured = (await spans(node, "tls"))[0]["trace_id"]
+        explained = (await node.cli("explain", secured)).stdout
+        assert f"detection  TLS, moved as it is (for {NAME})" in explained
         explained = (await node.cli("explain", "--as", "web", f"tcp {address}")).stdout
         assert "detection  its first bytes decide: HTTP/1.1 and HTTP/2 are requests" in explained
         assert "connection goes to mail" in explained

@@ -198,7 +198,7 @@ trusted_clients: [10.0.0.0/8, 192.168.1.7, "::1", "fd00::/8"]
 strict_paths: true
 limits: {head_bytes: 65536, headers: 256, head_timeout: 60m, idle_timeout: 1ms, body_idle_timeout: 60m,
          tunnel_idle_timeout: 60m,
-         connect_timeout: 60m, connections: 1000000, pool_idle_per_endpoint: 0, pool_idle_timeout: 1ms,
+         connect_timeout: 60m, detect_timeout: 10s, connections: 1000000, pool_idle_per_endpoint: 0, pool_idle_timeout: 1ms,
          body_bytes: 1099511627776}
 """,
     "mesh/services/shop": """

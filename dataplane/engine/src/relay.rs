@@ -103,10 +103,14 @@ pub async fn pass(
     worker: Rc<Worker>,
     mut down: Side,
     plan: Plan,
+    server_name: Box<str>,
     listener: Arc<ListenerConfig>,
     peer: SocketAddr,
 ) {
-    let mut relay = Relay::begin(&worker, caller_of(&listener), &listener, peer, &[]);
+    let mut relay = Relay {
+        server_name: Some(server_name),
+        ..Relay::begin(&worker, caller_of(&listener), &listener, peer, &[])
+    };
     let outcome = relay.go(plan, &mut down, None, None).await;
     relay.record(outcome);
 }

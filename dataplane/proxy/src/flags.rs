@@ -189,7 +189,7 @@ mod tests {
             Ok(Parsed::Tell(text)) => text,
             other => panic!("{other:?}"),
         };
-        assert!(told("--version").contains("(protocol 2)"));
+        assert!(told("--version").contains("(protocol 3)"));
         assert!(told("--control x --help").contains("--identities FILE"));
     }
 }

@@ -91,6 +91,9 @@ def test_at_the_edge_what_was_asked_for_is_shown_not_the_route_s_pattern() -> No
     }
     one = span("edge", name="GET a.test/cart", mesh__direction="edge", **more)
     assert "edge  GET a.test/cart/7  " in shown(Trace("t" * 32, (one,)))
+    # A connection that was passed on by its server name asked for nothing more.
+    raw = span("edge", name="tcp *.a.test", mesh__direction="edge", server__address="b.a.test")
+    assert "edge  tcp *.a.test  " in shown(Trace("t" * 32, (raw,)))
 
 
 def test_a_narrow_terminal_has_the_details_below() -> None:

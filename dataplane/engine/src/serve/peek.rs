@@ -31,6 +31,8 @@ pub struct Passed {
     pub side: Side,
     /// Where it goes.
     pub plan: Plan,
+    /// The server name it asks for.
+    pub server_name: Box<str>,
 }
 
 /// Reads until it is known where the connection goes, until then at the most.
@@ -47,18 +49,23 @@ pub async fn peek(
     let name = found
         .map_err(|_| Failure::late())?
         .map_err(|_| Failure::gone())?;
-    let plan = name.and_then(|name| {
+    let found = name.and_then(|name| {
         let balancer = &mut worker.balancer.borrow_mut();
-        plan::by_server_name(&worker.snapshot(), &name, peer.ip(), balancer)
+        let plan = plan::by_server_name(&worker.snapshot(), &name, peer.ip(), balancer)?;
+        Some((plan, name))
     });
-    match (plan, stream) {
+    match (found, stream) {
         (None, Stream::Plain(tcp)) => Ok(Peeked::Here(tcp, seen)),
         (None, _) => Err(Failure::gone()),
-        (Some(plan), stream) => {
+        (Some((plan, server_name)), stream) => {
             let mut side = Side::new(stream);
             side.received = seen.len() as u64;
             side.input = ReadBuffer::of(seen);
-            Ok(Peeked::Passed(Box::new(Passed { side, plan })))
+            Ok(Peeked::Passed(Box::new(Passed {
+                side,
+                plan,
+                server_name,
+            })))
         }
     }
 }

@@ -46,8 +46,13 @@ pub async fn serve(
                 .await;
         }
         Ok(Way::Passed(passed)) => {
-            let peek::Passed { side, plan } = *passed;
-            Box::pin(relay::pass(worker, side, plan, listener, peer)).await;
+            let peek::Passed {
+                side,
+                plan,
+                server_name,
+            } = *passed;
+            let passing = relay::pass(worker, side, plan, server_name, listener, peer);
+            Box::pin(passing).await;
         }
         Err(failure) => {
             worker.stats.borrow_mut().record_tls_failure(failure.cause);

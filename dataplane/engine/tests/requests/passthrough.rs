@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use crate::ca::Authority;
 use crate::manual::Manual;
 use crate::mesh::inbound;
-use crate::streams::{counted, rows, talk};
+use crate::streams::{counted, rows, span, talk};
 use crate::support::{Client, Does, Origin, Proxy, run};
 use crate::tls::{client_config, connect, failures, get, put_certificate, rule, shown};
 use crate::wait::until_async;
@@ -75,7 +75,10 @@ async fn ends_here(proxy: &Proxy, db: &mut Manual, name: &str) -> bool {
 fn what_a_route_names_is_passed_on_byte_for_byte() {
     run(async {
         let mut db = Manual::start().await;
-        let (proxy, _origin) = edge(&db, json!(["db.test", "*.db.test"]), |_| {}).await;
+        let (proxy, _origin) = edge(&db, json!(["db.test", "*.db.test"]), |resources| {
+            resources["settings"]["node"]["trace_ratio"] = json!(1.0);
+        })
+        .await;
         for name in ["db.test", "DB.Test", "eu.db.test", "deep.down.db.test"] {
             let bytes = hello(name);
             let mut client = proxy.connect().await;
@@ -87,6 +90,9 @@ fn what_a_route_names_is_passed_on_byte_for_byte() {
             asked.end().await.unwrap();
             drop(asked);
             assert!(client.is_closed().await);
+            let span = span(&proxy).await;
+            let told = (span.texts.host(), span.detected);
+            assert_eq!(told, (&*name.to_ascii_lowercase(), None));
         }
         let row = rows(&proxy, "streams").remove(0);
         let told = (&row["listener"], &row["route"], &row["destination"]);

@@ -115,6 +115,24 @@ def test_what_can_not_be_asked_again_says_why(
     assert why in past.note
 
 
+@pytest.mark.parametrize(
+    ("detected", "name", "line"),
+    [
+        ("tls", "db.example", "detection  TLS, moved as it is (for db.example)"),
+        ("tls", "", "detection  TLS, moved as it is"),
+        ("silent", "", "detection  nothing was said at first, so the server was let speak"),
+        ("tcp", "", "detection  bytes of no protocol that is known here, moved as they are"),
+    ],
+)
+def test_what_it_turned_out_to_speak_is_told(detected: str, name: str, line: str) -> None:
+    near = {**NEAR, "mesh.direction": "outbound", "mesh.listener": "web:postgres"}
+    past = connection({**near, "mesh.detected": detected, "server.address": name})
+    assert past_lines(past)[3] == line
+    document = past.to_json()
+    assert (document["detected"], document["server_name"]) == (detected, name or None)
+    assert past.question is not None
+
+
 def test_a_refused_one_names_who_refused() -> None:
     near = {**without(NEAR, *NOTHING_MOVED), "mesh.reason": "intention_denied"}
     far = {**without(FAR, *NOTHING_MOVED), "mesh.reason": "intention_denied"}

@@ -166,7 +166,11 @@ fn server_config(
     // Sessions are in tickets, which any thread and any node can read.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     match tickets {
-        Some(tickets) => config.ticketer = Arc::clone(tickets) as _,
+        Some(tickets) => {
+            config.ticketer = Arc::clone(tickets) as _;
+            // One a connection: a client has as many as it has connections, and gets a new one with each.
+            config.send_tls13_tickets = 1;
+        }
         // A resumed session is not verified again: it would carry a client past what is demanded of it now.
         None => config.send_tls13_tickets = 0,
     }

@@ -36,18 +36,18 @@ class Size:
     routes: int
     nodes: int
     puts: int
-    """A round, under load. In three rounds: thirty or forty on each of three nodes, two hundred of the largest (issue 5)."""
+    """A round, under load. In three rounds: twenty or forty on each of three nodes, two hundred of the largest (issue 5)."""
 
 
-SIZES = (Size(100, 3, 40), Size(1_000, 3, 30), Size(10_000, 1, 70))
+SIZES = (Size(100, 3, 40), Size(1_000, 3, 20), Size(10_000, 1, 70))
 # A round, without load, for the CPU a change: a mean, so that fewer do.
 COUNTED_PUTS = 6
 # So many changes have one wake of each kind measured among them.
-PUTS_A_WAKE = 3
+PUTS_A_WAKE = 6
 # A quiet moment, as an admin's day has: a put close behind another is gathered with it, and that is not measured here.
 QUIET_S = 0.2
 # Long enough to tell what nodes take that have nothing to do, and for all that is put off behind a change.
-REST_S = 4.0
+REST_S = 3.0
 CLOCK = "clock"
 # An agent that takes less than this of a second has nothing to do: heartbeats, probes, spans to fetch.
 QUIET_NS = 40_000_000

@@ -83,6 +83,12 @@ class LimitFields(Fields):
     detect_timeout: Time | None = None
     """How long a connection to a service with protocol: auto may say nothing before it is moved as it is: at most 10s; left out: 100ms."""
     connections: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 1_000_000})] = 0
+    connections_per_client: Annotated[
+        int, Field(json_schema_extra={"minimum": 1, "maximum": 1_000_000})
+    ] = 0
+    """Of one client's address, trusted proxies aside; left out: half of those that may be open."""
+    tls_handshakes: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 100_000})] = 0
+    """With clients at once, on each thread of the proxy; the oldest gives way. Left out: 1024."""
     pool_idle_per_endpoint: Annotated[
         int, Field(json_schema_extra={"minimum": 0, "maximum": 10_000})
     ] = 0

@@ -67,6 +67,8 @@ _LIMITS: dict[str, tuple[str, Read]] = {
     "connect_timeout": ("connect_timeout_ms", time_ms),
     "detect_timeout": ("detect_timeout_ms", time_ms_to(DETECT_TIMEOUT_MAX_MS)),
     "connections": ("connections", number(1, 1_000_000)),
+    "connections_per_client": ("connections_per_client", number(1, 1_000_000)),
+    "tls_handshakes": ("tls_handshakes", number(1, 100_000)),
     "pool_idle_per_endpoint": ("pool_idle_per_endpoint", number(0, 10_000)),
     "pool_idle_timeout": ("pool_idle_timeout_ms", time_ms),
     "http2_streams": ("http2_streams", number(1, 1000)),

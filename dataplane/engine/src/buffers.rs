@@ -127,6 +127,13 @@ impl WriteBuffer {
             self.clear();
         } else if self.written >= BULK_BYTES {
             // A reader that never catches up must not make the written part grow for ever.
+            self.compact();
+        }
+    }
+
+    /// Forgets what is written.
+    pub fn compact(&mut self) {
+        if self.written > 0 {
             self.data.drain(..self.written);
             self.written = 0;
         }
@@ -232,6 +239,9 @@ mod tests {
         let mut buffer = WriteBuffer::default();
         buffer.tail().extend_from_slice(b"abc");
         buffer.advance(2);
+        assert_eq!(buffer.pending(), b"c");
+        buffer.compact();
+        assert_eq!(buffer.tail().len(), 1, "what is written is gone");
         assert_eq!(buffer.pending(), b"c");
         buffer.advance(1);
         assert!(buffer.is_empty() && buffer.tail().is_empty());

@@ -67,7 +67,7 @@ impl Flow {
         if self.is_complete || from.input.is_empty() {
             return Ok(());
         }
-        let most = to.room();
+        let most = to.make_room();
         let input = from.input.filled();
         let mut sink = Framed {
             encoder: &mut self.encoder,

@@ -30,6 +30,7 @@ pub mod identity;
 pub mod tls;
 pub mod edge_tls;
 pub mod overload;
+pub mod clients;
 pub mod shared;
 
 pub mod buffers;
@@ -42,6 +43,7 @@ pub mod pool;
 pub mod instance_tls;
 pub mod lanes;
 pub mod idle;
+pub mod handshakes;
 pub mod turn;
 pub mod worker;
 pub mod multiplex;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use foldhash::quality::RandomState;
 
 use crate::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::network::client_of;
 
 /// Keys that are kept apart: 24 KiB, taken with the first request. Where more are busy at one time, some share.
 const PLACES: usize = 1024;
@@ -222,14 +223,11 @@ impl Drop for Held {
     }
 }
 
-/// A client with IPv6 has a whole network: its addresses are one (RFC 6177).
+/// A client with IPv6 has a whole network: its addresses are one.
 fn network_of(key: Key<'_>) -> Key<'_> {
     match key {
-        Key::Client(IpAddr::V6(address)) => {
-            let network = u128::from(address) >> 64 << 64;
-            Key::Client(IpAddr::V6(network.into()))
-        }
-        Key::Client(IpAddr::V4(_)) | Key::Caller(_) | Key::All => key,
+        Key::Client(address) => Key::Client(client_of(address)),
+        Key::Caller(_) | Key::All => key,
     }
 }
 

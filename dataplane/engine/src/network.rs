@@ -46,6 +46,14 @@ pub fn any_contains(networks: &[Network], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(address))
 }
 
+/// Whom an address stands for: of IPv6 a network of 64 bits, which is what one customer gets (RFC 6177).
+pub fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+    }
+}
+
 /// All addresses in one space: IPv4 as IPv6 maps it.
 fn as_number(address: IpAddr) -> u128 {
     u128::from(match address {

@@ -30,6 +30,8 @@ const SOON: Duration = Duration::from_secs(1);
 pub enum Cause {
     /// As many connections are open as may be.
     Connections,
+    /// One client has as many of them as it may.
+    Client,
     /// A thread has more to do than it comes to.
     Cpu,
     /// Memory.
@@ -43,6 +45,7 @@ impl Cause {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Connections => "connections",
+            Self::Client => "client",
             Self::Cpu => "cpu",
             Self::Memory => "memory",
             Self::Handles => "handles",
@@ -53,6 +56,7 @@ impl Cause {
     pub fn refusal(self) -> Error {
         let detail = match self {
             Self::Connections => "as many connections are open here as may be",
+            Self::Client => "this client has as many connections here as it may",
             Self::Cpu => "this node has more to do than its processors can",
             Self::Memory => "this node's proxy is about to run out of memory",
             Self::Handles => "this node's proxy is about to run out of file handles",
@@ -215,6 +219,14 @@ impl Overload {
             return limits.connections;
         }
         limits.connections.min(connections_by(handles) as usize)
+    }
+
+    /// How many of them one client may have: half, where the limits do not say.
+    pub fn connections_most_of_client(&self, limits: &Limits) -> usize {
+        match limits.connections_per_client {
+            0 => self.connections_most(limits).div_ceil(2),
+            most => most,
+        }
     }
 
     /// All of it, to be told.

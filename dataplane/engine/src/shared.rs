@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
+use crate::clients::Clients;
 use crate::clock::{self, Instant};
 use crate::edge_tls::EdgeTls;
 use crate::identity::Identities;
@@ -27,6 +28,8 @@ pub struct Shared {
     pub spans: Arc<SpanRing>,
     /// Open downstream connections of the process: the measure of `limits.connections`.
     pub connections: AtomicUsize,
+    /// The same by client: the measure of `limits.connections_per_client`.
+    pub clients: Arc<Clients>,
     /// What the process uses, and may.
     pub overload: Overload,
     /// What went wrong that no request tells of.
@@ -77,6 +80,7 @@ impl Shared {
             edge_tls: Arc::default(),
             spans: Arc::default(),
             connections: AtomicUsize::new(0),
+            clients: Arc::default(),
             overload: Overload::default(),
             faults: Faults::default(),
             quiet: Notify::new(),

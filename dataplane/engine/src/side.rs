@@ -93,9 +93,11 @@ impl Side {
         self.output.len() >= self.stream.most_waiting()
     }
 
-    /// How much of what was read may be put behind what is to go: all that was, but for one of many streams.
-    pub fn room(&self) -> usize {
+    /// How much of what was read may be put behind what is to go: all that was, but for one of many streams, whose
+    /// buffer does not grow: what has gone makes room for it.
+    pub fn make_room(&mut self) -> usize {
         if self.stream.is_stream() {
+            self.output.compact();
             self.stream.most_waiting().saturating_sub(self.output.len())
         } else {
             usize::MAX

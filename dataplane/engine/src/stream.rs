@@ -17,7 +17,7 @@ use crate::session::Session;
 
 /// What may wait to be written to one of many streams of HTTP/2 over a socket. A client that opens a hundred and takes
 /// nothing makes each hold so much, beside what was read for it.
-const STREAM_BYTES: usize = 8 * 1024;
+const STREAM_BYTES: usize = 4 * 1024;
 
 /// A socket, a TLS session over one, a channel of a link, or what stands for one.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use arc_swap::{ArcSwap, Cache};
 use crate::balancer::Balancer;
 use crate::buffers::BufferPool;
 use crate::clock;
+use crate::handshakes::Handshakes;
 use crate::http1::HeaderStore;
 use crate::idle::IdleConnections;
 use crate::instance_tls::InstanceConfigs;
@@ -54,7 +55,7 @@ pub struct Worker {
     /// The tunnels, which look again at what they rest on when that changed.
     pub tunnels: Rc<RefCell<IdleConnections>>,
     /// Handshakes with strangers under way.
-    pub handshakes: Cell<usize>,
+    pub handshakes: Handshakes,
     /// Room to read heads in: of requests and of answers, one at a time.
     pub headers: RefCell<HeaderStore>,
     snapshot: RefCell<Cache<SnapshotCell, Arc<Snapshot>>>,
@@ -101,7 +102,7 @@ impl Worker {
             since_epoch: Cell::new(since_epoch()),
             idle: Rc::default(),
             tunnels: Rc::default(),
-            handshakes: Cell::new(0),
+            handshakes: Handshakes::default(),
             is_draining: Cell::new(false),
             lag: Cell::default(),
             pressure: Cell::default(),

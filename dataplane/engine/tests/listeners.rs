@@ -180,7 +180,8 @@ async fn other_settings_do_not_close_a_socket() {
 async fn connections_over_the_limit_are_turned_away_and_counted() {
     let engine = Engine::start(2).unwrap();
     let listeners = json!({ "edge": edge(ANY) });
-    let document = with(&json!({ "listeners": listeners, "limits": { "connections": 3 } }));
+    let limits = json!({ "connections": 3, "connections_per_client": 100 });
+    let document = with(&json!({ "listeners": listeners, "limits": limits }));
     engine.apply(&document).unwrap();
     engine.reconcile().await;
     let address = state(&engine, "edge").address;
@@ -195,6 +196,38 @@ async fn connections_over_the_limit_are_turned_away_and_counted() {
     let row = &stats["connections"][0];
     assert_eq!(row["listener"], "edge");
     assert!(row["refused"].as_u64().unwrap() >= 1 && row["accepted"].as_u64().unwrap() >= 4);
+}
+
+#[tokio::test]
+async fn one_client_leaves_as_many_connections_to_others() {
+    let engine = Engine::start(2).unwrap();
+    engine
+        .put_identity(&Authority::new().document("web"))
+        .unwrap();
+    let listeners = json!({ "edge": edge(ANY), "out": outbound(ANY, "web") });
+    let document = with(&json!({ "listeners": listeners, "limits": { "connections": 8 } }));
+    engine.apply(&document).unwrap();
+    engine.reconcile().await;
+    let address = state(&engine, "edge").address;
+    let mut kept: Vec<_> = (0..4)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    assert!(kept.iter_mut().all(|stream| ask(stream).is_some()));
+    assert!(!is_served(address), "it has its half");
+    // Services of this machine have all one address.
+    assert!(is_served(state(&engine, "out").address));
+    let stats: Value = serde_json::from_slice(&engine.stats().await).unwrap();
+    assert_eq!(
+        stats["shed"],
+        json!([{"cause": "client", "what": "connection", "count": 1}])
+    );
+    // A trusted proxy stands for many clients.
+    let mut document: Value = serde_json::from_slice(&document).unwrap();
+    document["generation"] = 2.into();
+    document["digest"] = "sha256:2".into();
+    document["resources"]["settings"]["node"]["trusted_proxies"] = json!(["127.0.0.1"]);
+    engine.apply(document.to_string().as_bytes()).unwrap();
+    assert!(is_served(address));
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 pub mod atomic {
     pub use loom::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 }
+#[path = "../../engine/src/network.rs"]
+pub mod network;
 #[path = "../../engine/src/limiter.rs"]
 pub mod limiter;
 #[path = "../../engine/src/router/retry.rs"]

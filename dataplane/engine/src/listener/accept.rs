@@ -33,7 +33,7 @@ pub(crate) async fn accept_all(
     let Some(socket) = door.take_socket() else {
         return;
     };
-    let admit = |tcp, peer| {
+    let admit = |tcp, peer: SocketAddr| {
         let listener = gate.config();
         let shed = match gate.sheds() {
             // What was measured may be over.
@@ -42,7 +42,7 @@ pub(crate) async fn accept_all(
         };
         let admitted = match shed {
             Some(cause) => Err(cause),
-            None => gate.admit().ok_or(Cause::Connections),
+            None => gate.admit(peer.ip()),
         };
         match admitted {
             Ok(admission) => {

@@ -1,15 +1,16 @@
 //! What the sockets of one listener have in common, on whichever threads they are. It may not own a socket.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::clients::Counted;
 use crate::overload::Cause;
 use crate::shared::Shared;
-use crate::snapshot::{Limits, ListenerConfig};
+use crate::snapshot::{Limits, ListenerConfig, ListenerKind, Settings};
 
 /// One open listener. Its settings may change while it is open; what was accepted before keeps the old ones.
 pub struct Gate {
@@ -50,19 +51,39 @@ impl Gate {
         self.config.store(config);
     }
 
-    /// Lets one more connection in, unless the process has as many as it may.
-    pub fn admit(self: &Arc<Self>) -> Option<Admission> {
-        let limits = self.limits();
-        let limit = self.shared.overload.connections_most(&limits);
+    /// Lets one more connection of `peer` in, unless the process has as many as it may, or `peer` has.
+    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Admission, Cause> {
+        let snapshot = self.shared.snapshot.load();
+        let counted = self.count(peer, &snapshot.settings)?;
+        let limit = self
+            .shared
+            .overload
+            .connections_most(&snapshot.settings.limits);
         if self.shared.connections.fetch_add(1, Ordering::Relaxed) >= limit {
             self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            return None;
+            return Err(Cause::Connections);
         }
         self.active.fetch_add(1, Ordering::Relaxed);
-        Some(Admission {
+        Ok(Admission {
             gate: Arc::clone(self),
             load: None,
+            _counted: counted,
         })
+    }
+
+    /// Counts a stranger's connection, unless it has as many as it may. Services of this machine share an address, and a
+    /// trusted proxy stands for many clients: they are not counted.
+    fn count(&self, peer: IpAddr, settings: &Settings) -> Result<Option<Counted>, Cause> {
+        let is_outbound = self.config.load().kind == ListenerKind::Outbound;
+        if is_outbound || settings.is_trusted_proxy(peer) {
+            return Ok(None);
+        }
+        let most = self
+            .shared
+            .overload
+            .connections_most_of_client(&settings.limits);
+        let counted = self.shared.clients.enter(peer, most);
+        counted.map(Some).ok_or(Cause::Client)
     }
 
     /// The bounds in force.
@@ -156,6 +177,8 @@ impl Drop for Door {
 pub struct Admission {
     gate: Arc<Gate>,
     load: Option<Arc<AtomicUsize>>,
+    /// Of its client, where it counts there.
+    _counted: Option<Counted>,
 }
 
 impl Admission {
@@ -215,8 +238,9 @@ mod tests {
         let (shared, gate) = gate();
         // The limit of an empty snapshot is the default one, far away.
         let load = Arc::new(AtomicUsize::new(0));
-        let kept = gate.admit().unwrap().on_thread(&load);
-        let admission = gate.admit().unwrap().on_thread(&load);
+        let peer = gate.address.ip();
+        let kept = gate.admit(peer).ok().unwrap().on_thread(&load);
+        let admission = gate.admit(peer).ok().unwrap().on_thread(&load);
         assert_eq!((gate.active(), load.load(Ordering::Relaxed)), (2, 2));
         let task = tokio::spawn(async move {
             let _admission = admission;

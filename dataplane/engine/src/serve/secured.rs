@@ -17,10 +17,6 @@ use crate::snapshot::{ListenerConfig, TlsPolicy};
 use crate::stream::Stream;
 use crate::worker::Worker;
 
-/// Handshakes with strangers at once, on one thread: each holds some 30 KiB for up to `head_timeout`. What comes beyond
-/// is closed and counted, and the thread goes on serving who is in.
-const HANDSHAKES: usize = 1024;
-
 /// What a connection by TLS turned out to be.
 enum Way {
     /// Its TLS ends here.
@@ -37,8 +33,18 @@ pub async fn serve(
     policy: TlsPolicy,
     peer: SocketAddr,
 ) {
+    let handshake = worker.handshakes.begin(worker.limits().tls_handshakes);
     // In a box: a handshake takes some kilobytes, which the connection need not keep.
-    let found = Box::pin(find(&worker, policy, tcp, peer)).await;
+    let found = Box::pin(find(&worker, policy, tcp, peer));
+    let found = tokio::select! {
+        biased;
+        found = found => found,
+        () = handshake.gives_way() => {
+            let sentence = "it took the longest of the handshakes on its thread, and others wanted its place";
+            Err(Failure::new("limit", sentence))
+        }
+    };
+    drop(handshake);
     match found {
         Ok(Way::Here(stream, secured)) => {
             Connection::secured(worker, stream, secured, listener, peer)
@@ -69,10 +75,6 @@ async fn find(
     tcp: TcpStream,
     peer: SocketAddr,
 ) -> Result<Way, Failure> {
-    let Some(_handshaking) = Handshaking::begin(worker) else {
-        let sentence = "too many handshakes are under way on this thread";
-        return Err(Failure::new("limit", sentence));
-    };
     let deadline = clock::now() + worker.limits().head_timeout;
     let (tcp, seen) = if worker.snapshot().router.has_server_names() {
         match peek::peek(worker, tcp, peer, deadline).await? {
@@ -87,23 +89,4 @@ async fn find(
     let is_resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
     worker.stats.borrow_mut().record_secured(is_resumed);
     Ok(Way::Here(Stream::tls(tls), secured))
-}
-
-/// A handshake under way on this thread; it is none any more when this is dropped.
-struct Handshaking<'w>(&'w Worker);
-
-impl<'w> Handshaking<'w> {
-    fn begin(worker: &'w Worker) -> Option<Self> {
-        let count = worker.handshakes.get();
-        (count < HANDSHAKES).then(|| {
-            worker.handshakes.set(count + 1);
-            Self(worker)
-        })
-    }
-}
-
-impl Drop for Handshaking<'_> {
-    fn drop(&mut self) {
-        self.0.handshakes.set(self.0.handshakes.get() - 1);
-    }
 }

@@ -146,6 +146,8 @@ pub(super) struct LimitsDocument {
     pub connect_timeout_ms: u64,
     pub detect_timeout_ms: u64,
     pub connections: u64,
+    pub connections_per_client: u64,
+    pub tls_handshakes: u64,
     pub pool_idle_per_endpoint: u64,
     pub pool_idle_timeout_ms: u64,
     pub http2_streams: u64,
@@ -172,6 +174,9 @@ impl Default for LimitsDocument {
             // a server's greeting waits so much longer. Beyond it the one would hardly be told from the other.
             detect_timeout_ms: 100,
             connections: 50_000,
+            // Half of them: whoever it is leaves as many to others.
+            connections_per_client: 0,
+            tls_handshakes: 1024,
             // A burst of HTTP/2 has hundreds of requests at once; what it kept fewer of would be opened anew for each.
             pool_idle_per_endpoint: 256,
             pool_idle_timeout_ms: 30_000,

@@ -62,6 +62,10 @@ pub struct Limits {
     pub detect_timeout: Duration,
     /// Open downstream connections of the whole process.
     pub connections: usize,
+    /// Of them those of one client of the edge, or of one other machine; 0: half of those that may be open.
+    pub connections_per_client: usize,
+    /// Handshakes with strangers at once, on one thread: each holds some 15 KiB until it is done.
+    pub tls_handshakes: usize,
     /// Idle connections kept to one endpoint, for each thread.
     pub pool_idle_per_endpoint: usize,
     /// How long an idle connection to an endpoint is kept.
@@ -179,6 +183,13 @@ impl Limits {
                 Duration::from_millis(value_ms)
             },
             connections: size("connections", document.connections, 1, 10_000_000)?,
+            connections_per_client: size(
+                "connections_per_client",
+                document.connections_per_client,
+                0,
+                10_000_000,
+            )?,
+            tls_handshakes: size("tls_handshakes", document.tls_handshakes, 1, 100_000)?,
             pool_idle_per_endpoint: size(
                 "pool_idle_per_endpoint",
                 document.pool_idle_per_endpoint,
@@ -216,7 +227,7 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// The defaults of docs/boundary.md.
+    /// The defaults of docs/boundary.md, as a test compares.
     fn default() -> Self {
         let document = LimitsDocument::default();
         Self {
@@ -230,6 +241,8 @@ impl Default for Limits {
             connect_timeout: Duration::from_millis(document.connect_timeout_ms),
             detect_timeout: Duration::from_millis(document.detect_timeout_ms),
             connections: document.connections as usize,
+            connections_per_client: document.connections_per_client as usize,
+            tls_handshakes: document.tls_handshakes as usize,
             pool_idle_per_endpoint: document.pool_idle_per_endpoint as usize,
             pool_idle_timeout: Duration::from_millis(document.pool_idle_timeout_ms),
             http2_streams: document.http2_streams as u32,
@@ -240,5 +253,20 @@ impl Default for Limits {
             overload_lag: Duration::from_millis(document.overload_lag_ms),
             overload_memory_bytes: document.overload_memory_bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_boundary() {
+        let page = include_str!("../../../../docs/boundary.md");
+        let (_, rest) = page.split_once(r#""limits":{"head_bytes""#).unwrap();
+        let (told, _) = rest.split_once('}').unwrap();
+        let document: LimitsDocument =
+            serde_json::from_str(&format!(r#"{{"head_bytes"{told}}}"#)).unwrap();
+        assert_eq!(Limits::compile(&document).unwrap(), Limits::default());
     }
 }

@@ -114,6 +114,24 @@ fn an_old_client_gets_no_chunks_and_no_interim_answers() {
 }
 
 #[test]
+fn a_flood_of_interim_answers_comes_to_an_end() {
+    run(async {
+        for (count, wanted) in [(16, "HTTP/1.1 200 OK"), (17, "HTTP/1.1 502 Bad Gateway")] {
+            let interim = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".repeat(count);
+            let answer = format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            let origin = Origin::start(Does::Answer(answer.leak().as_bytes())).await;
+            let mut client = Proxy::edge(&[origin.address]).await.connect().await;
+            // To an old client none of them is passed on.
+            client
+                .write("GET / HTTP/1.0\r\nHost: shop.test\r\n\r\n")
+                .await;
+            let answer = client.answer().await;
+            assert!(answer.starts_with(wanted), "{answer}");
+        }
+    });
+}
+
+#[test]
 fn interim_answers_reach_a_client_that_knows_them() {
     run(async {
         let origin = Origin::start(Does::Answer(

@@ -263,20 +263,28 @@ fn what_does_not_become_a_handshake_is_closed_and_counted_by_cause() {
 }
 
 #[test]
-fn handshakes_beyond_the_limit_are_closed_and_counted() {
+fn beyond_the_limit_the_oldest_handshake_gives_way() {
     run(async {
         let origin = Origin::start(Does::Answer(OK)).await;
-        let proxy = edge(&origin, &json!({})).await;
-        proxy.worker.handshakes.set(1024);
-        let config = Arc::new(client_config(None, false));
-        assert!(connect(&proxy, "shop.test", &config).await.is_err());
-        assert!(failures(&proxy).contains(r#""limit": 1"#));
-        proxy.worker.handshakes.set(1023);
-        assert!(connect(&proxy, "shop.test", &config).await.is_ok());
-        until_async("the end of the handshake", async || {
-            tokio::task::yield_now().await;
-            proxy.worker.handshakes.get() == 1023
+        let proxy = Proxy::with(&[origin.address], |resources| {
+            resources["listeners"]["edge"]["tls"] = json!({});
+            let limits = &mut resources["settings"]["node"]["limits"];
+            limits["tls_handshakes"] = json!(3);
+            limits["head_timeout_ms"] = json!(600_000);
         })
         .await;
+        put_certificate(&proxy, "_default", "default");
+        let mut silent = Vec::new();
+        for _ in 0..4 {
+            silent.push(TcpStream::connect(proxy.address).await.unwrap());
+        }
+        // Who wants in gets in, however many only hold a place: of these one went for the fourth, one for the client.
+        let config = Arc::new(client_config(None, false));
+        for _ in 0..2 {
+            assert!(connect(&proxy, "shop.test", &config).await.is_ok());
+            assert!(failures(&proxy).contains(r#""limit": 2"#));
+        }
+        let mut nothing = [0];
+        assert_eq!(silent[0].read(&mut nothing).await.unwrap_or(0), 0);
     });
 }

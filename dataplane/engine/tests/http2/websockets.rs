@@ -134,15 +134,36 @@ async fn edge(origins: &[SocketAddr], is_http2: bool) -> Proxy {
     .await
 }
 
+/// A client of HTTP/2 before an origin of HTTP/1.1, by an edge.
+struct Between {
+    origin: Manual,
+    client: Client,
+    _proxy: Proxy,
+}
+
+impl Between {
+    async fn start() -> Self {
+        let origin = Manual::start().await;
+        let proxy = edge(&[origin.address], false).await;
+        Self {
+            client: Client::connect(proxy.address).await,
+            origin,
+            _proxy: proxy,
+        }
+    }
+
+    /// Both ends of a WebSocket that was asked for, and answered by this text.
+    async fn asked(&mut self, early: &'static [u8], text: &str) -> (Socket, Asked) {
+        let asking = ask(&self.client, asking("websocket"), early);
+        tokio::join!(asking, answer(&mut self.origin, text))
+    }
+}
+
 #[test]
 fn a_client_of_http_2_reaches_an_origin_of_http_1_1() {
     run(async {
-        let mut origin = Manual::start().await;
-        let proxy = edge(&[origin.address], false).await;
-        let client = Client::connect(proxy.address).await;
-        let request = asking("websocket");
-        let (mut socket, mut asked) =
-            tokio::join!(ask(&client, request, b"early"), answer(&mut origin, AGREED));
+        let mut between = Between::start().await;
+        let (mut socket, mut asked) = between.asked(b"early", AGREED).await;
         let head = &asked.head;
         assert!(head.starts_with("GET /chat?room=1 HTTP/1.1\r\n"), "{head}");
         for (name, value) in [
@@ -184,9 +205,11 @@ fn a_client_of_http_2_reaches_an_origin_of_http_1_1() {
 #[test]
 fn what_a_client_sends_early_waits_for_the_agreement() {
     run(async {
-        let mut origin = Manual::start().await;
-        let proxy = edge(&[origin.address], false).await;
-        let client = Client::connect(proxy.address).await;
+        let Between {
+            mut origin,
+            client,
+            _proxy,
+        } = Between::start().await;
         let refusing = async {
             let mut asked = origin.asked().await;
             asked
@@ -228,13 +251,8 @@ fn no_answer_but_an_agreement_that_is_proven_begins_one() {
                 "upstream_bad_response",
             ),
         ] {
-            let mut origin = Manual::start().await;
-            let proxy = edge(&[origin.address], false).await;
-            let client = Client::connect(proxy.address).await;
-            let (socket, _asked) = tokio::join!(
-                ask(&client, asking("websocket"), b""),
-                answer(&mut origin, &text)
-            );
+            let mut between = Between::start().await;
+            let (socket, _asked) = between.asked(b"", &text).await;
             assert_eq!(
                 (socket.status, &socket.headers["mesh-reason"]),
                 (status, &reason.parse().unwrap()),
@@ -262,34 +280,24 @@ fn an_answer_of_a_route_begins_none() {
 #[test]
 fn another_protocol_is_refused_as_connect_is() {
     run(async {
-        let mut origin = Manual::start().await;
-        let proxy = edge(&[origin.address], false).await;
-        let client = Client::connect(proxy.address).await;
-        let socket = ask(&client, asking("connect-udp"), b"").await;
+        let mut between = Between::start().await;
+        let socket = ask(&between.client, asking("connect-udp"), b"").await;
         assert_eq!(socket.status, 501);
         assert_eq!(socket.headers["mesh-reason"], "connect_unsupported");
-        assert!(origin.was_left_alone());
+        assert!(between.origin.was_left_alone());
     });
 }
 
 #[test]
 fn a_side_that_is_lost_is_a_reset_on_the_other() {
     run(async {
-        let mut origin = Manual::start().await;
-        let proxy = edge(&[origin.address], false).await;
-        let client = Client::connect(proxy.address).await;
-        let (mut socket, asked) = tokio::join!(
-            ask(&client, asking("websocket"), b""),
-            answer(&mut origin, AGREED)
-        );
+        let mut between = Between::start().await;
+        let (mut socket, asked) = between.asked(b"", AGREED).await;
         asked.tcp.set_zero_linger().unwrap();
         drop(asked);
         let lost = socket.receive.data().await.unwrap().unwrap_err();
         assert_eq!(lost.reason(), Some(Reason::CANCEL));
-        let (mut socket, mut asked) = tokio::join!(
-            ask(&client, asking("websocket"), b""),
-            answer(&mut origin, AGREED)
-        );
+        let (mut socket, mut asked) = between.asked(b"", AGREED).await;
         socket.send.send_reset(Reason::CANCEL);
         assert!(asked.end().await.is_err());
     });
@@ -299,13 +307,8 @@ fn a_side_that_is_lost_is_a_reset_on_the_other() {
 #[test]
 fn who_does_not_read_holds_up_the_other_end() {
     run(async {
-        let mut origin = Manual::start().await;
-        let proxy = edge(&[origin.address], false).await;
-        let client = Client::connect(proxy.address).await;
-        let (mut socket, asked) = tokio::join!(
-            ask(&client, asking("websocket"), b""),
-            answer(&mut origin, AGREED)
-        );
+        let mut between = Between::start().await;
+        let (mut socket, asked) = between.asked(b"", AGREED).await;
         let piece = Bytes::from(vec![b'x'; 1 << 20]);
         let filled = std::future::poll_fn(|cx| {
             socket.send.reserve_capacity(piece.len());

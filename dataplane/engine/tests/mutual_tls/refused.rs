@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::meeting::{
-    BelievesAll, TIMEOUT, call_with, check_caller_is_refused, check_server_is_refused,
-    client_builder, client_config, identities_of, listen, meet_by, refuse_caller, sni, with_alpn,
+    TIMEOUT, call_with, check_caller_is_refused, check_server_is_refused, client_builder,
+    client_config, identities_of, listen, meet_by, refuse_caller, sni, with_alpn,
 };
+use crate::support::believes_all::BelievesAll;
 use crate::support::ca::{Authority, TRUST_DOMAIN, asked, self_signed, set_validity, spiffe, uri};
 use meshnode_engine::error::{Reason, Who};
 use meshnode_engine::identity::Identities;

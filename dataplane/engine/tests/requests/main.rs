@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "../support/believes_all.rs"]
+mod believes_all;
 #[path = "../support/ca.rs"]
 #[expect(dead_code, reason = "forgeries are for the tests of TLS")]
 mod ca;

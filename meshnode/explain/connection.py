@@ -158,21 +158,15 @@ def _question(first: Span) -> tuple[Question | None, str, str]:
         asked = Question(f":{port}", "", scheme="tcp", client_address=client)
         return asked, asked.line, ""
     if direction == EDGE:
-        name = first.text("server.address") or _only_name(first)
+        name = first.text("server.address")
         if not name:
-            return None, f"sni {first.name.partition(' ')[2] or '?'}", NOT_TOLD
+            return None, first.name, NOT_TOLD
         asked = Question(name, "", scheme="tls", client_address=client)
         return asked, asked.line, ""
     if direction == OUTBOUND and listener:
         asked = Question(destination, "", scheme="tcp", source=source, listener=listener)
         return asked, asked.line, ""
     return None, f"tcp {destination}", NOT_BEGUN if direction == INBOUND else NOT_TOLD
-
-
-def _only_name(span: Span) -> str:
-    """The server name that its route is for: of a wildcard's connections the name is not known."""
-    name = span.name.partition(" ")[2]
-    return "" if "*" in name else name
 
 
 def _refusing(steps: tuple[Span, ...]) -> Span:

@@ -15,7 +15,7 @@ ENDINGS: Mapping[str, str] = {
     "upstream_reset": "the instance was lost: a reset",
     "idle": "nothing moved for too long",
     "intention": "cut: an intention allowed it no longer",
-    "identity": "cut: what proved who opened it held no longer",
+    "identity": "cut: what let it in held no longer",
 }
 FOUND: Mapping[str, str] = {
     "tls": "TLS, moved as it is",

@@ -445,6 +445,7 @@ async fn lasting(
         destination,
         snapshot: Arc::clone(&request.snapshot),
         standing: down.standing.as_deref_mut(),
+        passed: None,
         idle: idle_timeout.unwrap_or(limits.tunnel_idle_timeout),
     };
     tunnel::run(worker, down.alarm, down.side, &mut upstream.side, terms).await

@@ -98,7 +98,8 @@ fn caller_of(listener: &ListenerConfig) -> Caller {
     }
 }
 
-/// Serves a connection of the edge that goes on as it came, with what was read of it already.
+/// Serves a connection of the edge that goes on as it came, with what was read of it already: where it goes, by the
+/// server name it asks for.
 pub async fn pass(
     worker: Rc<Worker>,
     mut down: Side,
@@ -266,6 +267,7 @@ impl<'w> Relay<'w> {
             destination: &destination,
             snapshot: Arc::clone(&self.snapshot),
             standing,
+            passed: self.passed(),
             idle: self.idle(&plan),
         };
         let ended = tunnel::run(self.worker, alarm, down, &mut up, terms).await;
@@ -276,6 +278,12 @@ impl<'w> Relay<'w> {
             error: ended.error.clone(),
             tunnel: Some(ended),
         }
+    }
+
+    /// The server name by which the edge passes it on, if it does.
+    fn passed(&self) -> Option<&str> {
+        let name = self.server_name.as_deref();
+        name.filter(|_| self.caller.kind == ListenerKind::Edge)
     }
 
     fn idle(&self, plan: &Plan) -> Duration {

@@ -37,6 +37,8 @@ pub struct Terms<'t> {
     pub snapshot: Arc<Snapshot>,
     /// Inbound: what the caller's name rests on.
     pub standing: Option<&'t mut Standing>,
+    /// At the edge: the server name of TLS that is passed on as it came.
+    pub passed: Option<&'t str>,
     /// How long no byte need move.
     pub idle: Duration,
 }
@@ -130,6 +132,12 @@ impl Terms<'_> {
         let secured = self.caller.secured.as_deref();
         if let Some(sni) = secured.and_then(|secured| secured.sni.as_deref())
             && let Some(error) = tls_refusal(&self.snapshot, self.caller, sni)
+        {
+            return Some((TunnelEnd::Identity, error));
+        }
+        if let Some(error) = self
+            .passed
+            .and_then(|name| plan::passing_refusal(&self.snapshot, name))
         {
             return Some((TunnelEnd::Identity, error));
         }

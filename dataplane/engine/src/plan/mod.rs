@@ -11,7 +11,8 @@ pub use choosing::{Tried, choose, denial, objection};
 pub use destination::{Destination, Told};
 pub use planned::{Plan, Target};
 pub use routing::{
-    by_port, by_server_name, inbound, is_routed, mesh_service, plan, settings_before, to_service,
+    by_port, by_server_name, inbound, is_routed, mesh_service, passing_refusal, plan,
+    settings_before, to_service,
 };
 
 /// Behind a service's name where it is called through the mesh.

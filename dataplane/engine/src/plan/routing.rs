@@ -149,6 +149,21 @@ pub fn settings_before<'s>(
     goes_before.then_some(own)
 }
 
+/// Why TLS for this name may be passed on no longer once it is: its host asks for certificates now, or is closed, which
+/// nothing leads around. A route that goes, or settings that only take its place, are for the connections that come.
+pub fn passing_refusal(snapshot: &Snapshot, name: &str) -> Option<Error> {
+    let own = snapshot.tls_of(name)?;
+    let why = if own.closed.is_some() {
+        "are broken: nobody is let in"
+    } else if own.clients.is_some() {
+        "ask for certificates now, which end at the edge"
+    } else {
+        return None;
+    };
+    let detail = format!("the TLS settings of {name} ({}) {why}", own.key);
+    Some(Error::downstream(Reason::Misdirected, detail))
+}
+
 /// Where a raw connection to a service goes.
 pub fn to_service(snapshot: &Snapshot, service: &str) -> Plan {
     to_cluster(snapshot, None, service)

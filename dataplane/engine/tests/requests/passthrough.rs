@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::ca::Authority;
-use crate::manual::Manual;
+use crate::manual::{Asked, Manual};
 use crate::mesh::inbound;
 use crate::streams::{counted, rows, span, talk};
 use crate::support::{Client, Does, Origin, Proxy, run};
@@ -244,6 +244,73 @@ fn no_route_leads_around_a_rule_on_client_certificates() {
                 assert_eq!(answer, None, "{host}");
             }
             assert!(db.was_left_alone(), "{host}");
+        }
+    });
+}
+
+/// Lets `change` come in force while a connection for `db.test` is open; it, and what the instance has of it.
+async fn open_while(
+    proxy: &Proxy,
+    db: &mut Manual,
+    change: impl FnOnce(&mut Value),
+) -> (Client, Asked) {
+    let bytes = hello("db.test");
+    let mut client = proxy.connect().await;
+    send(&mut client, &bytes).await;
+    let mut asked = db.connection().await;
+    asked.expect(&bytes).await;
+    talk(&mut client, &mut asked).await;
+    let mut document: Value = serde_json::from_slice(&proxy.worker.snapshot().to_json()).unwrap();
+    document["digest"] = json!("sha256:2");
+    change(&mut document["resources"]);
+    proxy.put(&document);
+    proxy.worker.tick();
+    (client, asked)
+}
+
+#[test]
+fn an_open_one_is_cut_when_its_host_demands_certificates_or_is_closed() {
+    run(async {
+        let authority = Authority::new();
+        let closed = json!({"key": "mesh/tls/x", "index": 1, "closed": "line 1: it is broken"});
+        for (host, settings) in [
+            ("db.test", rule(&authority, "required")),
+            ("*.test", rule(&authority, "optional")),
+            ("*.test", closed),
+        ] {
+            let mut db = Manual::start().await;
+            let (proxy, _origin) = edge(&db, json!(["db.test"]), |_| {}).await;
+            let (mut client, mut asked) = open_while(&proxy, &mut db, |resources| {
+                resources["tls"] = json!({host: settings});
+            })
+            .await;
+            assert!(asked.end().await.is_err(), "{host}: a reset, no end");
+            assert!(client.tcp.read_u8().await.is_err());
+            assert_eq!(counted(&proxy, "misdirected"), 1, "{host}");
+        }
+    });
+}
+
+#[test]
+fn an_open_one_goes_on_when_its_way_is_another_for_those_who_come() {
+    run(async {
+        let changes: [fn(&mut Value); 4] = [
+            |resources| drop(resources["routes"].as_object_mut().unwrap().remove("db")),
+            |resources| resources["routes"]["db"]["sni"] = json!(["other.test"]),
+            |resources| resources["routes"]["db"]["client_addresses"] = json!(["192.0.2.0/24"]),
+            |resources| {
+                resources["tls"] =
+                    json!({"db.test": {"key": "mesh/tls/db.test", "index": 1, "policy": "modern"}});
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut db = Manual::start().await;
+            let (proxy, _origin) = edge(&db, json!(["db.test"]), |_| {}).await;
+            let (mut client, mut asked) = open_while(&proxy, &mut db, change).await;
+            talk(&mut client, &mut asked).await;
+            assert!(ends_here(&proxy, &mut db, "db.test").await, "{number}");
+            client.tcp.shutdown().await.unwrap();
+            asked.end().await.unwrap();
         }
     });
 }

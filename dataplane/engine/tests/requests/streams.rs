@@ -262,6 +262,41 @@ fn an_open_connection_is_cut_when_an_intention_denies_it() {
 }
 
 #[test]
+fn an_open_connection_goes_on_when_its_route_or_its_port_goes() {
+    run(async {
+        let mut origin = Manual::start().await;
+        let changes: [fn(&mut Value); 3] = [
+            |resources| drop(resources["routes"].as_object_mut().unwrap().remove("db")),
+            |resources| resources["routes"]["db"]["client_addresses"] = json!(["192.0.2.0/24"]),
+            |resources| {
+                drop(resources["routes"].as_object_mut().unwrap().remove("db"));
+                drop(
+                    resources["listeners"]
+                        .as_object_mut()
+                        .unwrap()
+                        .remove("edge"),
+                );
+            },
+        ];
+        for change in changes {
+            let proxy = edge(&[origin.address], |_| {}).await;
+            let mut client = proxy.connect().await;
+            let mut asked = origin.connection().await;
+            talk(&mut client, &mut asked).await;
+            let document = proxy.worker.snapshot().to_json();
+            let mut document: Value = serde_json::from_slice(&document).unwrap();
+            document["digest"] = json!("sha256:2");
+            change(&mut document["resources"]);
+            proxy.put(&document);
+            proxy.worker.tick();
+            talk(&mut client, &mut asked).await;
+            client.tcp.shutdown().await.unwrap();
+            asked.end().await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_silent_connection_ends_by_its_routes_timeout() {
     run(async {
         let mut origin = Manual::start().await;

@@ -70,11 +70,6 @@ def test_a_connection_is_told_step_by_step() -> None:
     [
         (NEAR, "tcp :5432", Question(":5432", "", scheme="tcp", client_address="10.0.0.9")),
         (
-            {**NEAR, "mesh.listener": "websecure"},
-            "tcp db.example",
-            Question("db.example", "", scheme="tls", client_address="10.0.0.9"),
-        ),
-        (
             {**NEAR, "mesh.listener": "websecure", "server.address": "a.db.example"},
             "tcp *.db.example",
             Question("a.db.example", "", scheme="tls", client_address="10.0.0.9"),
@@ -102,8 +97,7 @@ def test_the_same_connection_is_asked_about_today(
 @pytest.mark.parametrize(
     ("attributes", "name", "words", "why"),
     [
-        ({**NEAR, "mesh.listener": "websecure"}, "tcp *.db.example", "sni *.db.example", "does not say"),
-        (without({**NEAR, "mesh.listener": "websecure"}), "tcp", "sni ?", "does not say"),
+        ({**NEAR, "mesh.listener": "websecure"}, "tcp *.db.example", "tcp *.db.example", "does not say"),
         (FAR, "tcp postgres", "tcp postgres", "the step of the caller's node is missing"),
     ],
 )  # fmt: skip

@@ -119,6 +119,25 @@ async def test_a_port_of_a_destination_reaches_it_whatever_host_is_named(tmp_pat
         assert "(web:stock)" in explained.stdout
         assert "stock.mesh" in explained.stdout
 
+        # The same port for connections as they are: what became of one is told by its trace.
+        await consul.put("mesh/services/stock", "protocol: tcp")
+
+        async def is_told() -> bool:
+            await called()
+            said = (await node.cli("explain", "last")).stdout
+            wanted = (
+                "tcp stock   as web",
+                "listener   web:stock on node-1",
+                "instance   stock-1 of stock on node-2",
+                "intention  web => stock   allow (intention web => stock)",
+                "ended      who opened it closed it",
+                "today:",
+                "connection goes to stock",
+            )
+            return all(line in said for line in wanted)
+
+        await wait_until(is_told, 60, what="what became of a connection")
+
         # The edge's, the mesh's and a service's own port are taken, and so is what another program has.
         clash = f"destinations: {{stock: {port}, web: {web.port}}}"
         told = await node.cli("kv", "put", "mesh/upstreams/web", clash)

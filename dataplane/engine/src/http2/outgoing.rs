@@ -20,6 +20,8 @@ const FRAME_BYTES: usize = 16_384;
 #[derive(Debug)]
 pub(super) struct Outgoing {
     frames: SendStream<Bytes>,
+    /// How much of the connection's window is asked for and not used yet. Each question takes the connection's lock.
+    reserved: usize,
     decoder: BodyDecoder,
     parts: Parts,
     state: State,
@@ -59,6 +61,7 @@ impl Outgoing {
     pub fn new(frames: SendStream<Bytes>, length: BodyLength, is_ended: bool) -> Self {
         Self {
             frames,
+            reserved: 0,
             decoder: BodyDecoder::new(length, &HeadLimits::default()),
             parts: Parts::default(),
             state: if is_ended { State::Ended } else { State::Open },
@@ -72,11 +75,13 @@ impl Outgoing {
 
     /// Takes some of the body. What was taken goes out with [`Self::poll_flush`].
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_flush(cx))?;
+        if !self.parts.data.is_empty() || self.state == State::Read {
+            ready!(self.poll_flush(cx))?;
+        }
         if self.state != State::Open {
             return Poll::Ready(Err(unwritable("bytes behind a body's end")));
         }
-        self.frames.reserve_capacity(bytes.len().min(FRAME_BYTES));
+        self.reserve(bytes.len().min(FRAME_BYTES));
         let most = self.frames.capacity().clamp(LEAST, FRAME_BYTES);
         let piece = &bytes[..bytes.len().min(most)];
         let decoded = self.decoder.decode(piece, &mut self.parts);
@@ -105,15 +110,20 @@ impl Outgoing {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.parts.data.is_empty() {
             let wanted = self.parts.data.len();
-            self.frames.reserve_capacity(wanted);
-            if self.frames.capacity() == 0 {
-                ready!(self.poll_capacity(cx))?;
+            if self.reserved < wanted {
+                self.reserve(wanted);
             }
-            let count = self.frames.capacity().min(wanted);
+            let mut capacity = self.frames.capacity();
+            if capacity == 0 {
+                ready!(self.poll_capacity(cx))?;
+                capacity = self.frames.capacity();
+            }
+            let count = capacity.min(wanted);
             let is_last =
                 count == wanted && self.state == State::Read && self.parts.trailers.is_empty();
             let data = self.parts.data.split_to(count).freeze();
             self.frames.send_data(data, is_last).map_err(broken)?;
+            self.reserved = self.reserved.saturating_sub(count);
             if is_last {
                 self.state = State::Ended;
             }
@@ -127,11 +137,16 @@ impl Outgoing {
             };
             sent.map_err(broken)?;
             self.state = State::Ended;
-        } else if self.state == State::Open {
+        } else if self.state == State::Open && self.reserved > 0 {
             // What was reserved beside is the connection's again, for other streams.
-            self.frames.reserve_capacity(0);
+            self.reserve(0);
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn reserve(&mut self, bytes: usize) {
+        self.frames.reserve_capacity(bytes);
+        self.reserved = bytes;
     }
 
     fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -6,13 +6,13 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use crate::admission::body_too_large;
 use crate::buffers::BufferPool;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
+use crate::flow::{Flow, RequestBody};
 use crate::http1::{
-    BadMessage, BodyDecoder, BodyEncoder, BodyLength, BodySink, HeadLimits, HeaderStore, Parsed,
-    ResponseHead, Version, parse_response, upgrade,
+    BadMessage, BodyLength, HeadLimits, HeaderStore, Parsed, ResponseHead, Version, parse_response,
+    upgrade,
 };
 use crate::side::Side;
 use crate::tls;
@@ -39,142 +39,6 @@ pub struct Begun {
 ///
 /// It is told whether the request could be sent once more. None: the answer is not taken, and nothing was written of it.
 pub type WriteHead<'w> = dyn FnMut(&ResponseHead<'_>, &mut Vec<u8>, bool) -> Option<Begun> + 'w;
-
-/// One direction of a body.
-#[derive(Debug)]
-struct Flow {
-    decoder: BodyDecoder,
-    encoder: BodyEncoder,
-    is_complete: bool,
-    /// Bytes of the body so far, without their framing.
-    moved: u64,
-}
-
-impl Flow {
-    fn new(from: BodyLength, to: BodyLength, limits: &HeadLimits) -> Self {
-        let decoder = BodyDecoder::new(from, limits);
-        let is_complete = decoder.is_done();
-        Self {
-            decoder,
-            encoder: BodyEncoder::new(to),
-            is_complete,
-            moved: 0,
-        }
-    }
-
-    /// Moves what has arrived, framed anew, behind what is to be written.
-    fn advance(&mut self, from: &mut Side, to: &mut Side) -> Result<(), BadMessage> {
-        if self.is_complete || from.input.is_empty() {
-            return Ok(());
-        }
-        let most = to.make_room();
-        let input = from.input.filled();
-        let mut sink = Framed {
-            encoder: &mut self.encoder,
-            out: to.output.tail(),
-            moved: 0,
-        };
-        let decoded = self
-            .decoder
-            .decode(&input[..input.len().min(most)], &mut sink)?;
-        self.moved += sink.moved;
-        from.input.consume(decoded.consumed);
-        if decoded.is_done {
-            self.finish(to);
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, to: &mut Side) {
-        let ended = self.encoder.end(to.output.tail());
-        debug_assert!(ended.is_ok(), "{ended:?}");
-        self.is_complete = true;
-    }
-}
-
-/// A request's body on its way, which goes on where a try that failed left it.
-#[derive(Debug)]
-pub struct RequestBody {
-    flow: Flow,
-    /// What went on of it, framed as it was sent, for another try; none: it is not kept, or was too long.
-    kept: Option<Vec<u8>>,
-    /// Whether any of it was taken.
-    is_begun: bool,
-    /// Bytes it may have; none: no bound.
-    most_bytes: Option<u64>,
-}
-
-impl RequestBody {
-    /// The longest body kept for another try, as it is framed.
-    const KEPT_BYTES: usize = 64 << 10;
-
-    /// The body of a request, of which nothing was taken yet.
-    pub fn new(
-        body: BodyLength,
-        limits: &HeadLimits,
-        is_kept: bool,
-        most_bytes: Option<u64>,
-    ) -> Self {
-        Self {
-            flow: Flow::new(body, body, limits),
-            kept: (is_kept && body != BodyLength::None).then(Vec::new),
-            is_begun: false,
-            most_bytes,
-        }
-    }
-
-    /// Whether it can be sent once more from its first byte.
-    pub const fn is_whole(&self) -> bool {
-        !self.is_begun || self.kept.is_some()
-    }
-
-    /// Writes what went on already, behind the head of another try.
-    pub fn write_kept(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.kept.as_deref().unwrap_or_default());
-    }
-
-    fn advance(&mut self, from: &mut Side, to: &mut Side) -> Result<(), Error> {
-        if self.flow.is_complete || from.input.is_empty() {
-            return Ok(());
-        }
-        self.is_begun = true;
-        let before = to.output.len();
-        self.flow.advance(from, to).map_err(bad_request)?;
-        if let Some(most) = self.most_bytes.filter(|most| self.flow.moved > *most) {
-            return Err(body_too_large(most));
-        }
-        let Some(kept) = &mut self.kept else {
-            return Ok(());
-        };
-        let added = &to.output.pending()[before..];
-        if kept.len() + added.len() <= Self::KEPT_BYTES {
-            kept.extend_from_slice(added);
-        } else {
-            self.kept = None;
-        }
-        Ok(())
-    }
-}
-
-/// A body's parts on their way into the other side's framing.
-struct Framed<'a> {
-    encoder: &'a mut BodyEncoder,
-    out: &'a mut Vec<u8>,
-    moved: u64,
-}
-
-impl BodySink for Framed<'_> {
-    fn data(&mut self, bytes: &[u8]) {
-        self.moved += bytes.len() as u64;
-        // The decoder gives just as much as was promised: both counted from the same length.
-        let added = self.encoder.data(self.out, bytes);
-        debug_assert!(added.is_ok(), "{added:?}");
-    }
-
-    fn trailer(&mut self, name: &[u8], value: &[u8]) {
-        self.encoder.trailer(name, value);
-    }
-}
 
 /// A request under way: its head stands in the upstream's output already.
 #[derive(Debug)]
@@ -241,7 +105,7 @@ impl<'a> Exchange<'a> {
 
     /// Whether the whole request was taken: if not, the downstream connection ends with the answer.
     pub fn is_request_complete(&self) -> bool {
-        self.request.flow.is_complete && !self.is_refused && self.up.is_drained()
+        self.request.is_complete() && !self.is_refused && self.up.is_drained()
     }
 
     /// Whether the client was told something of the answer already, or could have been.
@@ -260,7 +124,7 @@ impl<'a> Exchange<'a> {
             let detail = format!("the upstream took nothing of the request for {milliseconds} ms");
             return Error::upstream(Reason::UpstreamTimeout, detail);
         }
-        if self.request.flow.is_complete || self.is_refused || self.response.is_some() {
+        if self.request.is_complete() || self.is_refused || self.response.is_some() {
             let detail = format!("the upstream sent nothing for {milliseconds} ms");
             return Error::upstream(Reason::UpstreamTimeout, detail);
         }
@@ -341,7 +205,7 @@ impl<'a> Exchange<'a> {
             };
             match filled {
                 // A reset is no end, not even of an answer that ends by closing (RFC 9112 §8).
-                Ok(0) if response.decoder.end_of_input().is_ok() => response.finish(self.down),
+                Ok(0) if response.may_end() => response.finish(self.down),
                 Ok(0) | Err(_) => return Poll::Ready(Err(cut_short())),
                 Ok(_) => {}
             }
@@ -364,7 +228,7 @@ impl<'a> Exchange<'a> {
     fn rest(&mut self) {
         let pool = &mut self.buffers.borrow_mut();
         self.up.rest(pool);
-        if self.request.flow.is_complete {
+        if self.request.is_complete() {
             self.down.rest(pool);
         }
     }
@@ -372,12 +236,12 @@ impl<'a> Exchange<'a> {
     /// Moves as much of the request as goes without waiting; only the downstream's faults are errors.
     fn poll_request(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         while !self.is_refused {
-            if !self.request.flow.is_complete && !self.down.input.is_empty() {
+            if !self.request.is_complete() && !self.down.input.is_empty() {
                 self.up.lend_output(&mut self.buffers.borrow_mut());
             }
             self.request.advance(self.down, self.up)?;
             self.is_refused = matches!(self.up.poll_drain(cx), Poll::Ready(Err(_)));
-            if self.is_refused || self.request.flow.is_complete || self.up.is_full() {
+            if self.is_refused || self.request.is_complete() || self.up.is_full() {
                 return Ok(());
             }
             // There was no room for more of it.
@@ -511,10 +375,6 @@ fn no_websocket(status: u16) -> Error {
 fn not_taken(status: u16) -> Error {
     let detail = format!("the upstream answered {status}");
     Error::upstream(Reason::UpstreamBadResponse, detail)
-}
-
-fn bad_request(bad: BadMessage) -> Error {
-    Error::downstream(bad.reason(), bad.to_string())
 }
 
 fn client_gone(error: &io::Error) -> Error {

@@ -7,15 +7,16 @@ use crate::admission::{self, Entrant};
 use crate::alarm::Alarm;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
-use crate::exchange::{Begun, Exchange, RequestBody};
+use crate::exchange::{Begun, Exchange};
+use crate::flow::RequestBody;
 use crate::http1::{BodyLength, Known, ResponseHead};
+use crate::outcome::{Ending, Outcome};
 use crate::patience::{Patience, watched, within};
 use crate::plan::{self, Caller, Destination};
 use crate::request::{self, Request};
 use crate::rewrite::{self, Returning};
+use crate::running::Running;
 use crate::side::Side;
-use crate::span::TunnelRecord;
-use crate::stats::UpstreamPlace;
 use crate::tls::Standing;
 use crate::tries::{Cause, Failure, Tries};
 use crate::tunnel::{self, Ended, Terms};
@@ -25,43 +26,6 @@ use crate::worker::Worker;
 
 /// The status behind which another protocol begins; taken only where it was asked for.
 const SWITCHING: u16 = 101;
-
-/// What became of a request.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// The status the client was sent, 0 if none.
-    pub status: u16,
-    /// What becomes of the client's connection.
-    pub ending: Ending,
-    /// The instance that answered, or was tried last.
-    pub endpoint: Option<Arc<str>>,
-    /// Why another node of the mesh answered itself, if it did.
-    pub remote_reason: Option<Reason>,
-    /// What failed.
-    pub error: Option<Error>,
-    /// Whether some of the request's body was sent on: what is left of it is no whole body any more.
-    pub has_taken_body: bool,
-    /// Whether the answer had begun when it failed: then nothing more can be said to the client.
-    pub has_begun: bool,
-    /// When the answer had gone through, if it did.
-    pub ended: Option<Instant>,
-    /// The tunnel it became, if it did.
-    pub tunnel: Option<TunnelRecord>,
-}
-
-/// What becomes of a client's connection behind an answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Ending {
-    /// It is closed.
-    #[default]
-    Close,
-    /// It goes on.
-    GoOn,
-    /// The client may still be sending: a close at once would reset it, and lose the answer.
-    Linger,
-    /// The client would take its end for the end of the answer, which was cut.
-    Reset,
-}
 
 /// The client's connection while its request is forwarded.
 #[derive(Debug)]
@@ -524,29 +488,5 @@ fn keep(
         let service = &request.plan.destination;
         let owner = (Arc::clone(service), Arc::clone(destination.id()));
         home.put(side, owner, most, now);
-    }
-}
-
-/// A request or raw connection an endpoint has; it has it no more when this is dropped.
-pub(crate) struct Running<'w> {
-    worker: &'w Worker,
-    place: UpstreamPlace,
-}
-
-impl<'w> Running<'w> {
-    /// Counts one that begins.
-    pub(crate) fn begin(worker: &'w Worker, service: &str, id: &str, is_reused: bool) -> Self {
-        let mut stats = worker.stats.borrow_mut();
-        let place = stats.record_sent(service, id, is_reused);
-        Self { worker, place }
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        // Taken only where a panic ends the connection while something is counted: that one is lost.
-        if let Ok(mut stats) = self.worker.stats.try_borrow_mut() {
-            stats.record_end(self.place);
-        }
     }
 }

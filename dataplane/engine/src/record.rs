@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::{self, Instant};
 use crate::detect::Detected;
 use crate::error::{Error, Reason};
-use crate::forward::Outcome;
+use crate::outcome::Outcome;
 use crate::plan::{Caller, Plan};
 use crate::request::Request;
 use crate::snapshot::{ListenerConfig, ListenerKind, ListenerProtocol};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason};
-use crate::exchange::RequestBody;
+use crate::flow::RequestBody;
 use crate::plan::{Destination, Tried};
 use crate::request::Request;
 use crate::router::{RetryPolicy, Route};

@@ -8,8 +8,8 @@ use crate::answer::{self, Asked, Form};
 use crate::buffers::BULK_BYTES;
 use crate::clock;
 use crate::error::{Error, Reason};
-use crate::forward::{Ending, Outcome};
 use crate::http1::{BadMessage, BodyLength, Version};
+use crate::outcome::{Ending, Outcome};
 use crate::request::Request;
 
 /// How long a connection is read from after its last answer, so that a client that still sends gets to read it: to

@@ -1,38 +1,31 @@
 //! Connections to where requests go: from the pool, or opened. It may not know requests.
 
-use std::io;
+mod connecting;
+mod raw;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-use crate::alarm::Alarm;
+use self::connecting::{Node, connect_instance, connect_mesh, no_address, own_identity};
+pub use self::raw::{open_raw, poll_frame};
 use crate::clock::{self, Instant};
 use crate::error::{Error, Reason, Who};
 use crate::http2;
 use crate::identity::Identity;
-use crate::instance_tls;
 use crate::lanes::{Found, Lane};
 use crate::multiplex::client;
 use crate::mux::{self, Link, Manner};
-use crate::opening::Frame;
-use crate::overload::{self, Cause};
+use crate::overload::Cause;
 use crate::plan::{Caller, Destination};
 use crate::pool::{Home, Owner, PoolKey};
 use crate::session::Session;
 use crate::side::Side;
 use crate::snapshot::{Limits, Snapshot};
 use crate::stream::Stream;
-use crate::tls::{self, Speaks};
+use crate::tls::Speaks;
 use crate::worker::Worker;
-
-/// How long before a certificate's end the connections it proved are used no more: the other node, whose clock may be
-/// ahead, ends them then, and would cut what is under way.
-const MARGIN: Duration = Duration::from_secs(5);
 
 /// A connection for one request, and where it goes back to.
 #[derive(Debug)]
@@ -139,14 +132,6 @@ impl Upstream {
             is_reused: false,
         }
     }
-}
-
-/// The other end of the mesh, as one connection of it is to be.
-#[derive(Debug)]
-struct Node<'a> {
-    identity: &'a Identity,
-    service: &'a str,
-    address: SocketAddr,
 }
 
 /// A connection that stands: one that idles, or a new channel in a link.
@@ -274,109 +259,6 @@ const fn most_streams(limits: &Limits) -> usize {
     limits.http2_streams as usize
 }
 
-fn no_address() -> Error {
-    Error::us(Reason::ConnectFailed, "the instance has no address").retryable()
-}
-
-/// Opens a connection for a raw stream to `destination`; another node has granted it then.
-pub async fn open_raw(
-    worker: &Worker,
-    snapshot: &Snapshot,
-    caller: &Caller,
-    service: &Arc<str>,
-    destination: &Destination,
-    traceparent: &[u8],
-) -> Result<Side, Error> {
-    let limits = &snapshot.settings.limits;
-    let Destination::Mesh(endpoint, address) = destination else {
-        let (stream, _) = connect_instance(worker, destination, limits).await?;
-        return Ok(Side::new(stream));
-    };
-    let identity = own_identity(worker, caller)?;
-    let node = Node {
-        identity: &identity,
-        service,
-        address: *address,
-    };
-    let (session, good_until) = connect_mesh(worker, snapshot, &node, Speaks::Stream).await?;
-    let mut side = Side::new(Stream::tls(session));
-    side.good_until = good_until;
-    side.lend(&mut worker.buffers.borrow_mut());
-    let frame = Frame {
-        instance: endpoint.id.as_bytes(),
-        traceparent,
-        ..Frame::default()
-    };
-    frame.write(side.output.tail());
-    // The other node connects to its instance before it answers: both have their time.
-    let deadline = clock::now() + 2 * limits.connect_timeout;
-    let answered = Alarm::default()
-        .until(deadline, |cx| {
-            ready!(side.poll_drain(cx))?;
-            poll_frame(&mut side, cx)
-        })
-        .await;
-    let Some(answered) = answered else {
-        let detail = format!("the node at {address} did not answer for a stream in time");
-        return Err(Error::upstream(Reason::ConnectTimeout, detail).retryable());
-    };
-    let length = answered.map_err(|error| stream_lost(&error))?;
-    let granted = match Frame::read(side.input.filled()) {
-        Ok(Some((frame, _))) => granted(&frame),
-        _ => Ok(()),
-    };
-    side.input.consume(length);
-    granted.map(|()| side)
-}
-
-/// Reads until a frame is whole, and gives its length.
-pub fn poll_frame(side: &mut Side, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    loop {
-        match Frame::read(side.input.filled()) {
-            Ok(Some((_, length))) => return Poll::Ready(Ok(length)),
-            Ok(None) => {}
-            Err(bad) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, bad))),
-        }
-        if ready!(side.poll_fill(cx))? == 0 {
-            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-        }
-    }
-}
-
-/// Nothing of the stream was sent: another endpoint may be tried.
-fn stream_lost(error: &io::Error) -> Error {
-    tls::refusal(error).map_or_else(
-        || {
-            let detail = format!("the other node closed before it answered for a stream: {error}");
-            Error::upstream(Reason::UpstreamClosed, detail).retryable()
-        },
-        Error::retryable,
-    )
-}
-
-/// Whether another node grants a stream; its reason, if not.
-fn granted(frame: &Frame<'_>) -> Result<(), Error> {
-    if frame.reason.is_empty() {
-        return Ok(());
-    }
-    let code = |reason: &&Reason| reason.code().as_bytes() == frame.reason;
-    let reason = Reason::ALL.iter().find(code).copied();
-    let reason = reason.unwrap_or(Reason::UpstreamClosed);
-    let error = Error::upstream(reason, String::from_utf8_lossy(frame.sentence).into_owned());
-    let is_elsewhere_better = matches!(
-        reason,
-        Reason::NotHere
-            | Reason::NoHealthyEndpoint
-            | Reason::ConnectFailed
-            | Reason::ConnectTimeout
-    );
-    Err(if is_elsewhere_better {
-        error.retryable()
-    } else {
-        error
-    })
-}
-
 fn mesh_key(
     caller: &Caller,
     identity: &Identity,
@@ -402,78 +284,6 @@ fn instance_key(destination: &Destination, address: SocketAddr) -> PoolKey {
     }
 }
 
-/// Opens a connection to an instance, by TLS where it is to be.
-async fn connect_instance(
-    worker: &Worker,
-    destination: &Destination,
-    limits: &Limits,
-) -> Result<(Stream, SocketAddr), Error> {
-    let (tcp, address) = connect_first(destination.addresses(), limits).await?;
-    let Some(tls) = destination.tls() else {
-        return Ok((Stream::Plain(tcp), address));
-    };
-    // In a box: most connections are in clear, and need not keep the room for a handshake.
-    let secured = instance_tls::connect(
-        &worker.instance_tls,
-        tls,
-        tcp,
-        address,
-        limits.connect_timeout,
-    );
-    let secured = Box::pin(secured);
-    Ok((Stream::tls(secured.await?), address))
-}
-
-/// Opens a connection to the first address that does not refuse it.
-async fn connect_first(
-    addresses: &[SocketAddr],
-    limits: &Limits,
-) -> Result<(TcpStream, SocketAddr), Error> {
-    let mut last = no_address();
-    for address in addresses {
-        match connect(*address, limits).await {
-            Ok(tcp) => return Ok((tcp, *address)),
-            // Only a refusal says that nobody listens there; a timeout would be waited for twice.
-            Err((error, kind)) => {
-                last = error;
-                if kind != io::ErrorKind::ConnectionRefused {
-                    break;
-                }
-            }
-        }
-    }
-    Err(last)
-}
-
-async fn connect(
-    address: SocketAddr,
-    limits: &Limits,
-) -> Result<TcpStream, (Error, io::ErrorKind)> {
-    match timeout(limits.connect_timeout, TcpStream::connect(address)).await {
-        Ok(Ok(tcp)) => {
-            // Without it a small request waits for the last one's acknowledgement.
-            let _ = tcp.set_nodelay(true);
-            Ok(tcp)
-        }
-        Ok(Err(error)) => {
-            // For want of a handle every other instance would fail as well, and none is to blame.
-            let wanted = format!("a connection to {address}");
-            let ours = overload::out_of_handles(&error, &wanted);
-            let detail = || format!("{address} could not be connected to: {error}");
-            let failed = || Error::upstream(Reason::ConnectFailed, detail()).retryable();
-            Err((ours.unwrap_or_else(failed), error.kind()))
-        }
-        Err(_) => {
-            let detail = format!(
-                "{address} did not take the connection within {} ms",
-                limits.connect_timeout.as_millis()
-            );
-            let error = Error::upstream(Reason::ConnectTimeout, detail).retryable();
-            Err((error, io::ErrorKind::TimedOut))
-        }
-    }
-}
-
 /// Counts that a request or a connection found no way to an instance: against that, unless it was our own doing.
 pub fn note_failed(worker: &Worker, service: &str, id: &str, error: &Error, what: &'static str) {
     let mut stats = worker.stats.borrow_mut();
@@ -482,35 +292,4 @@ pub fn note_failed(worker: &Worker, service: &str, id: &str, error: &Error, what
         (Who::Us, Reason::IdentityMissing) => {}
         _ => stats.record_connect_error(service, id),
     }
-}
-
-/// The certificate to show for the caller.
-fn own_identity(worker: &Worker, caller: &Caller) -> Result<Arc<Identity>, Error> {
-    let identities = &worker.shared.identities;
-    identities.get(&caller.source).ok_or_else(|| {
-        let detail = format!("this node has no certificate for \"{}\" yet", caller.source);
-        Error::us(Reason::IdentityMissing, detail)
-    })
-}
-
-async fn connect_mesh(
-    worker: &Worker,
-    snapshot: &Snapshot,
-    node: &Node<'_>,
-    speaks: Speaks,
-) -> Result<(Session, Option<Instant>), Error> {
-    let limits = &snapshot.settings.limits;
-    let connecting = connect(node.address, limits).await;
-    let tcp = connecting.map_err(|(error, _)| error)?;
-    let asked = tls::Asked {
-        service: node.service,
-        datacenter: &snapshot.settings.datacenter,
-        speaks,
-    };
-    let tls = tls::connect(node.identity, &asked, tcp, limits.connect_timeout).await;
-    worker.note_handshake(tls.is_ok());
-    // No byte of the request was sent: another endpoint may be tried.
-    let (tls, rest) = tls.map_err(Error::retryable)?;
-    let good_until = clock::now().checked_add(rest.saturating_sub(MARGIN));
-    Ok((tls.into(), good_until))
 }

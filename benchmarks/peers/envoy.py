@@ -20,6 +20,8 @@ _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 _OPTIONS = f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions"
 # No breaker may queue a request.
 UNLIMITED = 1_000_000_000
+# As its page on an edge proxy asks.
+EDGE_BUFFER_BYTES = 32_768
 _ALPN = {"http2": "h2", "http1": "http/1.1"}
 
 
@@ -36,6 +38,28 @@ def tls(site: Site) -> Subject:
         "common_tls_context": _shown(site.certificates.server, list(_ALPN.values())),
     }
     document = _document(address, site.origin, downstream_tls=context)
+    return Subject(address, (_envoy(site, "envoy", document),), scheme="https")
+
+
+def edge(site: Site) -> Subject:
+    """The same as its page on an edge proxy asks (configuration/best_practices/edge): small buffers and windows."""
+    address = local_address()
+    context = {
+        "@type": f"{_EXTENSIONS}.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": _shown(site.certificates.server, list(_ALPN.values())),
+    }
+    document = _document(address, site.origin, downstream_tls=context)
+    resources = document["static_resources"]
+    (listener,), (cluster,) = resources["listeners"], resources["clusters"]
+    listener["per_connection_buffer_limit_bytes"] = EDGE_BUFFER_BYTES
+    cluster["per_connection_buffer_limit_bytes"] = EDGE_BUFFER_BYTES
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    manager |= {"stream_idle_timeout": "300s", "request_timeout": "300s"}
+    manager["http2_protocol_options"] = {
+        "max_concurrent_streams": 100,
+        "initial_stream_window_size": 65_536,
+        "initial_connection_window_size": 1_048_576,
+    }
     return Subject(address, (_envoy(site, "envoy", document),), scheme="https")
 
 

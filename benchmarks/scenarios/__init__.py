@@ -5,6 +5,7 @@ from benchmarks.scenarios.bulk import BULK
 from benchmarks.scenarios.change import CHANGE
 from benchmarks.scenarios.churn import CHURN
 from benchmarks.scenarios.flat import FLAT
+from benchmarks.scenarios.floods import FLOODS_SCENARIO
 from benchmarks.scenarios.handshakes import HANDSHAKES
 from benchmarks.scenarios.hop import HOP
 from benchmarks.scenarios.http2 import HTTP2
@@ -25,6 +26,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     BULK,
     IDLE,
     IDLE_TLS,
+    FLOODS_SCENARIO,
     START,
     FLAT,
     CHANGE,

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable
 from itertools import repeat
+from typing import Protocol
 
 from tests.support.frames import TIMEOUT_S, push
 
@@ -18,7 +19,15 @@ Held = list[socket.socket]
 Secured = Callable[[socket.socket], socket.socket]
 """Speaks TLS over a connection, or gives it back as it is."""
 
-HOST = "shop.test"
+
+class Endless(Protocol):
+    """A flood that may come by TLS."""
+
+    def __call__(self, place: Place, count: int, secured: Secured | None = None, /) -> Held: ...
+
+
+# That of the bench; the tests take any.
+HOST = "bench.test"
 # How often each of many slow clients says one byte more.
 SLOW_STEPS = 10
 # What is given up after: nobody who takes so much of a head has a limit.
@@ -90,12 +99,12 @@ def pipelined(place: Place, count: int) -> Held:
     return held
 
 
-def endless(begin: bytes, piece: bytes) -> Callable[[Place, int], Held]:
+def endless(begin: bytes, piece: bytes) -> Endless:
     """Clients that begin so, and go on with the same piece until nobody takes it."""
     piece *= max(1, PIECE_BYTES // len(piece))
 
-    def flood(place: Place, count: int) -> Held:
-        held = opened(place, count, first=begin)
+    def flood(place: Place, count: int, secured: Secured | None = None) -> Held:
+        held = opened(place, count, secured, first=begin)
         for connection in held:
             push_all(connection, repeat(piece, ENDLESS_BYTES // len(piece)))
         return held

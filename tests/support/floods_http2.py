@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 from itertools import repeat
 
-from tests.support.floods import HOST, Held, Place, Secured, opened
+from tests.support.floods import HOST, Endless, Held, Place, Secured, opened
 from tests.support.frames import (
     ACK,
     CANCEL,
@@ -28,6 +28,8 @@ from tests.support.frames import (
 
 # The window a stream begins with.
 INITIAL_WINDOW = 4
+# Who answers streams without a window has done so in this time; some do not say even their head.
+SETTLED_S = 2.0
 # What both windows are before anything is said (RFC 9113 6.9.2).
 WINDOW_BYTES = 65_535
 # Given up after: who takes so many frames that mean nothing has no limit for them, and needs to hold nothing up.
@@ -43,14 +45,20 @@ def connected(
 
 
 def stalled(place: Place, connections: int, count: int, secured: Secured | None = None) -> Held:
-    """So many streams on each connection that ask for much, and none has a window; returns once all are answered."""
+    """So many streams on each connection that ask for much, and none has a window; returns once all are answered that will be."""
     clients = connected(place, connections, setting(INITIAL_WINDOW, 0), secured)
     for client in clients:
         client.push(frame(Kind.SETTINGS, ACK))
         client.push(b"".join(get(stream, HOST, "/large") for stream in streams(count)))
+    patience = SETTLED_S
     for client in clients:
-        for _ in range(count):
-            client.until(Kind.HEADERS)
+        client.connection.settimeout(patience)
+        try:
+            for _ in range(count):
+                client.until(Kind.HEADERS)
+        except TimeoutError:
+            # The others had as long to answer.
+            patience = UNREAD_S
     return _held(clients)
 
 
@@ -89,13 +97,15 @@ def _agree(client: Http2, payload: bytes, windows: dict[int, int]) -> None:
     client.push(frame(Kind.SETTINGS, ACK))
 
 
-def rapid_reset(place: Place, connections: int, count: int = 1000) -> Held:
+def rapid_reset(
+    place: Place, connections: int, count: int = 1000, secured: Secured | None = None
+) -> Held:
     """Ask and take back, again and again."""
     pairs = b"".join(
         get(stream, HOST, "/take") + frame(Kind.RST_STREAM, 0, stream, CANCEL)
         for stream in streams(count)
     )
-    return _each(place, connections, [pairs])
+    return _each(place, connections, [pairs], secured)
 
 
 def made_you_reset(fault: Callable[[int], bytes]) -> Callable[[Place, int], Held]:
@@ -108,13 +118,13 @@ def made_you_reset(fault: Callable[[int], bytes]) -> Callable[[Place, int], Held
     return flood
 
 
-def endless_head(piece: bytes) -> Callable[[Place, int], Held]:
+def endless_head(piece: bytes) -> Endless:
     """A head that goes on and on in CONTINUATION frames."""
     begin = frame(Kind.HEADERS, END_STREAM, 1, head(HOST))
     more = frame(Kind.CONTINUATION, 0, 1, piece)
 
-    def flood(place: Place, connections: int) -> Held:
-        return _each(place, connections, [begin, *_until_enough(more)])
+    def flood(place: Place, connections: int, secured: Secured | None = None) -> Held:
+        return _each(place, connections, [begin, *_until_enough(more)], secured)
 
     return flood
 
@@ -154,10 +164,12 @@ def _until_enough(piece: bytes) -> Iterable[bytes]:
     return repeat(row, FLOOD_BYTES // len(row))
 
 
-def _each(place: Place, connections: int, pieces: Iterable[bytes]) -> Held:
+def _each(
+    place: Place, connections: int, pieces: Iterable[bytes], secured: Secured | None = None
+) -> Held:
     """Sends the pieces on each connection until it takes no more, and reads nothing."""
     said = list(pieces)
-    clients = connected(place, connections)
+    clients = connected(place, connections, secured=secured)
     for client in clients:
         all(client.push(piece) for piece in said)
     return _held(clients)

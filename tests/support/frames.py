@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import select
 import socket
-import ssl
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -49,16 +47,16 @@ class Frame:
 
 def push(connection: socket.socket, data: bytes) -> bool:
     """Sends without reading. False: the other side takes no more of it, or is gone."""
-    waiting = select.poll()
-    waiting.register(connection, select.POLLOUT)
-    rest = memoryview(data)
-    while rest:
-        if not waiting.poll(UNREAD_S * 1000):
-            return False
-        try:
+    patience = connection.gettimeout()
+    connection.settimeout(UNREAD_S)
+    try:
+        rest = memoryview(data)
+        while rest:
             rest = rest[connection.send(rest) :]
-        except (OSError, ssl.SSLError):
-            return False
+    except OSError:
+        return False
+    finally:
+        connection.settimeout(patience)
     return True
 
 

@@ -10,18 +10,23 @@ import re
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks import certificates, cores
 from benchmarks.bench import Bench
-from benchmarks.load import load
+from benchmarks.load import http2_load, load
 from benchmarks.origin import Origin
 from benchmarks.peers.subject import Subject
-from benchmarks.scenarios import hop, plain
+from benchmarks.scenarios import hop, http2, plain, tls
 from benchmarks.scenarios.requests import CONNECTIONS, WARM_UP_SECONDS
 from tests.support import Process, no_leftovers, program_path, run
 
-SETUPS = {"plain": plain.SETUPS, "hop": hop.SETUPS}
+HTTP2 = http2.HTTP2.name
+SETUPS = {"plain": plain.SETUPS, "tls": tls.SETUPS, HTTP2: tls.SETUPS, "hop": hop.SETUPS}
 # A prime number of samples a second, so that nothing periodic is hit each time.
 FREQUENCY = 1999
 SECONDS = 5
@@ -31,6 +36,9 @@ LEAST_PERCENT = 0.8
 RAREST = 0.01
 ATTACH_SECONDS = 2.0
 TRACEPOINTS = "syscalls:sys_enter_"
+
+Send = Callable[[int], Coroutine[Any, Any, int]]
+"""Sends a scenario's load for so many seconds; gives how many requests were answered."""
 
 
 def main() -> None:
@@ -53,25 +61,40 @@ def main() -> None:
 
 
 async def _profile(bench: Bench, scenario: str, name: str) -> str:
-    async with Origin(bench.site(scenario, "origin", "").folder) as origin:
-        site = bench.site(scenario, name, origin.address)
-        async with SETUPS[scenario][name](site) as subject:
-            await load(subject.address, connections=CONNECTIONS, seconds=WARM_UP_SECONDS)
-            functions = await _functions(subject, bench.folder)
-            calls = await _system_calls(subject, bench.folder)
+    async with AsyncExitStack() as stack:
+        origin = await stack.enter_async_context(Origin(bench.site(scenario, "origin", "").folder))
+        setup = {name: SETUPS[scenario][name]}
+        subjects = await bench.start(stack, scenario, setup, origin.address)
+        send = partial(_load, scenario, subjects[name])
+        await send(WARM_UP_SECONDS)
+        functions = await _functions(subjects[name], send, bench.folder)
+        calls = await _system_calls(subjects[name], send, bench.folder)
     lines = [f"{count:8.2f}  {call}" for call, count in calls.items()]
     return f"{functions}\nsystem calls a request\n" + "\n".join(lines) + "\n"
 
 
-async def _functions(subject: Subject, folder: Path) -> str:
+async def _load(scenario: str, subject: Subject, seconds: int) -> int:
+    """The scenario's load for so long: how many requests were answered."""
+    if scenario == HTTP2:
+        return await http2_load(
+            subject.address,
+            connections=http2.CONNECTIONS,
+            streams=http2.STREAMS,
+            seconds=seconds,
+        )
+    seen = await load(
+        subject.address, connections=CONNECTIONS, seconds=seconds, scheme=subject.scheme
+    )
+    return seen.requests
+
+
+async def _functions(subject: Subject, send: Send, folder: Path) -> str:
     """Perf's report: share of the time by object, then by function."""
     data = folder / "perf.data"
     pids = ",".join(str(pid) for pid in subject.pids())
     # Virtual machines often have no hardware counters; the CPU's clock is everywhere.
     record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY), "-p", pids]
-    loading = asyncio.create_task(
-        load(subject.address, connections=CONNECTIONS, seconds=SECONDS + 1)
-    )
+    loading = asyncio.create_task(send(SECONDS + 1))
     await run(*record, "-o", data, "--", "sleep", str(SECONDS))
     await loading
     parts = []
@@ -88,7 +111,7 @@ def parse_line(line: str) -> str:
     return re.sub(r"(\s+-)+\s*$", "", line).rstrip()
 
 
-async def _system_calls(subject: Subject, folder: Path) -> dict[str, float]:
+async def _system_calls(subject: Subject, send: Send, folder: Path) -> dict[str, float]:
     """How often a request each is made, the most frequent first. Counted in the kernel, so that the pace stays."""
     counts = folder / "calls.csv"
     pids = ",".join(str(pid) for pid in subject.pids())
@@ -97,10 +120,10 @@ async def _system_calls(subject: Subject, folder: Path) -> dict[str, float]:
     with counting:
         # It opens some hundred counters and says nothing; the load is long enough for what it may miss of its begin.
         await asyncio.sleep(ATTACH_SECONDS)
-        seen = await load(subject.address, connections=CONNECTIONS, seconds=SECONDS)
+        requests = await send(SECONDS)
         counting.signal(signal.SIGINT)
         await counting.wait()
-    return parse_counts(counts.read_text(), seen.requests)
+    return parse_counts(counts.read_text(), requests)
 
 
 def parse_counts(text: str, requests: int) -> dict[str, float]:

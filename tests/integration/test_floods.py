@@ -159,7 +159,7 @@ HANDSHAKES = (
     ),
     Flood(
         "more of them than may be at once", secured(floods.half_handshakes, 1500), 1024, 24 * KIB,
-        "as many as limits.tls_handshakes; the oldest give way", failed("limit"), 400,
+        "as many as limits.tls_handshakes; its oldest give way", failed("limit"), 400,
     ),
     Flood(
         "halves of a hello", secured(floods.part_of_a_hello, 300), 300, 24 * KIB,

@@ -131,6 +131,12 @@ impl WriteBuffer {
         }
     }
 
+    /// How much it can hold without more memory.
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.data.capacity()
+    }
+
     /// Forgets what is written.
     pub fn compact(&mut self) {
         if self.written > 0 {

@@ -113,7 +113,11 @@ impl Tries {
             .is_some_and(|deadline| clock::now() >= deadline);
         match error.reason {
             Reason::UpstreamTimeout if is_late => Cause::Timeout,
-            Reason::ConnectFailed | Reason::ConnectTimeout if error.is_retryable => Cause::Connect,
+            Reason::ConnectFailed | Reason::ConnectTimeout | Reason::Overloaded
+                if error.is_retryable =>
+            {
+                Cause::Connect
+            }
             // An old connection was refused after it had been taken: what it was sent may have been read.
             Reason::TlsFailed if error.is_retryable && !is_reused => Cause::Connect,
             Reason::TlsFailed | Reason::UpstreamClosed if error.is_retryable => Cause::Reset,
@@ -212,7 +216,7 @@ impl Failure<'_> {
         match self.error.reason {
             _ if !self.error.is_retryable => false,
             // Nothing was sent.
-            Reason::ConnectFailed | Reason::ConnectTimeout => true,
+            Reason::ConnectFailed | Reason::ConnectTimeout | Reason::Overloaded => true,
             // The other node refused our certificate before it read the request; an old connection it had accepted.
             Reason::TlsFailed if self.reused.is_none() => true,
             _ => request.is_idempotent(),

@@ -222,7 +222,7 @@ impl<H: Host> Driver<H> {
         let quiet_since = self.life.quiet_since.get();
         let now = clock::now();
         match self.leaving_since {
-            Some(since) if is_quiet => quiet_since.max(since) + FAREWELL,
+            Some(since) if is_quiet && !self.is_sending(now) => quiet_since.max(since) + FAREWELL,
             // A stream's end is not told: it is looked at again then.
             Some(_) => now + FAREWELL,
             None => {
@@ -231,6 +231,13 @@ impl<H: Host> Driver<H> {
                 (since + self.limits.idle_timeout).min(now + rest)
             }
         }
+    }
+
+    /// Whether an answer is still on its way to a client that takes it slowly: its stream was served when all of it was
+    /// handed over.
+    fn is_sending(&self, now: Instant) -> bool {
+        let most = self.life.quiet_since.get() + self.limits.body_idle_timeout;
+        now < most && (self.connection.has_streams() || !self.outlet.is_drained())
     }
 
     /// Whether nothing more is to be waited for. A connection that only idled is told to go first.

@@ -17,6 +17,8 @@ use crate::stream::Stream;
 
 /// What is gathered at the most, beside one frame: what fills a record. More would only wait longer.
 const GATHERED: usize = 16 * 1024;
+/// What a frame has beside its 16 KiB.
+const FRAME_HEAD: usize = 64;
 
 /// A connection's bytes, as the crate takes them.
 #[derive(Debug)]
@@ -66,6 +68,12 @@ impl Outlet {
     /// Sends what was gathered. An error is the crate's to find out, by its next read or write.
     pub fn send(&self, cx: &mut Context<'_>) {
         let _ = self.0.below.borrow_mut().poll_send(cx);
+    }
+
+    /// Whether all that was written has gone to the socket.
+    pub fn is_drained(&self) -> bool {
+        let below = self.0.below.borrow();
+        below.gathered.is_empty() && !below.is_unflushed
     }
 
     /// How many bytes were received and sent since the last time.
@@ -151,9 +159,11 @@ impl AsyncWrite for Wire {
         if below.gathered.len() >= GATHERED {
             ready!(below.poll_send(cx))?;
         }
+        // What has gone is forgotten before the buffer would grow.
+        below.gathered.compact();
         let out = below.gathered.tail();
         if out.capacity() == 0 {
-            out.reserve(2 * GATHERED);
+            out.reserve(2 * GATHERED + FRAME_HEAD);
         }
         out.extend_from_slice(bytes);
         let sent = &self.0.sent;
@@ -210,11 +220,19 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_gathered_for_who_reads_nothing_has_a_bound() {
-        let (mut wire, _outlet, _theirs) = wire().await;
+        let (mut wire, outlet, mut theirs) = wire().await;
         let frame = vec![0; GATHERED];
         let mut cx = Context::from_waker(Waker::noop());
         while Pin::new(&mut wire).poll_write(&mut cx, &frame).is_ready() {}
-        assert!(wire.0.below.borrow().gathered.len() <= 2 * GATHERED);
+        assert!(!outlet.is_drained());
+        // Read a little at a time, so that each write is a part of what waits.
+        let mut piece = vec![0; 4096];
+        for _ in 0..2_000 {
+            theirs.read_exact(&mut piece).await.unwrap();
+            let _ = Pin::new(&mut wire).poll_write(&mut cx, &frame);
+            let below = wire.0.below.borrow();
+            assert!(below.gathered.capacity() <= 3 * GATHERED);
+        }
     }
 
     #[tokio::test]

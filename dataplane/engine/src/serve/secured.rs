@@ -33,14 +33,16 @@ pub async fn serve(
     policy: TlsPolicy,
     peer: SocketAddr,
 ) {
-    let handshake = worker.handshakes.begin(worker.limits().tls_handshakes);
+    let handshake = worker
+        .handshakes
+        .begin(peer.ip(), worker.limits().tls_handshakes);
     // In a box: a handshake takes some kilobytes, which the connection need not keep.
     let found = Box::pin(find(&worker, policy, tcp, peer));
     let found = tokio::select! {
         biased;
         found = found => found,
         () = handshake.gives_way() => {
-            let sentence = "it took the longest of the handshakes on its thread, and others wanted its place";
+            let sentence = "of the client with most handshakes on its thread it took the longest, and others wanted its place";
             Err(Failure::new("limit", sentence))
         }
     };

@@ -90,9 +90,9 @@ async fn connect(
             Ok(tcp)
         }
         Ok(Err(error)) => {
-            // For want of a handle every other instance would fail as well, and none is to blame.
+            // No instance is to blame for a handle we have not; to another one a connection may stand already.
             let wanted = format!("a connection to {address}");
-            let ours = overload::out_of_handles(&error, &wanted);
+            let ours = overload::out_of_handles(&error, &wanted).map(Error::retryable);
             let detail = || format!("{address} could not be connected to: {error}");
             let failed = || Error::upstream(Reason::ConnectFailed, detail()).retryable();
             Err((ours.unwrap_or_else(failed), error.kind()))

@@ -289,7 +289,8 @@ pub fn note_failed(worker: &Worker, service: &str, id: &str, error: &Error, what
     let mut stats = worker.stats.borrow_mut();
     match (error.who, error.reason) {
         (Who::Us, Reason::Overloaded) => stats.record_shed(Cause::Handles.code(), what),
-        (Who::Us, Reason::IdentityMissing) => {}
+        // Another node that has no handle says nothing of its instance, either.
+        (Who::Us, Reason::IdentityMissing) | (_, Reason::Overloaded) => {}
         _ => stats.record_connect_error(service, id),
     }
 }

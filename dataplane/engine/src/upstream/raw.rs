@@ -107,10 +107,36 @@ fn granted(frame: &Frame<'_>) -> Result<(), Error> {
             | Reason::NoHealthyEndpoint
             | Reason::ConnectFailed
             | Reason::ConnectTimeout
+            | Reason::Overloaded
     );
     Err(if is_elsewhere_better {
         error.retryable()
     } else {
         error
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(reason: Reason) -> Error {
+        let frame = Frame {
+            reason: reason.code().as_bytes(),
+            sentence: b"why",
+            ..Frame::default()
+        };
+        granted(&frame).unwrap_err()
+    }
+
+    #[test]
+    fn another_instance_is_tried_where_a_node_is_out_of_handles_and_not_where_it_refuses() {
+        for reason in [Reason::Overloaded, Reason::ConnectFailed, Reason::NotHere] {
+            let error = refused(reason);
+            assert!(error.is_retryable, "{error:?}");
+            assert_eq!((error.reason, &*error.detail), (reason, "why"));
+        }
+        assert!(!refused(Reason::IntentionDenied).is_retryable);
+        assert!(granted(&Frame::default()).is_ok());
+    }
 }

@@ -1,8 +1,10 @@
 //! How connections end: told, and without a stream lost.
 
 use std::future::poll_fn;
+use std::time::Duration;
 
 use http::Request;
+use meshnode_engine::stats::Outside;
 use serde_json::{Value, json};
 
 use super::client::{Client, whole};
@@ -92,4 +94,50 @@ fn a_preface_in_drops_is_one() {
         let mut raw = Raw { tcp: client.tcp };
         assert_eq!(raw.until(frames::DATA).await.unwrap().payload, b"ok");
     });
+}
+
+/// Each of its requests was served long ago when such a client has taken the last answer.
+#[test]
+fn a_drain_waits_for_who_takes_its_answers_slowly() {
+    // More than the system holds for a client that reads nothing.
+    const STREAMS: u32 = 600;
+    run(async {
+        let body = "x".repeat(16_000);
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let origin = Origin::start(Does::Answer(answer.leak().as_bytes())).await;
+        let many = |resources: &mut Value| {
+            let limits = &mut resources["settings"]["node"]["limits"];
+            limits["http2_streams"] = json!(1000);
+            limits["body_idle_timeout_ms"] = json!(60_000);
+        };
+        let proxy = Proxy::with(&[origin.address], many).await;
+        let mut raw = Raw::connect(proxy.address, &[]).await;
+        let window = frames::frame(frames::WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+        assert!(raw.write(&window).await);
+        for number in 0..STREAMS {
+            assert!(raw.write(&frames::request(2 * number + 1)).await);
+        }
+        while served(&proxy) < u64::from(STREAMS) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        proxy.worker.drain();
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let mut ended = 0;
+        while let Some(frame) = raw.read().await {
+            let is_end = frame.kind == frames::DATA && frame.flags & frames::END_STREAM != 0;
+            ended += u32::from(is_end);
+        }
+        assert_eq!(ended, STREAMS);
+    });
+}
+
+/// Requests that are over, as the proxy has counted them.
+fn served(proxy: &Proxy) -> u64 {
+    let stats = proxy.worker.take_stats().to_json(&Outside::default());
+    let stats: Value = serde_json::from_slice(&stats).unwrap();
+    let rows = stats["requests"].as_array().unwrap().iter();
+    rows.map(|row| row["count"].as_u64().unwrap()).sum()
 }

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from benchmarks.figures import ONE_ROUTE, WAKE, Row
 from benchmarks.scenarios.flat import SHAPES
 
+CAUSES = 'benchmarks/RESULTS.md says why, under "What dominates" and "Changes at scale"'
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -84,6 +86,8 @@ def missed(rows: Iterable[Row], goals: Iterable[Goal] = GOALS) -> tuple[str, ...
 def last_line(rows: Iterable[Row], ran: Iterable[str], all_scenarios: Iterable[str]) -> str:
     """The verdict of a run: the scenarios that miss their goal, and which were not run."""
     misses = missed(rows)
-    verdict = f"goals missed: {'; '.join(misses)}" if misses else "no scenario misses its goal"
+    verdict = "no scenario misses its goal"
+    if misses:
+        verdict = f"goals missed: {'; '.join(misses)}; {CAUSES}"
     left = [name for name in all_scenarios if name not in set(ran)]
     return f"{verdict} (not run: {', '.join(left)})" if left else verdict

@@ -1,7 +1,10 @@
 """The last line of a run names what misses its goal, and says what was not run."""
 
+import re
+from pathlib import Path
+
 from benchmarks.figures import Figure, rows
-from benchmarks.goals import GOALS, Goal, last_line, missed
+from benchmarks.goals import CAUSES, GOALS, Goal, last_line, missed
 from benchmarks.scenarios import SCENARIOS
 
 LIMITS = (
@@ -46,9 +49,16 @@ def test_what_was_not_measured_misses_nothing_but_is_named() -> None:
 def test_the_last_line_names_the_misses() -> None:
     table = rows([figure("idle", "KiB a plain connection", "meshnode", 9.0)])
     assert last_line(table, ["idle"], ["idle"]) == (
-        "goals missed: idle: KiB a plain connection 9 (goal 2)"
+        f"goals missed: idle: KiB a plain connection 9 (goal 2); {CAUSES}"
     )
 
 
 def test_every_goal_is_one_of_a_scenario_that_is_there() -> None:
     assert {goal.scenario for goal in GOALS} <= {scenario.name for scenario in SCENARIOS}
+
+
+def test_the_page_has_the_causes() -> None:
+    page = (Path(__file__).parents[3] / "benchmarks" / "RESULTS.md").read_text()
+    headings = re.findall(r'"([^"]+)"', CAUSES)
+    assert headings
+    assert all(f"\n## {heading}\n" in page for heading in headings)

@@ -88,7 +88,7 @@ class LimitFields(Fields):
     ] = 0
     """Of one client's address, trusted proxies aside; left out: half of those that may be open."""
     tls_handshakes: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 100_000})] = 0
-    """With clients at once, on each thread of the proxy; the oldest gives way. Left out: 1024."""
+    """With clients at once, on each thread of the proxy; the oldest of the client with most of them gives way. Left out: 1024."""
     pool_idle_per_endpoint: Annotated[
         int, Field(json_schema_extra={"minimum": 0, "maximum": 10_000})
     ] = 0

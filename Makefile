@@ -93,7 +93,7 @@ unit: setup ## the tests that need no other program: cargo test, and pytest with
 bench: build .venv/.bench ## measure beside nginx, HAProxy, Envoy and Caddy: ONLY=plain ROUNDS=3 RECORD=1
 	@tests/tools/packages.sh $(PEERS)
 	@tests/tools/build.py consul >/dev/null
-	@$(CARGO) build --release --locked --quiet --example relay --example origin --example decide_bench
+	@$(CARGO) build --release --locked --quiet --example relay --example origin --example steady --example decide_bench
 ifdef PROFILE
 	@tests/tools/packages.sh perf=linux-perf
 	@$(BIN)/python -m benchmarks.profile '$(or $(ONLY),plain)' '$(PROFILE)'

@@ -23,7 +23,7 @@ DOUBTED_S = 60.0
 DOUBTED_WAIT_S = 1
 """Meanwhile a question stays open no longer: one with an index Consul never reached is deaf to every change."""
 
-BREATH_S = 0.01
+BREATH_S = 0.025
 """After a wake whoever was told goes first, on this node and on those that share its processors: to make the next
 question, and for Consul to take it, costs as much as to bring the change into force."""
 

@@ -9,9 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
-from catalog import Change, Compiled, NodeFacts, Problem, Snapshot, State, remember
+from catalog import Compiled, NodeFacts, Problem, State
 
 from ..candidate.deciding import Accepted
 from ..explain import Known
@@ -37,8 +36,8 @@ from .gate import Gate
 from .knowledge import Clock, Knowledge
 from .mailbox import Mailbox
 from .side import Side
+from .telling import Applied, Telling
 from .view import View
-from .view_of import view_of
 
 # A listener opens by itself once its identity is there, and a taken port is tried again: looked at this often at
 # first, and ever less while nothing happens.
@@ -48,19 +47,10 @@ LOOK_MAX_S = 4.0
 RETRY_S = 1.0
 # Looking up 1,000 services takes 0.8 s; one that Consul can't tell about must not hold back the others for longer.
 FIRST_PATIENCE_S = 2.0
-# Before a change is told to anybody, other nodes on these processors bring it into force, too; what happens meanwhile
-# is gathered.
-BREATH_S = 0.01
 COMPILER = "compiler"
 GATE = "route tests"
 
 _log = logging.getLogger("meshnode.agent")
-
-
-class Applied(Protocol):
-    """Told of each table that came into force: index reached, Unix time and seconds from the events to the answer."""
-
-    def __call__(self, index: int, table: Snapshot, began: float, took_s: float) -> None: ...
 
 
 WantPast = Callable[[State, NodeFacts, Known], None]
@@ -85,7 +75,6 @@ class AgentLoop:
         edge: EdgeCertificates | None = None,
     ) -> None:
         """`on_applied` and `on_view` are called after the proxy has the table, in the event loop; `want_past` before."""
-        self._port_range = port_range
         self._edge = edge or EdgeCertificates()
         self._mailbox = mailbox
         self._knowledge = knowledge
@@ -93,16 +82,13 @@ class AgentLoop:
         self._gate = Gate(knowledge, delivery, clock)
         self._want_past = want_past
         self._clock = clock
-        self._on_applied = on_applied
-        self._on_view = on_view
-        self._restarts = restarts
+        self._telling = Telling(
+            knowledge, delivery, clock,
+            port_range=port_range, on_applied=on_applied, on_view=on_view, restarts=restarts,
+        )  # fmt: skip
         self._side: Side | None = None
         self._own_problems: dict[str, Problem] = {}
         self._drain_counts: Counts = {}
-        self._changes: tuple[Change, ...] = ()
-        self._reached = (0, "")
-        """Index and digest of the keys that the proxy has in force, or refused one by one."""
-        self._in_force_since: float | None = None
         self._is_first_proxy = True
         self._looks = 0
         self._first_compiled: float | None = None
@@ -116,7 +102,11 @@ class AgentLoop:
 
     async def run(self) -> None:
         while True:
-            await self.turn(await self._mailbox.take(self._timeout_s()))
+            events = await self._mailbox.take(self._timeout_s())
+            if not events and self._telling.is_waiting:
+                self._tell()
+            else:
+                await self.turn(events)
 
     async def turn(self, events: tuple[Event, ...]) -> None:
         """One round: what happened is applied, the proxy gets what follows, then it is told."""
@@ -139,12 +129,9 @@ class AgentLoop:
         is_new = await self._delivery.settle()
         self._note_reached()
         if is_new and self._delivery.in_force is not None:
-            self._in_force_since = self._clock.unix()
-            took_s = self._clock.monotonic() - clock_began
-            index = self._knowledge.compiled.index if self._knowledge.compiled else 0
-            await asyncio.sleep(BREATH_S)
-            self._on_applied(index, self._delivery.in_force, began, took_s)
-        self._tell()
+            self._telling.came_into_force(self._delivery.in_force, began, clock_began)
+        if self._telling.is_due:
+            self._tell()
 
     def _show_certificates(self) -> None:
         """The certificates of what is in force, before the table that names their hosts."""
@@ -218,7 +205,7 @@ class AgentLoop:
             self._knowledge.prime(self._delivery.wanted)
             self._show_certificates()
             if await self._delivery.settle() or self._delivery.in_force is not None:
-                self._in_force_since = self._clock.unix()
+                self._telling.in_force_again()
         self._is_first_proxy = False
         self.first_proxy.set()
 
@@ -260,7 +247,9 @@ class AgentLoop:
         return now < self._first_compiled + FIRST_PATIENCE_S
 
     def _timeout_s(self) -> float | None:
-        """How long to wait for an event before looking again; None: for as long as it takes."""
+        """How long to wait for an event before telling or looking again; None: for as long as it takes."""
+        if self._telling.is_waiting:
+            return self._telling.wait_s
         if self._delivery.proxy is None:
             return None
         if self._delivery.wanted is None and self._knowledge.compiled is not None:
@@ -272,29 +261,9 @@ class AgentLoop:
         return None
 
     def _note_reached(self) -> None:
-        """How far the proxy's table goes, and since when."""
-        compiled = self._knowledge.compiled
-        if compiled is not None and self._delivery.has_wanted and not self._gate.is_waiting:
-            now_ms = int(self._clock.unix() * 1000)
-            self._changes = remember(self._changes, compiled.index, now_ms)
-            self._reached = compiled.index, compiled.keys_digest
+        if self._delivery.has_wanted and not self._gate.is_waiting:
+            self._telling.note_reached()
 
     def _tell(self) -> None:
-        """Everybody who wants to know how this node is: the admin API, and through Consul the others."""
-        compiled = self._knowledge.compiled
-        view = view_of(
-            port_range=self._port_range,
-            knowledge=self._knowledge,
-            delivery=self._delivery,
-            side=self._side,
-            own=tuple(self._own_problems.values()),
-            in_force_since=self._in_force_since,
-            restarts=self._restarts(),
-            drain_counts=self._drain_counts,
-        )
-        self._on_view(view)
-        if self._side is not None and compiled is not None:
-            # A table that the proxy has not, or has refused, has reached nothing.
-            index, digest = self._reached
-            told = replace(compiled, index=index, keys_digest=digest)
-            self._side.tell(view, told, self._changes)
+        own = tuple(self._own_problems.values())
+        self._telling.tell(self._side, own, self._drain_counts)

@@ -255,7 +255,9 @@ def golden_documents() -> dict[str, bytes]:
 
 
 def indented(document: bytes) -> bytes:
-    return orjson.dumps(orjson.loads(document), option=orjson.OPT_INDENT_2) + b"\n"
+    """In the order of its keys, so that a change alone makes a difference."""
+    how = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+    return orjson.dumps(orjson.loads(document), option=how) + b"\n"
 
 
 if __name__ == "__main__":

@@ -53,10 +53,10 @@ async fn load(client: &Client, rate: u32, mut ended: Signal) {
                 let client = client.clone();
                 asking.spawn_local(async move { client.ask().await });
             }
-            Some(_) = asking.join_next() => {}
+            Some(asked) = asking.join_next() => asked.expect("no fault of this client"),
         }
     }
-    while asking.join_next().await.is_some() {}
+    asking.join_all().await;
 }
 
 /// The connections that are free, and what came of each request.

@@ -61,10 +61,10 @@ class History:
                 found[past.key] = past.change.old
         return found
 
-    def index_at(self, unix_ms: int) -> int:
-        """The last index that was seen at this time or before; `begins` where none was."""
+    def index_at(self, unix_ms: int) -> int | None:
+        """The last index that was seen at this time or before; None where history begins later."""
         seen = [past.index for past in self.changes if past.revision.seen_unix_ms <= unix_ms]
-        return max(seen, default=self.begins)
+        return max(seen, default=None)
 
     def behind(self, entries: Mapping[str, KvEntry]) -> tuple[str, ...]:
         """Keys that were changed after what history tells of them: its writer has not seen it yet."""

@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .keys import PREFIX
 from .model import Instance, KvEntry, Problem
 from .status import CHANGES, NodeStatus
 
 Answer = Literal["accepted", "refused", "waiting"]
-"""accepted: in force as written, perhaps with a warning. refused: not in force. waiting: the node has not said yet."""
+"""accepted: in force as written, perhaps with a warning. refused: not in force; of a deletion: held back. waiting: the
+node has not said yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +160,15 @@ def _about_present(status: NodeStatus, entry: KvEntry) -> NodeVerdict:
 
 
 def _about_absent(status: NodeStatus, digest: str) -> NodeVerdict:
-    """A deletion has no index of its own: a node knows of it when it holds the same keys."""
+    """A deletion has no index of its own: a node knows of it when it holds the same keys.
+
+    One that holds back what went at once says so instead: that is no waiting, it goes on until somebody confirms it.
+    """
     if status.digest == digest:
         return NodeVerdict(status.node, "accepted")
+    held = tuple(one for one in status.problems if one.key == PREFIX and one.severity == "error")
+    if held:
+        return NodeVerdict(status.node, "refused", problems=held)
     return NodeVerdict(status.node, "waiting", reason="it holds other keys")
 
 

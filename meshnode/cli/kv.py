@@ -1,4 +1,4 @@
-"""`meshnode kv`: reads and writes keys as they are: no value is taken for a file, a flag or standard input by its looks."""
+"""`meshnode kv`: reads and writes keys as they are. Values are given as `consul kv put` takes them: no value is taken for a flag."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from catalog import KvEntry, key_problem, route_name
 
 from ..errors import MeshnodeError, UsageError
 from .completing import complete_key
-from .misplaced import FOLDERS, MACHINES, meant
+from .misplaced import EXAMPLE_KEY, FOLDER_ITSELF, FOLDERS, MACHINES, meant
 from .misuse import file_of, unquoted
 from .options import Asked, with_consul
 from .output import printable, say, say_json
 from .reach import consul_client, run
-from .verdict import Sent, say_verdict
+from .verdict import Sent, say_deleted, say_verdict
 from .waiting import PEOPLES, TIMEOUT, Timeout, Wait, seconds_of, wait_for_verdict
 
 app = typer.Typer(help="Read and write keys in Consul.", no_args_is_help=True)
@@ -41,7 +41,10 @@ def put(
     asked: Asked,
     key: Key,
     value: Annotated[
-        str | None, typer.Argument(help="The value, in single quotes; left out: standard input.")
+        str | None,
+        typer.Argument(
+            help="The value, in single quotes; @FILE is a file's content, left out or -: standard input."
+        ),
     ] = None,
     file: Annotated[Path | None, typer.Option("--file", help="Read the value from a file.")] = None,
     wait: Wait = True,  # noqa: FBT002  (a flag)
@@ -51,7 +54,7 @@ def put(
     check_key(key)
     output = file_of(sys.stdout.fileno())
     is_route = key.startswith(f"{PEOPLES}routes/")
-    if is_route and output is not None and value is not None and value.endswith("-"):
+    if is_route and output is not None and value is not None and _is_cut(value):
         raise UsageError(unquoted(["put", key, value], output))
     run(_put(asked, key, read_value(value, file), seconds_of(timeout) if wait else 0.0))
 
@@ -97,6 +100,10 @@ def check_key(key: str) -> None:
         )
     if key.startswith("/") or not key:
         raise UsageError(f'no key begins with a slash: write "{key.lstrip("/") or PEOPLES}"')
+    if key == FOLDER_ITSELF:
+        raise UsageError(
+            f"{key} is the folder, no key of it: write one under it, such as {EXAMPLE_KEY}"
+        )
     if not key.startswith(PEOPLES):
         if right := meant(key):
             raise UsageError(f'the mesh reads keys under {PEOPLES}: did you mean "{right}"?')
@@ -107,10 +114,19 @@ def check_key(key: str) -> None:
         raise UsageError(f"{key}: {problem.message}")
 
 
+def _is_cut(value: str) -> bool:
+    """Whether the shell took the `>` of a `->` for itself. A `-` alone is standard input, where something may come on it."""
+    return value.endswith("-") and (value != "-" or sys.stdin.isatty())
+
+
 def read_value(word: str | None, file: Path | None) -> bytes:
-    """The value of a word, a file or standard input. Raises UsageError."""
+    """The value of a word, a file or standard input, as `consul kv put` has it: `@file`, `-`. Raises UsageError."""
     if word is not None and file is not None:
         raise UsageError("give the value or --file, not both")
+    if word is not None and word.startswith("@") and len(word) > 1:
+        file, word = Path(word[1:]), None
+    if word == "-":
+        word = None
     if word is not None:
         raw = word.encode(errors="surrogateescape")
     elif file is not None:
@@ -193,12 +209,16 @@ async def _delete(asked: Asked, key: str, wait_s: float, *, recurse: bool) -> No
                 f"there is no key {printable(key)}: `meshnode kv ls` lists those there are"
             )
         await client.kv_delete(key, recurse=recurse)
-        if recurse or not key.startswith(PEOPLES) or wait_s <= 0:
-            names = [entry.key for entry in there]
+        names = [entry.key for entry in there]
+        if not key.startswith(PEOPLES) or wait_s <= 0:
             _done(asked, f"deleted {', '.join(names)}", {"deleted": names})
             return
-        verdict = await wait_for_verdict(client, key, wait_s)
-    say_verdict(verdict, as_json=asked.as_json)
+        # Nodes see by all keys together what is gone: of several, what they say of one they say of each.
+        verdict = await wait_for_verdict(client, names[0], wait_s)
+    if recurse:
+        say_deleted(names, verdict, as_json=asked.as_json)
+    else:
+        say_verdict(verdict, as_json=asked.as_json)
 
 
 async def _list(asked: Asked, prefix: str) -> None:

@@ -9,6 +9,9 @@ from catalog import ConsulClient, ConsulDenied, KvEntry, nearest
 from .waiting import PEOPLES
 
 MACHINES = "meshnode/"
+FOLDER_ITSELF = PEOPLES.rstrip("/")
+"""A key of its own to Consul, beside all that lies under it."""
+EXAMPLE_KEY = f"{PEOPLES}routes/shop"
 # What stands right below mesh/.
 FOLDERS = ("routes", "services", "upstreams", "drain", "tests")
 SINGLE = ("settings", "confirm")
@@ -42,6 +45,11 @@ async def _misplaced(client: ConsulClient) -> AsyncIterator[tuple[str, str]]:
         if folder in (PEOPLES, MACHINES) or not (
             folder == "routes/" or nearest(folder.rstrip("/").casefold(), (PEOPLES[:-1],))
         ):
+            continue
+        if folder == FOLDER_ITSELF:
+            yield folder, EXAMPLE_KEY
+        # A key beside all folders is no beginning of others.
+        if not folder.endswith("/"):
             continue
         for key in (await client.kv_names(folder, is_whole=True))[:LOOKED_AT_MAX]:
             right = meant(key)

@@ -22,6 +22,7 @@ from certs import ROOTS_KEY, CertificateError, HistoryJudge
 from ..config import Settings
 from ..config.kinds import duration_s
 from ..errors import MeshnodeError, NotReachedError, UsageError
+from .output import printable
 from .waiting import PEOPLES
 
 # The writer puts an entry some 0.1 s after it saw the change; a new one is elected within 45 s, which is not waited for.
@@ -74,6 +75,15 @@ async def when_written(client: ConsulClient, settings: Settings) -> Mapping[tupl
     return {(past.key, past.index): past.revision.seen_unix_ms for past in history.changes}
 
 
+async def known_keys(client: ConsulClient, settings: Settings) -> frozenset[str] | None:
+    """The keys that history tells of, as far as it goes back; None where it cannot be read."""
+    try:
+        history = await read_history(client, settings)
+    except (CatalogError, MeshnodeError):
+        return None
+    return frozenset(history.last())
+
+
 async def _read(client: ConsulClient, judge: HistoryJudge) -> History:
     def refusal(signed: SignedRevision) -> str | None:
         revision = signed.revision
@@ -121,6 +131,8 @@ def moment(text: str, now: datetime) -> datetime:
         if "-" in text:
             found = datetime.fromisoformat(text)
             return found if found.tzinfo else found.replace(tzinfo=now.tzinfo)
-    except ValueError as error:
-        raise UsageError(f"{text} is no time: {error}") from error
-    return now - timedelta(seconds=span_s(text))
+        return now - timedelta(seconds=span_s(text))
+    except (ValueError, OverflowError, UsageError) as error:
+        raise UsageError(
+            f"{printable(text)} is no time: write 14:02, 2026-11-23T14:02, or 10m for ten minutes ago"
+        ) from error

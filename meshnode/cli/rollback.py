@@ -9,12 +9,15 @@ import typer
 
 from catalog import History, rolling_back
 
+from ..errors import MeshnodeError
 from .options import Asked, with_consul
 from .output import say, say_json
 from .past import moment, read_standing
 from .reach import consul_client, run
 from .restore import put_back, say_plan, say_restored
 from .waiting import TIMEOUT, Timeout, Wait, seconds_of
+
+TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,8 +46,11 @@ def rollback(
 async def _rollback(asked: Asked, to: str, wait_s: float, *, dry_run: bool) -> None:
     async with consul_client(asked.settings) as client:
         standing = await read_standing(client, asked.settings)
-        index = _index(standing.history, to)
+        index, when = _index(standing.history, to)
         plan = rolling_back(standing.history, standing.entries, index)
+        if when and plan and not asked.as_json:
+            # A time of day may be yesterday's.
+            say(f"as it was at {when}, after index {index}:")
         if dry_run:
             say_plan(plan, as_json=asked.as_json)
             return
@@ -58,7 +64,17 @@ async def _rollback(asked: Asked, to: str, wait_s: float, *, dry_run: bool) -> N
     say_restored(restored, as_json=asked.as_json)
 
 
-def _index(history: History, to: str) -> int:
+def _index(history: History, to: str) -> tuple[int, str]:
+    """The index, and the time it was found by. Raises UsageError, MeshnodeError."""
     if to.isascii() and to.isdigit():
-        return int(to)
-    return history.index_at(int(moment(to, datetime.now().astimezone()).timestamp() * 1000))
+        return int(to), ""
+    asked = moment(to, datetime.now().astimezone())
+    when = f"{asked:{TIME}}"
+    index = history.index_at(int(asked.timestamp() * 1000))
+    if index is None and history.changes:
+        first = history.changes[0]
+        begun = datetime.fromtimestamp(first.revision.seen_unix_ms / 1000, asked.tzinfo)
+        raise MeshnodeError(
+            f"history begins at {begun:{TIME}}, index {first.index}: how all stood at {when} is not known, and nothing was put"
+        )
+    return index or 0, when

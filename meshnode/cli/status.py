@@ -129,7 +129,10 @@ def not_people_s(key: str) -> str:
 
 def _absent(found: Verdict, near: str | None) -> str:
     """What to say of a key that is not there: it was deleted, or never was, or is called otherwise."""
-    still = [node.node for node in found.nodes if node.answer == "waiting"]
+    still = [node.node for node in found.nodes if node.answer != "accepted"]
+    if found.problems:
+        # A key that never was is held by nobody; but which keys are held, nodes say in their own words.
+        return f"there is no key {printable(found.key)}; {found.problems[0].message}"
     in_force = f"; {', '.join(still)} may still have it in force" if still else ""
     hint = did_you_mean(near) or ": `meshnode kv ls` lists those there are"
     return f"there is no key {printable(found.key)}{in_force}{hint}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import typer
@@ -39,6 +40,19 @@ def say_verdict(found: Verdict, *, as_json: bool, note: str = "", sent: Sent | N
         raise typer.Exit(code)
 
 
+def say_deleted(keys: Sequence[str], found: Verdict, *, as_json: bool) -> None:
+    """What the nodes say of keys that went together, told of each; ends as one does."""
+    if as_json:
+        say_json({"deleted": list(keys), "verdict": found.to_json()})
+    else:
+        for key in keys:
+            say(f"{key}   deleted   {sentence(found)}")
+        for problem in found.problems:
+            say_problem(problem)
+    if (code := exit_code(found)) != EXIT_DONE:
+        raise typer.Exit(code)
+
+
 def _say_kept_out(found: Verdict) -> None:
     """The routes that this one keeps from their requests: whoever wrote it hears of them, not their writers alone."""
     for problem in found.kept_out[:KEPT_OUT_SHOWN]:
@@ -72,6 +86,8 @@ def sentence(found: Verdict, sent: Sent | None = None) -> str:
         return NO_NODE
     if found.index is None and found.answer == "accepted":
         return f"it is gone from {_share(found, 'accepted')}"
+    if found.index is None and found.count("refused"):
+        return f"held back by {_share(found, 'refused')}, where it goes on serving"
     parts = []
     if found.count("refused"):
         serving = found.serving_index

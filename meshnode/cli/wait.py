@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
-from ..errors import EXIT_NOT_REACHED, UsageError
+from catalog import ConsulClient, did_you_mean
+
+from ..errors import EXIT_NOT_REACHED, MeshnodeError, UsageError
 from .completing import complete_key
 from .options import Asked, with_consul
-from .output import count, say, say_json
+from .output import count, printable, say, say_json
 from .reach import consul_client, run
+from .status import near_key
 from .verdict import NO_NODE, say_verdict
 from .waiting import (
     PEOPLES,
@@ -53,7 +56,21 @@ def wait(
 async def _key(asked: Asked, key: str, wait_s: float) -> None:
     async with consul_client(asked.settings) as client:
         found = await wait_for_verdict(client, key, wait_s)
+        if found.index is None and found.answer == "accepted":
+            await _check_was_there(asked, client, key)
     say_verdict(found, as_json=asked.as_json)
+
+
+async def _check_was_there(asked: Asked, client: ConsulClient, key: str) -> None:
+    """A key that is gone is what was waited for; one that never was is a name that was mistyped. Raises MeshnodeError."""
+    from .past import known_keys
+
+    known = await known_keys(client, asked.settings)
+    if known is None or key in known:
+        return
+    near = near_key(key, [*known, *[entry.key for entry in await client.kv_list(PEOPLES)]])
+    hint = did_you_mean(near) or ": `meshnode kv ls` lists those there are"
+    raise MeshnodeError(f"there is no key {printable(key)}, and there was none{hint}")
 
 
 async def _index(asked: Asked, index: int, wait_s: float) -> None:

@@ -10,6 +10,7 @@ import signal
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,27 @@ async def test_rollback_takes_all_back_at_once(mesh: tuple[MeshNode, MeshNode]) 
     assert await value_of(first, OTHER) == "other.test/ -> shop timeout=4s"
     assert (await command(first, "kv", "get", "mesh/routes/third")).code == 1
     assert len({await index_of(first, key) for key in (KEY, OTHER)}) == 1
+
+
+async def test_rollback_to_a_time_names_it_and_goes_back_no_further_than_history(
+    mesh: tuple[MeshNode, MeshNode],
+) -> None:
+    first, _ = mesh
+    index = await put(first, KEY, "shop.test/ -> shop timeout=6s")
+    await asyncio.sleep(1.1)  # a time on the clock has whole seconds
+    now = datetime.now().astimezone()
+    await put(first, KEY, "shop.test/ -> shop timeout=7s")
+    rolled = await command(first, "rollback", "--to", f"{now:%H:%M:%S}")
+    head = f"as it was at {now:%Y-%m-%d %H:%M:%S}, after index {index}:"
+    assert (rolled.code, rolled.stdout.splitlines()[0]) == (0, head), rolled
+    assert await value_of(first, KEY) == "shop.test/ -> shop timeout=6s"
+    stands = await index_of(first, KEY)
+    for long_ago in ("2020-01-01T12:00", "3650d"):
+        refused = await command(first, "rollback", "--to", long_ago)
+        assert refused.code == 1, refused
+        assert "history begins at " in refused.stderr
+        assert "is not known, and nothing was put" in refused.stderr
+    assert await index_of(first, KEY) == stands
 
 
 async def test_two_admins_at_once_lose_nothing(mesh: tuple[MeshNode, MeshNode]) -> None:
@@ -313,6 +335,14 @@ async def test_a_key_no_one_reads_is_shown_with_its_age(mesh: tuple[MeshNode, Me
     assert (await command(first, "kv", "put", "mesh/route/shop", "x")).code == 2
     aside = await command(first, "kv", "put", "aside/shop", "x")
     assert "; no node reads it: mesh/ is read" in aside.stdout
+    folder = await command(first, "kv", "put", "mesh", "x")
+    assert (folder.code, "is the folder, no key of it" in folder.stderr) == (2, True), folder
+    await first.cluster.put("mesh", "shop.test/ -> shop")
+    said = [line for line in (await shown()).splitlines() if "no node reads it" in line]
+    assert said == [
+        'mesh   no node reads it: what people write stands under mesh/; did you mean "mesh/routes/shop"?'
+    ]
+    await first.cluster.delete("mesh")
     await first.cluster.delete("mesh/route/shop")
 
 

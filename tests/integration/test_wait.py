@@ -55,6 +55,48 @@ async def test_a_put_waits_for_all(mesh: tuple[MeshNode, MeshNode]) -> None:
     assert (reached.code, reached.stdout) == (0, f"index {index}   reached by 2 of 2 nodes\n")
     gone = await command(first, "kv", "delete", KEY)
     assert (gone.code, "it is gone from 2 of 2 nodes" in gone.stdout) == (0, True), gone
+    still = await command(first, "wait", KEY)
+    assert (still.code, "it is gone from 2 of 2 nodes" in still.stdout) == (0, True), still
+    await first.cluster.put(KEY, "shop.test/ -> shop")
+    never = await command(first, "wait", "mesh/routes/shopp")
+    sentence = (
+        'there is no key mesh/routes/shopp, and there was none; did you mean "mesh/routes/shop"?'
+    )
+    assert (never.code, sentence in never.stderr) == (1, True), never
+
+
+async def test_deleting_all_at_once_says_that_it_is_held_back(
+    mesh: tuple[MeshNode, MeshNode],
+) -> None:
+    """And of one folder among others that it is gone."""
+    first, _ = mesh
+    other = "mesh/routes/two/other"
+    for key in (other, "mesh/routes/two/third"):
+        await first.cluster.put(key, f"{key[-5:]}.test/ -> shop")
+    await command(first, "wait", "mesh/routes/two/third")
+    some = await command(first, "kv", "delete", "mesh/routes/two/", "--recurse")
+    assert (some.code, some.stdout.splitlines()) == (
+        0,
+        [
+            f"{key}   deleted   it is gone from 2 of 2 nodes"
+            for key in (other, "mesh/routes/two/third")
+        ],
+    ), some
+    await first.cluster.put(other, "other.test/ -> shop")
+    await command(first, "wait", other)
+    held = await command(first, "kv", "delete", "mesh/", "--recurse")
+    advice = "2 keys went at once and stay in force until they stand again"
+    assert (held.code, held.stdout.count("held back by 2 of 2 nodes")) == (1, 2), held
+    assert advice in held.stdout
+    assert "meshnode confirm" in held.stdout
+    for words in (("wait", KEY), ("status", KEY)):
+        said = await command(first, *words)
+        assert (said.code, advice in said.stdout + said.stderr) == (1, True), said
+    as_json = json.loads((await command(first, "wait", KEY, "--json")).stdout)
+    assert (as_json["answer"], as_json["refused"]) == ("refused", 2)
+    await command(first, "confirm")
+    gone = await command(first, "wait", KEY)
+    assert (gone.code, "it is gone from 2 of 2 nodes" in gone.stdout) == (0, True), gone
 
 
 async def test_a_node_that_does_not_say_is_named(mesh: tuple[MeshNode, MeshNode]) -> None:

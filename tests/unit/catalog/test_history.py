@@ -241,6 +241,7 @@ def test_rollback_brings_every_key_to_how_it_was() -> None:
         rolling_back(past, standing, 3)
     assert past.index_at(30_000) == 30
     assert past.index_at(29_999) == 20
+    assert past.index_at(9_999) is None
 
 
 def test_what_history_does_not_tell_yet_is_found() -> None:

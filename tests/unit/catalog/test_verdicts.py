@@ -106,6 +106,15 @@ def test_a_deletion_is_seen_by_the_digest() -> None:
     assert found.index is None
 
 
+def test_a_deletion_that_is_held_back_is_no_waiting() -> None:
+    held = problem(key="mesh/")
+    behind = status("node-2", problems=(problem("warning", key="mesh/"),))
+    statuses = [status("node-1", problems=(held,)), behind]
+    found = verdict(KEY, None, statuses, NODES[:2], digest="sha256:less")
+    assert [node.answer for node in found.nodes] == ["refused", "waiting"]
+    assert (found.answer, found.problems, found.serving_index) == ("refused", (held,), None)
+
+
 def test_a_time_that_may_be_anothers_is_not_told() -> None:
     """With all sixteen changes newer than the key nobody knows when it was reached."""
     many = [(4800 + at, 5000 + at) for at in range(16)]

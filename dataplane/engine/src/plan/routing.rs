@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::{Caller, MESH_SUFFIX, Plan, Target, denial};
 use crate::balancer::Balancer;
@@ -187,23 +188,9 @@ fn to_cluster(snapshot: &Snapshot, route: Option<Arc<Route>>, name: &str) -> Pla
     };
     let destination = Arc::clone(&cluster.service);
     if cluster.endpoints.is_empty() {
-        let (instances, word) = (
-            cluster.instances,
-            if cluster.instances == 1 {
-                "instance"
-            } else {
-                "instances"
-            },
-        );
-        let name = &destination;
-        let detail = match instances {
-            0 => format!("service \"{name}\" has no instances"),
-            1 => format!("service \"{name}\" has 1 {word}, which does not pass its checks"),
-            _ => format!("service \"{name}\" has {instances} {word}, none passes its checks"),
-        };
         return Plan {
             destination,
-            ..refused(route, Error::us(Reason::NoHealthyEndpoint, detail))
+            ..refused(route, Error::us(Reason::NoHealthyEndpoint, empty(cluster)))
         };
     }
     if cluster
@@ -225,6 +212,26 @@ fn to_cluster(snapshot: &Snapshot, route: Option<Arc<Route>>, name: &str) -> Pla
         target: Target::Cluster(Arc::clone(cluster)),
         intention: None,
     }
+}
+
+/// Why a service without any instance that may be used has none.
+fn empty(cluster: &Cluster) -> String {
+    let name = &cluster.service;
+    let since = cluster.emptied.map(clock).unwrap_or_default();
+    match cluster.instances {
+        0 => format!("service \"{name}\" has no instances{since}"),
+        1 => format!("service \"{name}\" has 1 instance, which does not pass its checks{since}"),
+        many => {
+            format!("service \"{name}\" has {many} instances, none passes its checks{since}")
+        }
+    }
+}
+
+/// The time of day in ` (since 03:11:40 UTC)`: whoever reads it may be anywhere.
+fn clock(at: SystemTime) -> String {
+    // As in `Sun, 06 Nov 1994 08:49:37 GMT`.
+    let date = httpdate::fmt_http_date(at);
+    format!(" (since {} UTC)", date.get(17..25).unwrap_or(&date))
 }
 
 /// Where what another node asks of this one goes.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde::Deserialize;
 
@@ -24,6 +25,8 @@ pub struct Cluster {
     pub instances: u32,
     /// Those that may be used.
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// When the last of them went; `None` where some are, and where that was before this proxy knew the service.
+    pub emptied: Option<SystemTime>,
     /// How many requests go to it from here, if that is bounded.
     pub limiter: Option<Arc<Limiter>>,
     /// How instances are spoken to by TLS, if they are.
@@ -86,6 +89,7 @@ impl Cluster {
         let tls_before = before.and_then(|before| before.tls.as_ref());
         let tls = InstanceTls::compile(document.tls, document.protocol, tls_before)
             .map_err(|fault| fault.under("tls"))?;
+        let emptied = emptied(document.endpoints.is_empty(), before);
         let before = before.and_then(|before| before.limiter.as_ref());
         check::name("service", &document.service)?;
         check::count("endpoints", document.endpoints.len(), limits::ENDPOINTS)?;
@@ -107,9 +111,19 @@ impl Cluster {
             exists: document.exists,
             instances: document.instances,
             endpoints: endpoints.collect::<Result<_, _>>()?,
+            emptied,
             limiter: Limiter::carried(limits, before),
             tls,
         })
+    }
+}
+
+fn emptied(is_empty: bool, before: Option<&Cluster>) -> Option<SystemTime> {
+    let before = before.filter(|_| is_empty)?;
+    if before.endpoints.is_empty() {
+        before.emptied
+    } else {
+        Some(SystemTime::now())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Heads on their way: what is kept, removed and added, and which requests go nowhere.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Does, Origin, Proxy, body, header, run};
 
@@ -291,6 +291,48 @@ fn a_service_that_is_not_there_is_told_from_one_that_is_not_well() {
             assert!(body(&answer).contains(words), "{answer}");
             assert_eq!(header(&answer, "mesh-trace").unwrap().len(), 32);
         }
+    });
+}
+
+#[test]
+fn since_when_no_instance_may_be_used_is_told() {
+    run(async {
+        let origin = Origin::start(Does::Answer(OK)).await;
+        let proxy = Proxy::edge(&[origin.address]).await;
+        let mut document: Value =
+            serde_json::from_slice(&proxy.worker.snapshot().to_json()).unwrap();
+        let mut told = Vec::new();
+        for instances in [1, 2] {
+            let shop = &mut document["resources"]["clusters"]["shop"];
+            shop["endpoints"] = json!([]);
+            shop["instances"] = json!(instances);
+            proxy.put(&document);
+            let answer = proxy
+                .send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+                .await;
+            let (sentence, since) = body(&answer).split_once(" (since ").expect("a time");
+            assert!(sentence.contains("pass"), "{answer}");
+            told.push(since[.."03:11:40 UTC)".len()].to_owned());
+        }
+        // What changes about it later is no new beginning.
+        assert!(told[0].ends_with(" UTC)"), "{told:?}");
+        assert_eq!(told[0], told[1]);
+        let emptied = |proxy: &Proxy| {
+            proxy
+                .worker
+                .snapshot()
+                .clusters
+                .get("shop")
+                .expect("it")
+                .emptied
+        };
+        assert!(emptied(&proxy).is_some());
+        document["resources"]["clusters"]["shop"]["endpoints"] = json!([
+            {"id": "shop-0", "node": "old-box", "address": origin.address.to_string(),
+             "weight": 1, "via": "clear"}
+        ]);
+        proxy.put(&document);
+        assert_eq!(emptied(&proxy), None);
     });
 }
 

@@ -227,9 +227,11 @@ impl Proxy {
         Self { address, worker }
     }
 
-    /// Puts another full document in force.
+    /// Puts another full document in force, as the control API does.
     pub fn put(&self, document: &Value) {
-        let snapshot = Snapshot::empty()
+        let snapshot = self
+            .worker
+            .snapshot()
             .apply(document.to_string().as_bytes())
             .unwrap();
         self.worker.shared.put_snapshot(Arc::new(snapshot));

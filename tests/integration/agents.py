@@ -17,6 +17,16 @@ async def status_of(node: MeshNode) -> dict[str, Any]:
     return dict(json.loads((await node.admin("/status"))[1] or "{}"))
 
 
+async def settled_status(node: MeshNode) -> dict[str, Any]:
+    """The same once it tells of the table its proxy has: a node tells of a new one a moment after it came into force."""
+
+    async def told() -> dict[str, Any] | None:
+        status, version = await status_of(node), await node.proxy("/v1/version")
+        return status if status["generation"] == version["generation"] else None
+
+    return await wait_until(told, 30, what=f"{node.name} tells of the table in force")
+
+
 async def until_status(
     node: MeshNode,
     condition: Callable[[dict[str, Any]], object],

@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 
-from tests.integration.agents import MESHNODE, answers, command, pid_of, status_of, until_status
+from tests.integration.agents import (
+    MESHNODE,
+    answers,
+    command,
+    pid_of,
+    settled_status,
+    status_of,
+    until_status,
+)
 from tests.support import ConsulCluster, EchoServer, KeepAliveLoad, free_port, run, wait_until
 from tests.support.mesh import MeshNode
 
@@ -73,7 +81,7 @@ async def test_no_request_fails_while_agents_come_and_go(
     """SIGTERM and SIGKILL of the agent: traffic goes on, the next agent adopts the proxy and sends it nothing."""
     async with edge_node(consul, tmp_path) as node:
         await node.serves("shop.test")
-        before = await status_of(node)
+        before = await settled_status(node)
         async with KeepAliveLoad(f"{node.edge}/", host="shop.test") as load:
             assert await node.agent.terminate() == 0
             await load.at_least(100)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pytest
 import pytest_asyncio
 
-from tests.integration.agents import status_of, until_status
+from tests.integration.agents import settled_status, status_of, until_status
 from tests.integration.faults import (
     Plan,
     World,
@@ -72,7 +72,7 @@ async def between(running: Between) -> AsyncIterator[Between]:
 async def test_a_killed_consul_is_waited_out(between: Between) -> None:
     """SIGKILL of the only server: both nodes go on, say since when they are blind, and see again at once."""
     world = between.world
-    before = await status_of(world.edge)
+    before = await settled_status(world.edge)
     async with world.load() as load:
         began = time.time()
         world.cluster.server.kill()
@@ -203,7 +203,7 @@ LIES: dict[str, Lie] = {
 async def test_a_lying_consul_changes_nothing(between: Between, name: str) -> None:
     """The table stays as it was while the edge's Consul tells nonsense, and the next change is in force at once."""
     world, proxy = between.world, between.proxy
-    before = await status_of(world.edge)
+    before = await settled_status(world.edge)
     async with world.load() as load:
         proxy.lie(LIES[name])
         await wait_until(lambda: has_heard(between), 10, what="the node hears it")

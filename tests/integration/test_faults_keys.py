@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.integration.agents import answers, status_of, until_status
+from tests.integration.agents import answers, settled_status, status_of, until_status
 from tests.integration.faults import ROUTES, SECRET, SHOP, World, figure, is_fresh, metric, world
 from tests.support import wait_until
 
@@ -209,7 +209,7 @@ async def test_the_only_key_may_be_deleted(mesh: World) -> None:
 
 async def test_a_storm_of_writes_is_gathered(mesh: World) -> None:
     """2,000 changes as fast as Consul takes them: the last ones are in force at once, in few tables, and nothing fails."""
-    before = await status_of(mesh.edge)
+    before = await settled_status(mesh.edge)
     wakeups = await metric(mesh.edge, "meshnode_consul_wakeups_total")
     async with mesh.load() as load:
         began = time.monotonic()

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.integration.agents import answers, pid_of, status_of, until_status
+from tests.integration.agents import answers, pid_of, settled_status, status_of, until_status
 from tests.integration.faults import (
     SECRET,
     SHOP,
@@ -47,7 +47,7 @@ async def mesh(running: World) -> World:
 
 async def test_killed_agents_are_followed_by_ones_that_adopt(mesh: World) -> None:
     """Both agents at once. What was changed meanwhile is all that the next ones send."""
-    before = [await status_of(node) for node in mesh.nodes]
+    before = [await settled_status(node) for node in mesh.nodes]
     async with mesh.load() as load:
         for node in mesh.nodes:
             node.agent.kill()
@@ -73,7 +73,7 @@ async def test_killed_agents_are_followed_by_ones_that_adopt(mesh: World) -> Non
 async def test_a_killed_proxy_is_back_at_the_same_generation(mesh: World, which: str) -> None:
     """The edge's, and the one the services are behind; identities are back with it, or the mesh would not answer."""
     node = mesh.edge if which == "edge" else mesh.home
-    before = await status_of(node)
+    before = await settled_status(node)
     identities = (await node.proxy("/v1/version"))["identities"]
     load = KeepAliveLoad(f"{mesh.edge.edge}/", host=SHOP, connections=2)
     async with load:
@@ -124,7 +124,7 @@ async def test_an_agent_away_leaves_calls_encrypted_and_denied(mesh: World) -> N
 
 async def test_both_processes_killed_start_without_consul(mesh: World) -> None:
     """Cold: no agent, no proxy, no Consul. The saved tables and identities serve, over the mesh too."""
-    before = [await status_of(node) for node in mesh.nodes]
+    before = [await settled_status(node) for node in mesh.nodes]
     for agent in mesh.cluster.agents:
         agent.kill()
     for node, was in zip(mesh.nodes, before, strict=True):

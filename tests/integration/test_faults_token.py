@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.integration.agents import status_of, until_status
+from tests.integration.agents import settled_status, status_of, until_status
 from tests.integration.faults import SECRET, Plan, World, figure, is_fresh, world
 from tests.support import wait_until
 from tests.support.mesh import MeshNode
@@ -85,7 +85,7 @@ async def test_a_revoked_token_takes_nothing_away(mesh: World) -> None:
     """Deleted, and made again with the same secret: `ACL not found` meanwhile, for reads and heartbeats."""
     edge = mesh.edge
     token = await mesh.cluster.api("GET", "/v1/acl/token/self", token=edge.token)
-    before = await status_of(edge)
+    before = await settled_status(edge)
     async with mesh.load() as load:
         await mesh.cluster.api("DELETE", f"/v1/acl/token/{token['AccessorID']}")
         await until_status(edge, lambda now: now["stale_since"] is not None, 20)

@@ -135,14 +135,11 @@ async def test_a_frozen_jaeger_holds_nobody_and_gets_the_rest_later(
     policy = RetryPolicy(attempts=100, initial_s=0.2, max_s=0.5)
     async with shipping(settings(jaeger, protocol), policy) as shipper:
         jaeger.process.stop()
-        slowest = 0.0
         ids = [os.urandom(16) for _ in range(200)]
+        # Whoever waited for Jaeger here would never come to the line that wakes it.
         for trace_id in ids:
-            began = time.perf_counter()
             shipper.offer(request_of("edge", trace_id, os.urandom(8)), 1)
-            slowest = max(slowest, time.perf_counter() - began)
             await asyncio.sleep(0)
-        assert slowest < 0.1
         await wait_until(lambda: shipper.failure, WAIT_S)
         jaeger.process.cont()
         await wait_until(lambda: shipper.counters.sent_spans == 200, WAIT_S)

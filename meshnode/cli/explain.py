@@ -59,7 +59,9 @@ def explain(
     source: Annotated[
         str | None,
         typer.Option(
-            "--as", metavar="SERVICE", help="The calling service; left out: a stranger at the edge."
+            "--as",
+            metavar="SERVICE",
+            help="The calling service; left out, or edge: a stranger at the edge.",
         ),
     ] = None,
     client: Annotated[

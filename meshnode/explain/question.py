@@ -13,6 +13,8 @@ TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 SCHEMES = ("http", "https")
 RAW = {"tcp": "tcp", "sni": "tls"}
 """How a route says which raw connections it takes, and the scheme by which they are asked about."""
+EDGE = "edge"
+"""How the edge is called where callers are named; the name is reserved, so no service has it."""
 EXAMPLE = "meshnode explain http://shop.example/cart"
 
 
@@ -49,12 +51,12 @@ class Question:
     @property
     def caller(self) -> str:
         """As people say it."""
-        return self.source or "edge"
+        return self.source or EDGE
 
     def to_json(self) -> dict[str, Any]:
         """As `POST /v1/explain` takes it (docs/boundary.md)."""
         document: dict[str, Any] = {
-            "listener": self.listener or ("edge" if self.source is None else "outbound"),
+            "listener": self.listener or (EDGE if self.source is None else "outbound"),
             "method": self.method,
             "scheme": self.scheme,
             "host": self.host,
@@ -81,6 +83,7 @@ def question_of_words(
     A `Host` header takes the place of the URL's, as curl has it, so that what is tried on an address can be asked as it
     is. The path goes as it is written: what the proxy makes of `..` or `%2F` is part of the answer.
     """
+    source = _caller(source)
     scheme, separator, rest = url.partition("://")
     if not separator:
         scheme, rest = "http", url
@@ -113,6 +116,7 @@ def question_of_connection(
     target: str, *, source: str | None = None, client_address: str | None = None
 ) -> Question | None:
     """The raw connection that words like `tcp :5432` and `sni db.example` mean; None: these mean none. Raises UsageError."""
+    source = _caller(source)
     word, _, where = target.partition(" ")
     where = where.strip()
     if word not in RAW or not where:
@@ -128,6 +132,11 @@ def question_of_connection(
         source=source,
         client_address=client_address,
     )
+
+
+def _caller(source: str | None) -> str | None:
+    """The calling service; the edge is a stranger's way in, by its name as well."""
+    return None if source == EDGE else source
 
 
 def _field(line: str) -> tuple[str, str]:

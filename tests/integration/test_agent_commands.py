@@ -181,7 +181,7 @@ async def test_an_agent_whose_port_moved_is_found_by_consul(
 async def _is_denied(node: MeshNode) -> bool:
     """The callee's node decides, and this one says so."""
     call = await command(node, "explain", "--as", "web", "http://shop.mesh/")
-    return "deny, by node-2 (intention web => shop)" in call.stdout
+    return "deny, by node-2 (intention web => shop, precedence 9, index " in call.stdout
 
 
 async def test_keys_are_written_as_they_are(mesh: tuple[MeshNode, MeshNode]) -> None:

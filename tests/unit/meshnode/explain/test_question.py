@@ -28,6 +28,16 @@ def test_a_url_is_read_as_curl_reads_it(url: str, wanted: Question) -> None:
     assert question_of_words(url) == wanted
 
 
+def test_the_edge_by_its_name_is_the_edge() -> None:
+    """As the first line of every answer says it."""
+    assert question_of_words("http://shop.example/", source="edge") == question_of_words(
+        "http://shop.example/"
+    )
+    assert question_of_connection("sni db.example", source="edge") == question_of_connection(
+        "sni db.example"
+    )
+
+
 def test_method_headers_and_caller() -> None:
     question = question_of_words(
         "http://127.0.0.1:8080/cart",

@@ -11,6 +11,8 @@ from ..errors import UsageError
 # RFC 9110 §5.6.2; a method and a field name are tokens.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 SCHEMES = ("http", "https")
+PORT = re.compile(r":([0-9]{1,5})$")
+"""Behind a host or an address in brackets."""
 RAW = {"tcp": "tcp", "sni": "tls"}
 """How a route says which raw connections it takes, and the scheme by which they are asked about."""
 EDGE = "edge"
@@ -23,7 +25,7 @@ class Question:
     """A request in mind. `source` is the calling service; None: a stranger at the edge.
 
     `path` has the query, `host` the port where one was given; header names are as written. `listener` names the one it
-    comes in by; None: whichever is for such requests.
+    comes in by; None: whichever is for such requests. `port` is the one a client connects to, where its URL names one.
     """
 
     host: str
@@ -34,6 +36,7 @@ class Question:
     source: str | None = None
     client_address: str | None = None
     listener: str | None = None
+    port: int | None = None
 
     @property
     def is_raw(self) -> bool:
@@ -96,6 +99,7 @@ def question_of_words(
         path = f"/{path}"
     if not TOKEN.fullmatch(method):
         raise UsageError(f'"{method}" is no method: one word such as GET or POST')
+    port = PORT.search(host)
     fields = [_field(line) for line in headers]
     named = [value for name, value in fields if name.lower() == "host"]
     host = named[-1] if named else host
@@ -109,6 +113,7 @@ def question_of_words(
         headers=tuple(field for field in fields if field[0].lower() != "host"),
         source=source,
         client_address=client_address,
+        port=int(port[1]) if port else None,
     )
 
 

@@ -7,23 +7,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .changes_text import change_row
-from .layout import LABEL_WIDTH, below, rows, step
+from .layout import LABEL_WIDTH, rows, step
 from .question import Question
-
-CONSIDERED_SHOWN = 8
-"""Routes named for people; --json has all that were asked for."""
+from .routes_text import route_lines
 
 DAY_S = 86_400
 Answer = Mapping[str, Any]
 
 
-def lines(question: Question, answer: Answer, now_unix_s: float) -> list[str]:
-    """The whole answer; the first line says the request as it was read."""
+def lines(
+    question: Question, answer: Answer, now_unix_s: float, *, has_all: bool = False
+) -> list[str]:
+    """The whole answer; the first line says the request as it was read. `has_all`: each route it names."""
     return [
         f"{question.line}   as {question.caller}",
         *_listener(question, answer),
         *_detection(answer),
-        *_route(answer),
+        *route_lines(answer, has_all=has_all),
         *_request(answer),
         *_cluster(answer, now_unix_s),
         *_limits(answer),
@@ -44,40 +44,6 @@ def _listener(question: Question, answer: Answer) -> Iterator[str]:
 def _detection(answer: Answer) -> Iterator[str]:
     if sentence := answer.get("detection"):
         yield step("detection", sentence)
-
-
-def _route(answer: Answer) -> Iterator[str]:
-    route, considered = answer.get("route"), answer.get("considered") or []
-    others = int(answer.get("routes") or 0) - (route is not None)
-    if route is None and not others and not answer["refused"]:
-        return
-    if route is None:
-        yield step("route", f"none   {_count(others)} considered")
-    else:
-        took = f"{route['name']}   {route['key']} index {route['index']}"
-        yield step("route", f"{took}   {_count(others)} considered" if others else took)
-    told: list[tuple[str, ...]] = [
-        (one["name"], f"{one['pattern']}", one["sentence"]) for one in considered[:CONSIDERED_SHOWN]
-    ]
-    told += [(_name(one["key"]), one["key"], _refused(one)) for one in answer["refused"]]
-    yield from rows(told)
-    if others > len(considered[:CONSIDERED_SHOWN]):
-        rest = others - len(considered[:CONSIDERED_SHOWN])
-        yield below(f"and {rest} further away")
-
-
-def _count(others: int) -> str:
-    return f"{others} {'other' if others == 1 else 'others'}"
-
-
-def _name(key: str) -> str:
-    return key.removeprefix("mesh/routes/")
-
-
-def _refused(problem: Answer) -> str:
-    serving = problem.get("serving_index")
-    then = f"its form of index {serving} serves" if serving else "never in force"
-    return f"refused at index {problem['index']}, {then}: {problem['message']}"
 
 
 def _request(answer: Answer) -> Iterator[str]:

@@ -258,7 +258,7 @@ def test_the_text_has_every_step() -> None:
         "route      shop   mesh/routes/shop index 4711   3 others considered",
         "shorter prefix",
         "refused at index 4650, never in force: unknown option",
-        "and 2 further away",
+        "and 2 further away; --all names them",
         "request    GET /7 HTTP/1.1",
         "/cart/7 → /7   by strip=",
         "cluster    cart   3 instances, 1 usable",
@@ -280,6 +280,37 @@ def test_an_answer_of_the_mesh_itself() -> None:
     }  # fmt: skip
     told = lines(question_of_words("http://x/"), whole(nothing, Known("node-1")), NOW)
     assert told[-2:] == ["answer     404 no_route", "           no route takes x/"]
+
+
+def considered(*names: str, code: str = "host") -> list[dict[str, Any]]:
+    row = {"key": "mesh/x", "index": 1, "pattern": "h/", "code": code, "sentence": "why"}
+    return [{**row, "name": name} for name in names]
+
+
+def test_routes_nobody_wrote_are_named_where_they_are_of_the_host() -> None:
+    near = considered("mesh:cart", code="outranked")
+    far = considered("mesh:a", "mesh:b", "written")
+    question = question_of_words("http://shop.example/cart/7")
+    answer = {**whole(), "considered": [*near, *far], "routes": 5, "refused": []}
+    told = "\n".join(lines(question, answer, NOW))
+    assert "mesh:cart" in told
+    assert "written" in told
+    assert "mesh:a" not in told
+    assert "and 2 further away; --all names them" in told
+    every = "\n".join(lines(question, answer, NOW, has_all=True))
+    assert "mesh:a" in every
+    assert "further away" not in every
+
+
+def test_where_no_route_is_asked_the_answer_says_why_once() -> None:
+    own = {"status": 400, "reason": "path_dot_segment", "message": "the path has a segment .."}
+    bad = {**ANSWER, "route": None, "considered": [], "routes": 11, "request": None, "answer": own}
+    told = lines(question_of_words("http://shop.example/a/../b"), whole(bad), NOW)
+    assert "route      none: about such a request no route is asked" in told
+    assert not any("further away" in line or "11" in line for line in told)
+    missed = {**bad, "answer": {**own, "reason": "no_route"}}
+    told = lines(question_of_words("http://shop.example/b"), whole(missed), NOW)
+    assert "route      none   11 others considered" in told
 
 
 def test_a_connection_reads_as_a_request_does() -> None:

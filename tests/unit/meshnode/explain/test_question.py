@@ -18,9 +18,10 @@ from observability import Span, Trace
         ("http://shop.example/cart/7?a=b#top", Question("shop.example", "/cart/7?a=b")),
         ("https://shop.example", Question("shop.example", "/", scheme="https")),
         ("shop.example/cart", Question("shop.example", "/cart")),
-        ("HTTP://Shop.Example:8080?x", Question("Shop.Example:8080", "/?x")),
+        ("HTTP://Shop.Example:8080?x", Question("Shop.Example:8080", "/?x", port=8080)),
         ("http://user:pass@shop.example/", Question("shop.example", "/")),
-        ("http://[::1]:8080/a", Question("[::1]:8080", "/a")),
+        ("http://[::1]:8080/a", Question("[::1]:8080", "/a", port=8080)),
+        ("http://[::1]/a", Question("[::1]", "/a")),
         ("http://shop.example/a/../%2e%2E//b", Question("shop.example", "/a/../%2e%2E//b")),
     ],
 )

@@ -17,7 +17,6 @@ from catalog import (
     nearest,
     parse_route,
     route_name,
-    time_text,
     to_resource,
 )
 
@@ -25,13 +24,21 @@ from ..errors import EXIT_REFUSED, MeshnodeError
 from .completing import complete_route
 from .nodes import Nodes, read_nodes
 from .options import Asked, with_consul
-from .output import printable, say, say_json, say_table
+from .output import console, printable, say, say_json, say_table
 from .reach import consul_client, run
+from .routes_line import one_line
+from .routes_width import shortened
 from .verdict import say_problem, short
 from .waiting import PEOPLES, verdict_of
 
 PREFIX = "mesh/routes/"
-VALUE_CUT = 60
+VALUE_MOST = 200
+"""Bytes shown of a value that says no route."""
+HEADS = ("route", "index", "what", "nodes")
+GAP = 3
+"""Columns between those of a table."""
+LEAST_WIDTH = 40
+"""Of what a route says, however narrow the terminal: it breaks the line then."""
 ORIGIN = "Say of each field which key it comes from."
 
 
@@ -74,11 +81,17 @@ async def _routes(asked: Asked) -> None:
             "there are no routes; the first: meshnode kv put mesh/routes/shop 'shop.example/ -> shop'"
         )
         return
-    rows = [
-        (entry.key.removeprefix(PREFIX), str(entry.modify_index), _text(entry), short(verdict_of(entry.key, entry, nodes)))
-        for entry in entries
-    ]  # fmt: skip
-    say_table(("route", "index", "what", "nodes"), rows)
+    names = [entry.key.removeprefix(PREFIX) for entry in entries]
+    indexes = [str(entry.modify_index) for entry in entries]
+    verdicts = [short(verdict_of(entry.key, entry, nodes)) for entry in entries]
+    beside = [_widest(HEADS[at], cells) for at, cells in ((0, names), (1, indexes), (3, verdicts))]
+    width = console().width - sum(beside) - GAP * (len(HEADS) - 1)
+    texts = shortened([_text(entry) for entry in entries], max(width, LEAST_WIDTH))
+    say_table(HEADS, zip(names, indexes, texts, verdicts, strict=True))
+
+
+def _widest(head: str, cells: list[str]) -> int:
+    return max(len(head), *(len(printable(cell)) for cell in cells))
 
 
 async def _show(asked: Asked, name: str, *, has_origin: bool) -> None:
@@ -118,36 +131,6 @@ def value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def one_line(resource: dict[str, Any]) -> str:
-    """A route's resource in the one-line form."""
-    if "port" in resource:
-        start = f"tcp :{resource['port']}"
-    elif "sni" in resource:
-        start = f"sni {', '.join(resource['sni'])}"
-    else:
-        ((kind, path),) = resource["path"].items()
-        start = f"{', '.join(resource['hosts'])}{'=' if kind == 'exact' else ''}{path}"
-    words = [start, "->", _destination(resource["action"])]
-    if "sni" in resource:
-        words.append("passthrough")
-    if resource.get("timeout_ms"):
-        words.append(f"timeout={time_text(resource['timeout_ms'])}")
-    if resource.get("strip_prefix"):
-        words.append(f"strip={resource['strip_prefix']}")
-    return " ".join(words)
-
-
-def _destination(action: dict[str, Any]) -> str:
-    if "answer" in action:
-        return f"answer {action['answer']['status']}"
-    if "redirect" in action:
-        return f"redirect {action['redirect']['status']} {action['redirect']['location']}"
-    parts = action["split"]
-    if len(parts) == 1:
-        return str(parts[0]["cluster"])
-    return ", ".join(f"{part['cluster']} {part['weight']}%" for part in parts)
-
-
 def _parsed(entry: KvEntry) -> Route | Problem | None:
     name = route_name(entry.key)
     return None if name is None else parse_route(name, entry)
@@ -157,8 +140,8 @@ def _text(entry: KvEntry) -> str:
     parsed = _parsed(entry)
     if isinstance(parsed, Route):
         return one_line(to_resource(parsed))
-    line = entry.value[:200].decode(errors="replace").strip().partition("\n")[0]
-    return printable(line[:VALUE_CUT] + ("…" if len(line) > VALUE_CUT else ""))
+    line, _, more = entry.value[:VALUE_MOST].decode(errors="replace").strip().partition("\n")
+    return printable(line + (" …" if more else ""))
 
 
 def _document(entry: KvEntry, nodes: Nodes) -> dict[str, Any]:

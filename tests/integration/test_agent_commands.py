@@ -158,6 +158,12 @@ async def test_a_request_is_explained(mesh: tuple[MeshNode, MeshNode]) -> None:
     past = await told(headers["mesh-trace"])
     assert "answered 404 no_route; today:" in past
     assert "answer     404 no_route" in past
+    assert await told("http://shop.test/old?a=b", "--as", "edge") == plain
+    nobodys = await command(first, "explain", "http://shop.test:9/")
+    assert (nobodys.code, "no listener of node-1 takes http at port 9" in nobodys.stderr) == (
+        1,
+        True,
+    )
     wrong = await command(first, "explain", "ftp://shop.test/")
     assert (wrong.code, "begins with http://" in wrong.stderr) == (2, True)
 

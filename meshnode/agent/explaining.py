@@ -53,5 +53,7 @@ def known_of(knowledge: Knowledge, delivery: Delivery, side: Side | None) -> Kno
         since=knowledge.unwell.since,
         intentions=state.intentions,
         intention_default=knowledge.intention_default,
+        forms={} if compiled is None else compiled.last_good.forms,
+        policies=knowledge.policies,
         listeners={one.name: one.address for one in delivery.listeners if one.state == "open"},
     )

@@ -12,12 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from ..config import Settings
-from ..errors import UsageError
+from ..errors import MeshnodeError, UsageError
 from ..explain import (
     Past,
     PastConnection,
     Question,
     lines,
+    nobodys,
     past_lines,
     past_of_trace,
     question_of_connection,
@@ -32,6 +33,9 @@ from .trace import LAST, find_trace
 # As long as the least start of a trace's id that is taken; a host of hex digits alone has a dot or a slash behind it.
 TRACE_ID = re.compile(r"[0-9a-fA-F]{6,32}")
 CONSIDERED = 20
+ALL = "Name every route that was considered, the nearest 1,000."
+MOST_CONSIDERED = 1000
+"""What the proxy names at the most."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -59,13 +63,16 @@ def explain(
     source: Annotated[
         str | None,
         typer.Option(
-            "--as", metavar="SERVICE", help="The calling service; left out: a stranger at the edge."
+            "--as",
+            metavar="SERVICE",
+            help="The calling service; left out, or edge: a stranger at the edge.",
         ),
     ] = None,
     client: Annotated[
         str | None,
         typer.Option("--from", metavar="IP", help="The client's address (default 127.0.0.1)."),
     ] = None,
+    is_all: Annotated[bool, typer.Option("--all", help=ALL)] = False,  # noqa: FBT002  (a flag)
     admin: Admin = None,
 ) -> None:
     """Say what would become of a request, and why: routes, changes, instances, the intention that decides."""
@@ -75,7 +82,8 @@ def explain(
             raise UsageError(
                 "a trace says itself what was asked: -X, -H, --as and --from go with a URL"
             )
-        _of_trace(asked, settings, run(_past(settings, target)), is_named=admin is not None)
+        past = run(_past(settings, target))
+        _of_trace(asked, settings, past, is_named=admin is not None, has_all=is_all)
         return
     if question := question_of_connection(target, source=source, client_address=client):
         if method or header:
@@ -88,22 +96,30 @@ def explain(
             source=source,
             client_address=client,
         )
-    document = _ask(settings, question, is_named=admin is not None)
+    document = _ask(settings, question, is_named=admin is not None, has_all=is_all)
+    _check_port(settings, question, document)
     if asked.as_json:
         say_json(_today(question, document))
         return
-    _say_today(question, document)
+    _say_today(question, document, has_all=is_all)
+
+
+def _check_port(settings: Settings, question: Question, document: dict[str, Any]) -> None:
+    """Raises MeshnodeError: what another port would make of it is no answer."""
+    answer, node = document["answers"][0], str(document["node"])
+    if sentence := nobodys(question, answer, node, settings.edge_tls_public_port):
+        raise MeshnodeError(sentence)
 
 
 def _of_trace(
-    asked: Asked, settings: Settings, past: Past | PastConnection, *, is_named: bool
+    asked: Asked, settings: Settings, past: Past | PastConnection, *, is_named: bool, has_all: bool
 ) -> None:
     """What became of it then, and what would today, where the trace says enough to ask."""
     question, note = past.question, past.note
     document = None
     if question is not None:
         try:
-            document = _ask(settings, question, is_named=is_named)
+            document = _ask(settings, question, is_named=is_named, has_all=has_all)
         except UsageError as error:
             if isinstance(past, Past):
                 raise
@@ -121,13 +137,16 @@ def _of_trace(
     else:
         say(f"trace {past.trace_id[:8]}   {past.sentence}; today:")
     if question is not None and document is not None:
-        _say_today(question, document)
+        _say_today(question, document, has_all=has_all)
     if note:
         console(is_error=True).print(f"[yellow]{escaped(note)}[/]")
 
 
-def _ask(settings: Settings, question: Question, *, is_named: bool) -> dict[str, Any]:
-    asking = {"requests": [question.to_json()], "considered": CONSIDERED}
+def _ask(
+    settings: Settings, question: Question, *, is_named: bool, has_all: bool
+) -> dict[str, Any]:
+    most = MOST_CONSIDERED if has_all else CONSIDERED
+    asking = {"requests": [question.to_json()], "considered": most}
     return ask_node(
         settings, lambda nodes, address: nodes.explain(address, asking), is_named=is_named
     )
@@ -142,8 +161,8 @@ def _today(question: Question, document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _say_today(question: Question, document: dict[str, Any]) -> None:
-    for line in lines(question, document["answers"][0], time.time()):
+def _say_today(question: Question, document: dict[str, Any], *, has_all: bool) -> None:
+    for line in lines(question, document["answers"][0], time.time(), has_all=has_all):
         say(line)
 
 

@@ -94,8 +94,13 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def say_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns under their names; plain text, so that it can be cut and searched."""
+def say_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], *, width: int | None = None
+) -> None:
+    """Columns under their names; plain text, so that it can be cut and searched.
+
+    A terminal narrower than they cuts them; with a `width` of their own it breaks the lines instead.
+    """
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
@@ -103,4 +108,7 @@ def say_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(head, no_wrap=True)
     for row in rows:
         table.add_row(*(escape(printable(cell)) for cell in row))
-    console().print(table, soft_wrap=False)
+    page = console()
+    if width is not None:
+        page.width = width
+    page.print(table, soft_wrap=False)

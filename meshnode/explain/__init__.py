@@ -4,7 +4,7 @@ from .answer import Known, decided, explained
 from .connection import PastConnection
 from .connection_text import past_lines
 from .past import Past, past_of_trace, questions_of_trace
-from .ports import on_own_ports
+from .ports import nobodys, on_own_ports
 from .question import Question, question_of_connection, question_of_words
 from .text import lines
 
@@ -16,6 +16,7 @@ __all__ = [
     "decided",
     "explained",
     "lines",
+    "nobodys",
     "on_own_ports",
     "past_lines",
     "past_of_trace",

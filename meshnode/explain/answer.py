@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from catalog import (
+    Form,
     Instance,
     Intentions,
     KvEntry,
+    Policies,
     Problem,
     UnhealthyCheck,
     deciding_rule,
     route_name,
 )
 
+from .changes import with_origins
 from .instances import Since, views
 
 MESH = "mesh"
@@ -38,6 +41,10 @@ class Known:
     listeners: Mapping[str, str] = field(default_factory=dict)
     intentions: tuple[Intentions, ...] = ()
     intention_default: str = "deny"
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    """The route in force of each key."""
+    policies: Policies = field(default_factory=Policies)
+    """Those in force."""
 
 
 def explained(
@@ -45,6 +52,7 @@ def explained(
 ) -> dict[str, Any]:
     """The proxy's document with `node`, and in each answer `listener`, `refused`, `instances`.
 
+    Each change has the key and index that say it, the intention its precedence and index.
     Raises KeyError or TypeError where the proxy answered in another form.
     """
     answers = [
@@ -61,9 +69,11 @@ def _answer(question: Mapping[str, Any], answer: Mapping[str, Any], known: Known
     if name == "edge":
         own = _edge(question)
     name = own if own in known.listeners else name
+    told = {**answer, **decided(question, answer, known)}
     return {
-        **answer,
-        **decided(question, answer, known),
+        **told,
+        **_changes(answer, known),
+        "intention": _with_rule(question, told, known),
         "listener": {"name": name, "address": known.listeners.get(own)},
         "refused": _refused(answer, known),
         "instances": _instances(answer, known),
@@ -97,6 +107,32 @@ def decided(question: Mapping[str, Any], answer: Mapping[str, Any], known: Known
     return {"intention": told, "answer": refusal}
 
 
+def _changes(answer: Mapping[str, Any], known: Known) -> dict[str, Any]:
+    """What is changed on the way there and back, each with what says it."""
+
+    def told(changes: Any) -> list[dict[str, Any]]:
+        route = answer.get("route")
+        return with_origins(list(changes or ()), route, known.forms, known.policies, known.keys)
+
+    request = answer.get("request")
+    sent = request and {**request, "changes": told(request.get("changes"))}
+    return {"request": sent, "response_changes": told(answer.get("response_changes"))}
+
+
+def _with_rule(
+    question: Mapping[str, Any], answer: Mapping[str, Any], known: Known
+) -> dict[str, Any] | None:
+    """The intention with the precedence and index of its rule, where Consul's entries here have it."""
+    intention = answer.get("intention")
+    if intention is None:
+        return None
+    source = str(question.get("source") or "edge")
+    rule = deciding_rule(source, str(answer.get("destination")), known.intentions) or {}
+    is_it = rule.get("name") == intention.get("name")
+    told = {name: rule.get(name) if is_it else None for name in ("precedence", "index")}
+    return {**intention, **told}
+
+
 def _instances(answer: Mapping[str, Any], known: Known) -> list[dict[str, Any]]:
     service = answer.get("destination")
     if not isinstance(service, str):
@@ -104,7 +140,8 @@ def _instances(answer: Mapping[str, Any], known: Known) -> list[dict[str, Any]]:
     endpoints = {(one["node"], one["id"]): one for one in answer.get("endpoints") or ()}
     instances = known.instances.get(service, ())
     found = views(
-        str(answer.get("cluster") or service), service, instances, known.checks, known.since, endpoints
+        str(answer.get("cluster") or service), service, instances, known.checks, known.since, endpoints,
+        known.policies,
     )  # fmt: skip
     return [one.to_json() for one in found]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from .connection import PastConnection
-from .text import LABEL_WIDTH, step
+from .layout import LABEL_WIDTH, step
 
 ENDINGS: Mapping[str, str] = {
     "client": "who opened it closed it",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catalog import Instance, UnhealthyCheck
+from catalog import Instance, Policies, UnhealthyCheck
 
 NOTE_MAX_CHARACTERS = 80
 """Of a check's output: its first line says what is wrong, or nothing does."""
@@ -27,6 +27,8 @@ class InstanceView:
     since_unix_s: float | None = None
     is_since_start: bool = False
     note: str = ""
+    policy: tuple[str, int] | None = None
+    """Key and index of the service's policy, where `warning: out` there is why a check in warning takes it out."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -38,6 +40,7 @@ class InstanceView:
             "since_unix_s": self.since_unix_s,
             "is_since_start": self.is_since_start,
             "note": self.note or None,
+            "policy": self.policy and {"key": self.policy[0], "index": self.policy[1]},
         }
 
 
@@ -48,10 +51,14 @@ def views(
     checks: tuple[UnhealthyCheck, ...],
     since: Since,
     endpoints: Mapping[tuple[str, str], Mapping[str, Any]],
+    policies: Policies,
 ) -> tuple[InstanceView, ...]:
     """All instances Consul has; `endpoints` are those the proxy has, by node and id, as it answered."""
+    written = policies.services.get(service)
+    is_out = written is not None and written.meaning.warning == "out"
+    policy = (written.key, written.index) if written is not None and is_out else None
     return tuple(
-        _view(cluster, service, one, checks, since, endpoints.get((one.node, one.id)))
+        _view(cluster, service, one, checks, since, endpoints.get((one.node, one.id)), policy)
         for one in instances
     )
 
@@ -63,7 +70,9 @@ def _view(
     checks: tuple[UnhealthyCheck, ...],
     since: Since,
     endpoint: Mapping[str, Any] | None,
+    policy: tuple[str, int] | None,
 ) -> InstanceView:
+    """`policy` is the service's, where that takes out who has a check in warning."""
     address = f"{instance.host}:{instance.port}"
     if endpoint is not None:
         why = "" if endpoint.get("is_usable") else str(endpoint.get("sentence") or "not used")
@@ -74,12 +83,13 @@ def _view(
         if check.node == instance.node and check.service_id in ("", instance.id)
     ]
     worst = next((check for check in bad if check.status == instance.status), None)
-    if instance.weight == 0 and worst is not None:
+    by = policy if instance.status == "warning" and instance.weight else None
+    if worst is not None and (instance.weight == 0 or by):
         seen, is_since_start = since.get((worst.node, worst.check_id), (None, False))
         note = next(iter(worst.note.strip().splitlines()), "")
         return InstanceView(
             instance.id, instance.node, address, is_usable=False, why=_check(worst),
-            since_unix_s=seen, is_since_start=is_since_start, note=note[:NOTE_MAX_CHARACTERS],
+            since_unix_s=seen, is_since_start=is_since_start, note=note[:NOTE_MAX_CHARACTERS], policy=by,
         )  # fmt: skip
     why = _without_endpoint(cluster, service, instance)
     return InstanceView(instance.id, instance.node, address, is_usable=False, why=why)

@@ -1,12 +1,16 @@
-"""Questions about calls to a port that means one destination: asked by its address, answered by its listener. Asks nobody."""
+"""Questions that name a port: which listener's it is, where it means one destination, and that it is nobody's. Asks nobody."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .question import Question
+
 LOOPBACK = ("127.0.0.1", "[::1]")
 LOCALHOST = "localhost"
+USUAL = {"http": 80, "https": 443}
+"""Ports that a URL means without naming them: whatever leads from there to the edge is not the mesh's matter."""
 
 
 def on_own_ports(
@@ -33,3 +37,23 @@ def _placed(request: Mapping[str, Any], listeners: Mapping[str, str]) -> Mapping
     )
     listener = next(own, None)
     return request if listener is None else {**request, "listener": listener}
+
+
+def nobodys(
+    question: Question, answer: Mapping[str, Any], node: str, public_port: int
+) -> str | None:
+    """What to say of a request from outside whose URL names a port that the edge does not listen at; None: nothing.
+
+    `public_port` is where clients reach the edge's TLS port, 0 where nobody said so.
+    """
+    address = answer["listener"]["address"]
+    port, scheme = question.port, question.scheme
+    if question.source is not None or port in (None, USUAL.get(scheme)) or address is None:
+        return None
+    if str(address).rpartition(":")[2] == str(port) or (scheme == "https" and port == public_port):
+        return None
+    return (
+        f"no listener of {node} takes {scheme} at port {port}: requests from outside come in at {address} "
+        f"({answer['listener']['name']}). What would become of this one there is told without the port; "
+        f"a connection to a port of its own is asked about as 'tcp :{port}'"
+    )

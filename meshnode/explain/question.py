@@ -11,8 +11,12 @@ from ..errors import UsageError
 # RFC 9110 §5.6.2; a method and a field name are tokens.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 SCHEMES = ("http", "https")
+PORT = re.compile(r":([0-9]{1,5})$")
+"""Behind a host or an address in brackets."""
 RAW = {"tcp": "tcp", "sni": "tls"}
 """How a route says which raw connections it takes, and the scheme by which they are asked about."""
+EDGE = "edge"
+"""How the edge is called where callers are named; the name is reserved, so no service has it."""
 EXAMPLE = "meshnode explain http://shop.example/cart"
 
 
@@ -21,7 +25,7 @@ class Question:
     """A request in mind. `source` is the calling service; None: a stranger at the edge.
 
     `path` has the query, `host` the port where one was given; header names are as written. `listener` names the one it
-    comes in by; None: whichever is for such requests.
+    comes in by; None: whichever is for such requests. `port` is the one a client connects to, where its URL names one.
     """
 
     host: str
@@ -32,6 +36,7 @@ class Question:
     source: str | None = None
     client_address: str | None = None
     listener: str | None = None
+    port: int | None = None
 
     @property
     def is_raw(self) -> bool:
@@ -49,12 +54,12 @@ class Question:
     @property
     def caller(self) -> str:
         """As people say it."""
-        return self.source or "edge"
+        return self.source or EDGE
 
     def to_json(self) -> dict[str, Any]:
         """As `POST /v1/explain` takes it (docs/boundary.md)."""
         document: dict[str, Any] = {
-            "listener": self.listener or ("edge" if self.source is None else "outbound"),
+            "listener": self.listener or (EDGE if self.source is None else "outbound"),
             "method": self.method,
             "scheme": self.scheme,
             "host": self.host,
@@ -81,6 +86,7 @@ def question_of_words(
     A `Host` header takes the place of the URL's, as curl has it, so that what is tried on an address can be asked as it
     is. The path goes as it is written: what the proxy makes of `..` or `%2F` is part of the answer.
     """
+    source = _caller(source)
     scheme, separator, rest = url.partition("://")
     if not separator:
         scheme, rest = "http", url
@@ -93,6 +99,7 @@ def question_of_words(
         path = f"/{path}"
     if not TOKEN.fullmatch(method):
         raise UsageError(f'"{method}" is no method: one word such as GET or POST')
+    port = PORT.search(host)
     fields = [_field(line) for line in headers]
     named = [value for name, value in fields if name.lower() == "host"]
     host = named[-1] if named else host
@@ -106,6 +113,7 @@ def question_of_words(
         headers=tuple(field for field in fields if field[0].lower() != "host"),
         source=source,
         client_address=client_address,
+        port=int(port[1]) if port else None,
     )
 
 
@@ -113,6 +121,7 @@ def question_of_connection(
     target: str, *, source: str | None = None, client_address: str | None = None
 ) -> Question | None:
     """The raw connection that words like `tcp :5432` and `sni db.example` mean; None: these mean none. Raises UsageError."""
+    source = _caller(source)
     word, _, where = target.partition(" ")
     where = where.strip()
     if word not in RAW or not where:
@@ -128,6 +137,11 @@ def question_of_connection(
         source=source,
         client_address=client_address,
     )
+
+
+def _caller(source: str | None) -> str | None:
+    """The calling service; the edge is a stranger's way in, by its name as well."""
+    return None if source == EDGE else source
 
 
 def _field(line: str) -> tuple[str, str]:

@@ -6,42 +6,30 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .changes_text import change_row
+from .layout import LABEL_WIDTH, rows, step
 from .question import Question
-
-LABEL_WIDTH = 11
-CONSIDERED_SHOWN = 8
-"""Routes named for people; --json has all that were asked for."""
+from .routes_text import route_lines
 
 DAY_S = 86_400
 Answer = Mapping[str, Any]
 
 
-def lines(question: Question, answer: Answer, now_unix_s: float) -> list[str]:
-    """The whole answer; the first line says the request as it was read."""
+def lines(
+    question: Question, answer: Answer, now_unix_s: float, *, has_all: bool = False
+) -> list[str]:
+    """The whole answer; the first line says the request as it was read. `has_all`: each route it names."""
     return [
         f"{question.line}   as {question.caller}",
         *_listener(question, answer),
         *_detection(answer),
-        *_route(answer),
+        *route_lines(answer, has_all=has_all),
         *_request(answer),
         *_cluster(answer, now_unix_s),
         *_limits(answer),
         *_intention(question, answer),
         *_result(question, answer),
     ]
-
-
-def step(label: str, text: str) -> str:
-    """One step of the way, its label in a column of its own."""
-    return f"{label:<{LABEL_WIDTH}}{text}"
-
-
-def _rows(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Cells under one another, behind the step they belong to."""
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))] if rows else []
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield " " * (LABEL_WIDTH + 4) + "   ".join(cells).rstrip()
 
 
 def _listener(question: Question, answer: Answer) -> Iterator[str]:
@@ -58,40 +46,6 @@ def _detection(answer: Answer) -> Iterator[str]:
         yield step("detection", sentence)
 
 
-def _route(answer: Answer) -> Iterator[str]:
-    route, considered = answer.get("route"), answer.get("considered") or []
-    others = int(answer.get("routes") or 0) - (route is not None)
-    if route is None and not others and not answer["refused"]:
-        return
-    if route is None:
-        yield step("route", f"none   {_count(others)} considered")
-    else:
-        took = f"{route['name']}   {route['key']} index {route['index']}"
-        yield step("route", f"{took}   {_count(others)} considered" if others else took)
-    rows: list[tuple[str, ...]] = [
-        (one["name"], f"{one['pattern']}", one["sentence"]) for one in considered[:CONSIDERED_SHOWN]
-    ]
-    rows += [(_name(one["key"]), one["key"], _refused(one)) for one in answer["refused"]]
-    yield from _rows(rows)
-    if others > len(considered[:CONSIDERED_SHOWN]):
-        rest = others - len(considered[:CONSIDERED_SHOWN])
-        yield " " * (LABEL_WIDTH + 4) + f"and {rest} further away"
-
-
-def _count(others: int) -> str:
-    return f"{others} {'other' if others == 1 else 'others'}"
-
-
-def _name(key: str) -> str:
-    return key.removeprefix("mesh/routes/")
-
-
-def _refused(problem: Answer) -> str:
-    serving = problem.get("serving_index")
-    then = f"its form of index {serving} serves" if serving else "never in force"
-    return f"refused at index {problem['index']}, {then}: {problem['message']}"
-
-
 def _request(answer: Answer) -> Iterator[str]:
     request = answer.get("request")
     if request is None:
@@ -99,22 +53,11 @@ def _request(answer: Answer) -> Iterator[str]:
     changes = request.get("changes") or []
     more = "" if changes else " → unchanged"
     yield step("request", f"{request['line']}{more}")
-    yield from _rows([_change(one) for one in changes])
+    yield from rows([change_row(one, answer) for one in changes])
     response = answer.get("response_changes") or []
     if response:
         yield step("response", "as the service answers, but")
-        yield from _rows([_change(one) for one in response])
-
-
-def _change(change: Answer) -> tuple[str, ...]:
-    old, new = change.get("from"), change.get("to")
-    if old is None:
-        what = f"set to {new}"
-    elif new is None:
-        what = f"{old} taken away"
-    else:
-        what = f"{old} → {new}"
-    return str(change["what"]), what, f"by {change['by']}" if change.get("by") else ""
+        yield from rows([change_row(one, answer) for one in response])
 
 
 def _cluster(answer: Answer, now_unix_s: float) -> Iterator[str]:
@@ -132,7 +75,7 @@ def _cluster(answer: Answer, now_unix_s: float) -> Iterator[str]:
     usable = sum(bool(one["is_usable"]) for one in instances)
     noun = "instance" if len(instances) == 1 else "instances"
     yield step("cluster", f"{cluster}   {len(instances)} {noun}, {usable} usable")
-    yield from _rows(
+    yield from rows(
         [
             (one["id"], f"{one['address']} on {one['node']}", _in_or_out(one, now_unix_s))
             for one in instances
@@ -148,7 +91,9 @@ def _in_or_out(instance: Answer, now_unix_s: float) -> str:
         since = f" since {_clock(float(instance['since_unix_s']), now_unix_s)}"
         since += " or earlier" if instance["is_since_start"] else ""
     note = f' ("{instance["note"]}")' if instance["note"] else ""
-    return f"out: {instance['sentence']}{since}{note}"
+    policy = instance.get("policy")
+    by = f', by "warning: out" in {policy["key"]} index {policy["index"]}' if policy else ""
+    return f"out: {instance['sentence']}{since}{note}{by}"
 
 
 def _clock(unix_s: float, now_unix_s: float) -> str:
@@ -167,7 +112,11 @@ def _intention(question: Question, answer: Answer) -> Iterator[str]:
     if intention is None:
         return
     verdict = "allow" if intention["is_allowed"] else "deny"
-    named = f"intention {intention['name']}" if intention.get("name") else intention["sentence"]
+    named = intention["sentence"]
+    if intention.get("name"):
+        named = f"intention {intention['name']}"
+        if intention.get("precedence") is not None:
+            named += f", precedence {intention['precedence']}, index {intention['index']}"
     where = f", by {intention['decided_by']}" if intention.get("decided_by") else ""
     pair = f"{question.caller} => {answer['destination']}"
     yield step("intention", f"{pair}   {verdict}{where} ({named})")

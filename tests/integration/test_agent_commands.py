@@ -158,8 +158,45 @@ async def test_a_request_is_explained(mesh: tuple[MeshNode, MeshNode]) -> None:
     past = await told(headers["mesh-trace"])
     assert "answered 404 no_route; today:" in past
     assert "answer     404 no_route" in past
+    assert await told("http://shop.test/old?a=b", "--as", "edge") == plain
+    nobodys = await command(first, "explain", "http://shop.test:9/")
+    assert (nobodys.code, "no listener of node-1 takes http at port 9" in nobodys.stderr) == (
+        1,
+        True,
+    )
     wrong = await command(first, "explain", "ftp://shop.test/")
     assert (wrong.code, "begins with http://" in wrong.stderr) == (2, True)
+
+
+async def test_a_refused_route_is_shown_as_it_is_in_force(mesh: tuple[MeshNode, MeshNode]) -> None:
+    """With the form that serves from history, signed by the node that writes it, and where each field comes from."""
+    first, _ = mesh
+    await wait_until(lambda: answers(first, "shop.test", 200), 30)
+    consul = first.cluster
+    await consul.put("mesh/routes/doc", "POST shop.test/doc when query.a -> shop timeout=5s")
+    await consul.put("mesh/settings", "response_headers: {remove: [server]}")
+
+    async def is_listed() -> bool:
+        listed = (await command(first, "routes")).stdout
+        return "POST shop.test/doc when query.a -> shop timeout=5s   accepted by 2" in listed
+
+    await wait_until(is_listed, 30, what="all that decides stands in the list")
+    good = json.loads((await command(first, "routes", "--json")).stdout)
+    index = next(one["index"] for one in good if one["key"] == "mesh/routes/doc")
+    await consul.put("mesh/routes/doc", "shop.test/doc -> shop tiemout=5s")
+
+    async def is_shown() -> bool:
+        shown = await command(first, "routes", "show", "doc", "--origin")
+        return shown.code == 1 and f"in force is the form of index {index}:" in shown.stdout
+
+    await wait_until(is_shown, 30, what="history has the last good form")
+    shown = (await command(first, "routes", "show", "doc", "--origin")).stdout
+    assert f"refused by 2 of 2 nodes; index {index} goes on serving" in shown
+    assert 'no setting is called "tiemout"; did you mean "timeout"?' in shown
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["timeout", "5s", "mesh/routes/doc", str(index)] in rows
+    assert ["when", "query.a", "mesh/routes/doc", str(index)] in rows
+    assert any(row[:3] == ["response_headers.server", "remove", "mesh/settings"] for row in rows)
 
 
 async def test_an_agent_whose_port_moved_is_found_by_consul(
@@ -181,7 +218,7 @@ async def test_an_agent_whose_port_moved_is_found_by_consul(
 async def _is_denied(node: MeshNode) -> bool:
     """The callee's node decides, and this one says so."""
     call = await command(node, "explain", "--as", "web", "http://shop.mesh/")
-    return "deny, by node-2 (intention web => shop)" in call.stdout
+    return "deny, by node-2 (intention web => shop, precedence 9, index " in call.stdout
 
 
 async def test_keys_are_written_as_they_are(mesh: tuple[MeshNode, MeshNode]) -> None:

@@ -7,10 +7,9 @@ import json
 import pytest
 import typer
 
-from catalog import Change, KvEntry, NodeStatus, Problem, Route, parse_route, to_resource, verdict
+from catalog import Change, KvEntry, NodeStatus, Problem, parse_route, verdict
 from meshnode.cli import kv
 from meshnode.cli.output import ago, exit_code_of, printable
-from meshnode.cli.routes import one_line
 from meshnode.cli.status import near_key, not_people_s
 from meshnode.cli.verdict import say_verdict, sentence, short
 from meshnode.errors import EXIT_NOT_REACHED, EXIT_USAGE, UsageError
@@ -92,24 +91,6 @@ def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     say_verdict(verdict(KEY, entry("x", 1), [status("node-1", 1)], NAMES[:1]), as_json=True)
     document = json.loads(capsys.readouterr().out)
     assert (document["answer"], document["accepted"], document["index"]) == ("accepted", 1, 1)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "shop.example/cart -> cart timeout=2s",
-        "*.shop.example/a/b -> shop timeout=1500ms strip=/a",
-        "shop.example=/cart -> cart",
-        "shop.example/ -> shop 90%, shop-next 10%",
-        "old.example/ -> redirect 301 https://new.example/",
-        "tcp :5432 -> postgres",
-        "sni db.example, *.db.example -> postgres passthrough",
-    ],
-)
-def test_a_route_is_shown_as_it_is_written(line: str) -> None:
-    route = parse_route("r", KvEntry("mesh/routes/r", line.encode(), 1))
-    assert isinstance(route, Route), route
-    assert one_line(to_resource(route)) == line
 
 
 @pytest.mark.parametrize(

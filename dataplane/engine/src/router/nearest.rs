@@ -9,6 +9,9 @@ use super::asked::Asked;
 use super::precedence::{Precedence, Rank, precedence};
 use super::route::{HostMatch, PathMatch, Route, Unfit, is_mesh_host};
 
+/// How the names of routes begin that nobody wrote: the agent makes one for each service's host (docs/boundary.md).
+const MADE: &str = "mesh:";
+
 /// A route that did not take a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Near<'r> {
@@ -44,7 +47,8 @@ pub struct Hint {
 type Distance<'r> = (u8, Reverse<usize>, Precedence<'r>);
 
 /// The routes beside `winner` that came nearest to taking a request, the nearest first, `most` of them: those that
-/// would take it, those whose conditions don't hold, those of its host, those of its path, the others.
+/// would take it, those whose conditions don't hold, those of its host, those of its path, the others; behind all that
+/// people wrote those made for other hosts.
 pub fn nearest<'r>(
     routes: impl Iterator<Item = &'r Arc<Route>>,
     asked: &Asked<'_>,
@@ -127,7 +131,12 @@ fn class(route: &Route, asked: &Asked<'_>, why: Why<'_>) -> (u8, Reverse<usize>)
                 HostMatch::Any => 0,
             };
             let nearness = route.hosts.iter().map(likeness).max().unwrap_or(0);
-            (if is_path { 3 } else { 4 }, nearness)
+            let class = match (route.name.starts_with(MADE), is_path) {
+                (true, _) => 5,
+                (false, true) => 3,
+                (false, false) => 4,
+            };
+            (class, nearness)
         }
     };
     (class, Reverse(nearness))

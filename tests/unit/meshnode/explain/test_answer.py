@@ -3,7 +3,19 @@
 from dataclasses import replace
 from typing import Any
 
-from catalog import Instance, Intentions, IntentionSource, KvEntry, Problem, UnhealthyCheck
+import pytest
+
+from catalog import (
+    Instance,
+    Intentions,
+    IntentionSource,
+    KvEntry,
+    Problem,
+    UnhealthyCheck,
+    compile_snapshot,
+    decide_policies,
+    state_alone,
+)
 from meshnode.agent.unwell import Unwell
 from meshnode.explain import (
     Known,
@@ -104,6 +116,135 @@ def test_each_instance_is_in_or_out_with_its_reason() -> None:
     }
 
 
+def test_a_warning_that_takes_an_instance_out_is_told_with_its_check_and_the_policy() -> None:
+    """It has no endpoint as long as the check warns: that is why, not that the table is behind."""
+    warns = replace(CRITICAL, name="disk", status="warning", note="91 % full")
+    policies = decide_policies(kept({"mesh/services/cart": "warning: out"}), KNOWN.policies)
+    known = replace(
+        KNOWN,
+        instances={"cart": (instance("cart-1", "node-2", status="warning"),)},
+        checks=(warns,),
+        since=Unwell().after((), NOW - 99).after((warns,), NOW - 60).since,
+        policies=policies,
+    )
+    answer = whole({**ANSWER, "endpoints": []}, known)
+    (told,) = answer["instances"]
+    assert (told["sentence"], told["since_unix_s"]) == ('check "disk" warning', NOW - 60)
+    assert told["policy"] == {"key": "mesh/services/cart", "index": 11}
+    text = "\n".join(lines(question_of_words("http://shop.example/cart/7"), answer, NOW))
+    assert 'out: check "disk" warning since ' in text
+    assert '("91 % full"), by "warning: out" in mesh/services/cart index 11' in text
+    others = whole({**ANSWER, "endpoints": []}, replace(known, policies=KNOWN.policies))
+    assert others["instances"][0]["sentence"] == "it is not in the table yet"
+
+
+def test_maintenance_is_told_with_the_reason_that_was_given() -> None:
+    mark = UnhealthyCheck(
+        "node-2", "_service_maintenance:cart-1", "Service Maintenance Mode", "cart-1", "cart",
+        "maintenance", "new disk",
+    )  # fmt: skip
+    known = replace(
+        KNOWN,
+        instances={"cart": (instance("cart-1", "node-2", status="maintenance"),)},
+        checks=(mark,),
+    )
+    answer = whole({**ANSWER, "endpoints": []}, known)
+    text = "\n".join(lines(question_of_words("http://shop.example/cart/7"), answer, NOW))
+    assert 'out: maintenance mode ("new disk")' in text
+
+
+def kept(values: dict[str, str]) -> tuple[KvEntry, ...]:
+    """Keys in their order, with indexes from 11 on."""
+    return tuple(
+        KvEntry(key, values[key].encode(), index) for index, key in enumerate(sorted(values), 11)
+    )
+
+
+def changed(
+    route: str, made: tuple[dict[str, Any], ...], back: tuple[dict[str, Any], ...] = ()
+) -> dict[str, Any]:
+    """An answer by the route mesh/routes/shop, with these changes there and back."""
+    values = {
+        "mesh/routes/shop": route,
+        "mesh/services/cart": "request_headers: {set: {x-team: cart, x-own: far}}",
+        "mesh/settings": "request_headers: {set: {x-team: all}}\nresponse_headers: {remove: [server]}",
+    }
+    alone = state_alone({key: value.encode() for key, value in values.items()})
+    last = compile_snapshot(alone.state, alone.facts).last_good
+    known = replace(KNOWN, keys=alone.state.keys.entries, forms=last.forms, policies=last.policies)
+    row = {**ANSWER["route"], "index": last.forms["mesh/routes/shop"].route.index}
+    request = {**ANSWER["request"], "changes": list(made)}
+    return whole(
+        {**ANSWER, "route": row, "request": request, "response_changes": list(back)}, known
+    )
+
+
+def test_a_change_names_the_key_that_says_it() -> None:
+    def header(name: str, to: str) -> dict[str, Any]:
+        return {"what": f"header {name}", "from": None, "to": to, "by": "request_headers.set"}
+
+    route = "{host: shop.example, path: /cart, service: cart, strip: /cart, request_headers: {set: {x-own: near}}}"
+    path = {"what": "path", "from": "/cart", "to": "/", "by": "strip_prefix"}
+    normal = {"what": "path", "from": "//", "to": "/", "by": "normal form"}
+    server = {"what": "header server", "from": None, "to": None, "by": "response_headers.remove"}
+    answer = changed(
+        route, (normal, path, header("x-own", "near"), header("x-team", "cart")), (server,)
+    )
+    told = [(one["key"], one["written"]) for one in answer["request"]["changes"]]
+    assert told == [
+        (None, None),
+        ("mesh/routes/shop", "strip"),
+        ("mesh/routes/shop", "request_headers.set"),
+        ("mesh/services/cart", "request_headers.set"),
+    ]
+    assert answer["response_changes"][0]["key"] == "mesh/settings"
+    assert [one["by"] for one in answer["request"]["changes"]][1] == "strip_prefix"
+    text = "\n".join(lines(question_of_words("http://shop.example/cart/7"), answer, NOW))
+    index = answer["request"]["changes"][3]["index"]
+    assert f"set to cart   by request_headers.set in mesh/services/cart index {index}" in text
+    assert "set to near   by request_headers.set\n" in text
+    assert "header server   removed   by response_headers.remove in mesh/settings index" in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "label", "words"),
+    [
+        ("strip=/cart add=/api", "strip_prefix, add_prefix", "strip=, add="),
+        ("replace=/api", "strip_prefix, add_prefix", "replace="),
+        ("host=inner.example", "rewrite_host", "host="),
+    ],
+)
+def test_a_change_is_told_in_the_words_of_its_line(settings: str, label: str, words: str) -> None:
+    change = {"what": "path", "from": "/cart", "to": "/api", "by": label}
+    answer = changed(f"shop.example/cart -> cart {settings}", (change,))
+    assert answer["request"]["changes"][0]["written"] == words
+    text = lines(question_of_words("http://shop.example/cart/7"), answer, NOW)
+    assert any(line.endswith(f"/cart → /api   by {words}") for line in text)
+
+
+def test_what_is_removed_or_added_is_said_so() -> None:
+    made = (
+        {"what": "header a", "from": "1", "to": None, "by": "request_headers.remove"},
+        {"what": "header b", "from": None, "to": "2", "by": "request_headers.add"},
+    )
+    gone = {"what": "header server", "from": None, "to": None, "by": "response_headers.remove"}
+    answer = changed("shop.example/cart -> cart", made, (gone,))
+    text = "\n".join(lines(question_of_words("http://shop.example/cart/7"), answer, NOW))
+    for part in ("header a   1 removed   by", "header b   2 added     by", "server   removed   by"):
+        assert part in text
+    assert "None" not in text
+
+
+def test_the_intention_that_decides_has_its_precedence_and_index() -> None:
+    rules = (Intentions("cart", (IntentionSource("*", "allow", precedence=8),), 5),)
+    answer = whole(known=replace(KNOWN, intentions=rules))
+    assert (answer["intention"]["precedence"], answer["intention"]["index"]) == (8, 5)
+    text = lines(question_of_words("http://shop.example/cart/7"), answer, NOW)
+    said = "allow, by node-3 (intention * => cart, precedence 8, index 5)"
+    assert any(line.endswith(said) for line in text)
+    assert whole()["intention"]["precedence"] is None, "no entry here says so"
+
+
 def test_refused_keys_that_speak_of_the_host_come_first() -> None:
     assert [one["key"] for one in whole()["refused"]] == ["mesh/routes/old", "mesh/routes/other"]
 
@@ -117,9 +258,9 @@ def test_the_text_has_every_step() -> None:
         "route      shop   mesh/routes/shop index 4711   3 others considered",
         "shorter prefix",
         "refused at index 4650, never in force: unknown option",
-        "and 2 further away",
+        "and 2 further away; --all names them",
         "request    GET /7 HTTP/1.1",
-        "/cart/7 → /7   by strip_prefix",
+        "/cart/7 → /7   by strip=",
         "cluster    cart   3 instances, 1 usable",
         'out: check "http /health" critical since ',
         '("timeout")',
@@ -139,6 +280,37 @@ def test_an_answer_of_the_mesh_itself() -> None:
     }  # fmt: skip
     told = lines(question_of_words("http://x/"), whole(nothing, Known("node-1")), NOW)
     assert told[-2:] == ["answer     404 no_route", "           no route takes x/"]
+
+
+def considered(*names: str, code: str = "host") -> list[dict[str, Any]]:
+    row = {"key": "mesh/x", "index": 1, "pattern": "h/", "code": code, "sentence": "why"}
+    return [{**row, "name": name} for name in names]
+
+
+def test_routes_nobody_wrote_are_named_where_they_are_of_the_host() -> None:
+    near = considered("mesh:cart", code="outranked")
+    far = considered("mesh:a", "mesh:b", "written")
+    question = question_of_words("http://shop.example/cart/7")
+    answer = {**whole(), "considered": [*near, *far], "routes": 5, "refused": []}
+    told = "\n".join(lines(question, answer, NOW))
+    assert "mesh:cart" in told
+    assert "written" in told
+    assert "mesh:a" not in told
+    assert "and 2 further away; --all names them" in told
+    every = "\n".join(lines(question, answer, NOW, has_all=True))
+    assert "mesh:a" in every
+    assert "further away" not in every
+
+
+def test_where_no_route_is_asked_the_answer_says_why_once() -> None:
+    own = {"status": 400, "reason": "path_dot_segment", "message": "the path has a segment .."}
+    bad = {**ANSWER, "route": None, "considered": [], "routes": 11, "request": None, "answer": own}
+    told = lines(question_of_words("http://shop.example/a/../b"), whole(bad), NOW)
+    assert "route      none: about such a request no route is asked" in told
+    assert not any("further away" in line or "11" in line for line in told)
+    missed = {**bad, "answer": {**own, "reason": "no_route"}}
+    told = lines(question_of_words("http://shop.example/b"), whole(missed), NOW)
+    assert "route      none   11 others considered" in told
 
 
 def test_a_connection_reads_as_a_request_does() -> None:

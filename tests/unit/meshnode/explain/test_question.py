@@ -18,14 +18,25 @@ from observability import Span, Trace
         ("http://shop.example/cart/7?a=b#top", Question("shop.example", "/cart/7?a=b")),
         ("https://shop.example", Question("shop.example", "/", scheme="https")),
         ("shop.example/cart", Question("shop.example", "/cart")),
-        ("HTTP://Shop.Example:8080?x", Question("Shop.Example:8080", "/?x")),
+        ("HTTP://Shop.Example:8080?x", Question("Shop.Example:8080", "/?x", port=8080)),
         ("http://user:pass@shop.example/", Question("shop.example", "/")),
-        ("http://[::1]:8080/a", Question("[::1]:8080", "/a")),
+        ("http://[::1]:8080/a", Question("[::1]:8080", "/a", port=8080)),
+        ("http://[::1]/a", Question("[::1]", "/a")),
         ("http://shop.example/a/../%2e%2E//b", Question("shop.example", "/a/../%2e%2E//b")),
     ],
 )
 def test_a_url_is_read_as_curl_reads_it(url: str, wanted: Question) -> None:
     assert question_of_words(url) == wanted
+
+
+def test_the_edge_by_its_name_is_the_edge() -> None:
+    """As the first line of every answer says it."""
+    assert question_of_words("http://shop.example/", source="edge") == question_of_words(
+        "http://shop.example/"
+    )
+    assert question_of_connection("sni db.example", source="edge") == question_of_connection(
+        "sni db.example"
+    )
 
 
 def test_method_headers_and_caller() -> None:

@@ -58,6 +58,45 @@ fn the_nearest_routes_come_first_with_what_keeps_them() {
 }
 
 #[test]
+fn routes_nobody_wrote_keep_no_written_one_from_being_named() {
+    run(async {
+        let proxy = Proxy::with(&[], |resources| {
+            let action = json!({"split": [{"cluster": "shop", "weight": 1}]});
+            let mut route = |name: &str, host: &str, path: &str, priority: i8| {
+                resources["routes"][name] = json!({"key": "mesh/routes/x", "index": 9, "hosts": [host],
+                    "path": {"prefix": path}, "priority": priority, "action": action});
+            };
+            for service in ["a", "b", "c"] {
+                route(&format!("mesh:{service}"), &format!("{service}.mesh"), "/", -10);
+            }
+            route("far", "far.example", "/x", 0);
+            route("own", "a.mesh", "/", 0);
+        })
+        .await;
+        let named = |host: &str, source: Option<&str>, most: usize| {
+            let listener = source.map_or("edge", |_| "outbound");
+            let request =
+                json!({"host": host, "path": "/", "listener": listener, "source": source});
+            let asked = json!({"requests": [request], "considered": most});
+            let explained = ask(&proxy, &asked).unwrap();
+            let rows = explained["answers"][0]["considered"]
+                .as_array()
+                .unwrap()
+                .clone();
+            let names = rows
+                .iter()
+                .map(|row| row["name"].as_str().unwrap().to_owned());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(named("nothing.test", None, 3), ["shop", "own", "far"]);
+        assert_eq!(named("nothing.test", None, 9).len(), 6, "all are there");
+        assert_eq!(named("x.mesh", Some("web"), 3), ["own", "shop", "far"]);
+        let near = named("a.mesh", Some("web"), 1);
+        assert_eq!(near, ["mesh:a"], "it would take the request");
+    });
+}
+
+#[test]
 fn what_is_changed_says_by_what() {
     run(async {
         let origin = echo("shop").await;

@@ -119,13 +119,19 @@ def unhealthy_checks(document: Any) -> tuple[UnhealthyCheck, ...]:
                     service_id=item.get("ServiceID") or "",
                     service=item.get("ServiceName") or "",
                     status=check_status(item),
-                    note=(item.get("Output") or "").strip()[:NOTE_CHARACTERS],
+                    note=_note(item),
                 )
                 for item in _list(document)
             ),
             key=lambda check: (check.node, check.check_id),
         )
     )
+
+
+def _note(check: Mapping[str, Any]) -> str:
+    """What the check said last; of maintenance the reason somebody gave, which Consul keeps in `Notes`."""
+    notes = check.get("Notes") if check_status(check) == "maintenance" else ""
+    return str(check.get("Output") or notes or "").strip()[:NOTE_CHARACTERS]
 
 
 def check_status(check: Mapping[str, Any]) -> Status:

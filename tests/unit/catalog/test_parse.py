@@ -133,3 +133,18 @@ def test_a_service_without_a_port_is_one() -> None:
     service = {name: value for name, value in SERVICE.items() if name != "Port"}
     (instance,) = parse.instances([{"Node": NODE, "Service": service, "Checks": []}])
     assert instance.port == 0
+
+
+@pytest.mark.parametrize(
+    ("check_id", "output", "note"),
+    [
+        ("disk", "91 % full\n", "91 % full"),
+        ("disk", "", ""),
+        ("_service_maintenance:web-1", "", "new disk"),
+        ("_node_maintenance", "", "new disk"),
+    ],
+)
+def test_the_reason_of_maintenance_is_its_note(check_id: str, output: str, note: str) -> None:
+    """Consul keeps it where the notes are that a service's registration has; those are no word of a check."""
+    one = {"Node": "node-1", **check("critical", check_id), "Output": output, "Notes": "new disk"}
+    assert parse.unhealthy_checks([one])[0].note == note

@@ -53,12 +53,7 @@ async def _confirm(asked: Asked, wait_s: float) -> None:
 
 def held_after(nodes: Nodes) -> tuple[int, ...]:
     """The indexes after which keys went that some node holds back."""
-    return tuple(
-        problem.index
-        for status in nodes.statuses.counted
-        for problem in status.problems
-        if problem.key == PEOPLES and problem.severity == "error"
-    )
+    return tuple(problem.index for problem in nodes.held_back)
 
 
 async def _meant(client: ConsulClient, held: tuple[int, ...]) -> int:

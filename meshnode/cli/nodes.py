@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog import STATUS_PREFIX, ConsulClient, Instance, NodeStatus, Statuses, StatusReader
+from catalog import (
+    STATUS_PREFIX,
+    ConsulClient,
+    Instance,
+    NodeStatus,
+    Problem,
+    Statuses,
+    StatusReader,
+)
 from certs import session_name_of, verify_signature
 
 NODE_SERVICE = "meshnode"
 EDGE_SERVICE = "edge"
+WHOLE_TREE = "mesh/"
+"""What nodes name where a problem is of all keys together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,17 @@ class Nodes:
 
     def status_of(self, node: str) -> NodeStatus | None:
         return next((one for one in self.statuses.counted if one.node == node), None)
+
+    @property
+    def held_back(self) -> tuple[Problem, ...]:
+        """What nodes say of keys that went all at once and serve on (docs/held.md), each sentence once."""
+        told = {
+            problem: None
+            for status in self.statuses.counted
+            for problem in status.problems
+            if problem.key == WHOLE_TREE and problem.severity == "error"
+        }
+        return tuple(told)
 
 
 class NodesReader:

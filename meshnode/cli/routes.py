@@ -80,7 +80,11 @@ async def _routes(asked: Asked) -> None:
     if asked.as_json:
         say_json([_document(entry, nodes) for entry in entries])
         return
+    for problem in nodes.held_back:
+        say_problem(problem, indent="")
     if not entries:
+        if nodes.held_back:
+            return
         say(
             "there are no routes; the first: meshnode kv put mesh/routes/shop 'shop.example/ -> shop'"
         )

@@ -89,6 +89,7 @@ async def test_deleting_all_at_once_says_that_it_is_held_back(
     assert (held.code, held.stdout.count("held back by 2 of 2 nodes")) == (1, 2), held
     assert advice in held.stdout
     assert "meshnode confirm" in held.stdout
+    assert (await command(first, "routes")).stdout.startswith(advice)
     for words in (("wait", KEY), ("status", KEY)):
         said = await command(first, *words)
         assert (said.code, advice in said.stdout + said.stderr) == (1, True), said

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from . import held, intentions, mesh
 from .cluster_table import ClusterTable
 from .findings import Ground
 from .given import Given
+from .keys import TESTS
 from .memo import Memo
 from .model import Problem
 from .node import NodeFacts
@@ -34,7 +38,7 @@ def problems(
     return (
         *held.problems(state.keys),
         *(mesh.problems(state.mesh, _nodes_in_use(state)) if state.mesh.forgotten else ()),
-        *forms.problems,
+        *_of_keys(given),
         *_of_policies(given, table, memo),
         *memo.shadows.update(forms.in_force, forms.changed),
         *_of_connections(given, raw, memo),
@@ -62,11 +66,29 @@ def by_weight(problem: Problem) -> tuple[bool, str, int, int, str]:
     )
 
 
+def _of_keys(given: Given) -> Iterator[Problem]:
+    """What is wrong with the keys themselves.
+
+    Of a test that cannot be read the last form that can is judged. Where that is refused as well, its own last form is
+    what goes on.
+    """
+    unread = {
+        one.key: one
+        for one in given.policies.problems
+        if one.severity == "error" and one.key.startswith(TESTS)
+    }
+    for problem in given.forms.problems:
+        if (of_text := unread.get(problem.key)) is not None:
+            unread[problem.key] = replace(of_text, serving_index=problem.serving_index)
+        if of_text is None or problem.ended_by is not None:
+            yield problem
+    yield from (unread.get(one.key, one) for one in given.policies.problems)
+
+
 def _of_policies(given: Given, table: ClusterTable, memo: Memo) -> tuple[Problem, ...]:
     policies, catalog, instances = given.policies, given.catalog, given.state.instances
     is_known = bool(given.state.services)
     return (
-        *policies.problems,
         *memo.once(
             "policy findings",
             "",

@@ -19,7 +19,7 @@ class NodeVerdict:
 
     `at_unix_ms` is when it had the key's index in force, by its own clock, None where that is no longer known.
     `problems` are the node's about this key at this index, `kept_out` those of other keys that it keeps from their
-    requests. `reason` says why it is waiting, else empty.
+    requests, or whose test its deletion broke. `reason` says why it is waiting, else empty.
     """
 
     node: str
@@ -65,7 +65,7 @@ class Verdict:
 
     @property
     def kept_out(self) -> tuple[Problem, ...]:
-        """What nodes say of other keys that never match because of this one, by key."""
+        """What nodes say of other keys that never match because of this one, or hold no longer since it is gone, by key."""
         found = {problem for node in self.nodes for problem in node.kept_out}
         return tuple(sorted(found, key=lambda one: (one.key, one.message)))
 
@@ -73,6 +73,13 @@ class Verdict:
     def serving_index(self) -> int | None:
         """The index of the last good form that goes on serving where the key was refused; None if none does."""
         return max((problem.serving_index or 0 for problem in self.problems), default=0) or None
+
+    @property
+    def ended_by(self) -> str | None:
+        """Of a value that was in force and is no longer, the key whose deletion ended it, empty where nobody knows; else None."""
+        return max(
+            (one.ended_by for one in self.problems if one.ended_by is not None), default=None
+        )
 
     @property
     def first(self) -> NodeVerdict | None:
@@ -101,6 +108,7 @@ class Verdict:
             "problems": [problem.to_json() for problem in self.problems],
             "kept_out": [problem.to_json() for problem in self.kept_out],
             "serving_index": self.serving_index,
+            "ended_by": self.ended_by,
             "first_node": first.node if first else None,
             "spread_ms": self.spread_ms,
         }
@@ -131,7 +139,7 @@ def verdict(
             reason = (reasons or {}).get(node, "it has written no status yet")
             nodes.append(NodeVerdict(node, "waiting", reason=reason))
         elif entry is None:
-            nodes.append(_about_absent(status, digest))
+            nodes.append(_about_absent(key, status, digest))
         else:
             nodes.append(_about_present(status, entry))
     return Verdict(key, entry.modify_index if entry else None, tuple(nodes))
@@ -157,10 +165,11 @@ def _about_present(status: NodeStatus, entry: KvEntry) -> NodeVerdict:
     return NodeVerdict(status.node, answer, at_unix_ms, problems, kept_out=kept_out)
 
 
-def _about_absent(status: NodeStatus, digest: str) -> NodeVerdict:
+def _about_absent(key: str, status: NodeStatus, digest: str) -> NodeVerdict:
     """A deletion has no index of its own: a node knows of it when it holds the same keys."""
     if status.digest == digest:
-        return NodeVerdict(status.node, "accepted")
+        broken = tuple(problem for problem in status.problems if problem.ended_by == key)
+        return NodeVerdict(status.node, "accepted", kept_out=broken)
     return NodeVerdict(status.node, "waiting", reason="it holds other keys")
 
 

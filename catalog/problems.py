@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from . import held, intentions, mesh
+from .callers import caller_findings
 from .cluster_table import ClusterTable
 from .findings import Ground
 from .given import Given
@@ -43,6 +44,7 @@ def problems(
         *memo.shadows.update(forms.in_force, forms.changed),
         *_of_connections(given, raw, memo),
         *memo.findings.update(forms, memo.forms.leading_to, ground),
+        *memo.callers.update(forms, given.catalog, is_known=bool(state.services)),
         *_of_services(given, memo),
         *seen.problems,
         *memo.once(
@@ -94,6 +96,12 @@ def _of_policies(given: Given, table: ClusterTable, memo: Memo) -> tuple[Problem
             "",
             (policies, catalog, is_known),
             lambda: policy_findings(policies, catalog, is_known=is_known),
+        ),
+        *memo.once(
+            "callers of tests",
+            "",
+            (policies.tests, catalog, is_known),
+            lambda: caller_findings(policies.tests, catalog, is_known=is_known),
         ),
         *file_problems(policies, given.facts),
         *memo.once(

@@ -21,6 +21,7 @@ from .services import same_user
 from .state import State
 from .tls import file_problems
 from .undrained import drain_findings
+from .warned import OutByService, warned_out
 
 
 def problems(
@@ -35,7 +36,8 @@ def problems(
     `ruled` are the services whose callers are judged here, `raw` those of raw connections.
     """
     state, forms, seen = given.state, given.forms, table.seen
-    ground = Ground(table.clusters, seen.unusable, given.catalog, state.instances)
+    warned = _warned(given, table, memo)
+    ground = Ground(table.clusters, seen.unusable, given.catalog, state.instances, warned)
     return (
         *held.problems(state.keys),
         *(mesh.problems(state.mesh, _nodes_in_use(state)) if state.mesh.forgotten else ()),
@@ -143,6 +145,13 @@ def _of_services(given: Given, memo: Memo) -> tuple[Problem, ...]:
             lambda: same_user(local) if callers == "user" else (),
         ),
     )
+
+
+def _warned(given: Given, table: ClusterTable, memo: Memo) -> OutByService:
+    state = given.state
+    checks = state.unhealthy.checks if state.unhealthy else ()
+    inputs = (table.seen.unusable, state.instances, given.policies.services, checks)
+    return memo.once("warned", "", inputs, lambda: warned_out(*inputs))
 
 
 def _of_default(state: State, facts: NodeFacts) -> tuple[Problem, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .model import Instance, KvEntry, Problem
@@ -139,7 +139,7 @@ def verdict(
             reason = (reasons or {}).get(node, "it has written no status yet")
             nodes.append(NodeVerdict(node, "waiting", reason=reason))
         elif entry is None:
-            nodes.append(_about_absent(key, status, digest))
+            nodes.append(_with_broken(_about_absent(status, digest), key, status))
         else:
             nodes.append(_about_present(status, entry))
     return Verdict(key, entry.modify_index if entry else None, tuple(nodes))
@@ -165,12 +165,17 @@ def _about_present(status: NodeStatus, entry: KvEntry) -> NodeVerdict:
     return NodeVerdict(status.node, answer, at_unix_ms, problems, kept_out=kept_out)
 
 
-def _about_absent(key: str, status: NodeStatus, digest: str) -> NodeVerdict:
+def _about_absent(status: NodeStatus, digest: str) -> NodeVerdict:
     """A deletion has no index of its own: a node knows of it when it holds the same keys."""
     if status.digest == digest:
-        broken = tuple(problem for problem in status.problems if problem.ended_by == key)
-        return NodeVerdict(status.node, "accepted", kept_out=broken)
+        return NodeVerdict(status.node, "accepted")
     return NodeVerdict(status.node, "waiting", reason="it holds other keys")
+
+
+def _with_broken(found: NodeVerdict, key: str, status: NodeStatus) -> NodeVerdict:
+    """What a node says of a deletion, with the tests that broke by it once it knows of it."""
+    broken = tuple(problem for problem in status.problems if problem.ended_by == key)
+    return replace(found, kept_out=broken) if found.answer == "accepted" else found
 
 
 def _reached_at(status: NodeStatus, index: int) -> int | None:

@@ -80,15 +80,17 @@ def _routed(entries: Iterable[KvEntry]) -> Iterable[str]:
             continue
         found = parse_route(name, entry)
         if isinstance(found, Route):
-            yield from (*found.rule.targets, *found.rule.services)
+            yield from (*found.rule.targets, *found.rule.services, *found.rule.sources)
 
 
 def _tested(policies: Policies) -> Iterable[str]:
-    """What tests expect to be there: targets, and services called by their name."""
+    """What tests expect to be there: targets, callers, and services called by their name."""
     for test in policies.tests.values():
         for one in test.meaning.expectations:
             if one.target is not None:
                 yield one.target
+            if one.caller is not None:
+                yield one.caller
             if one.host.endswith(MESH_HOST):
                 yield one.host.removesuffix(MESH_HOST)
 

@@ -12,9 +12,10 @@ from .forms import Form, Forms
 from .language.rule import Split
 from .language.targets import Selector, selectors, service_of
 from .model import Instance, Problem
-from .subsets import values_of
+from .subsets import chosen, values_of
 from .suggestions import did_you_mean, nearest
 from .text import quote
+from .warned import OutByService, WarnedOut, told
 
 LeadingTo = Callable[[str], Collection[str]]
 """The keys of the routes in force that lead to a cluster."""
@@ -28,13 +29,14 @@ class Ground:
     """What findings of routes stand on.
 
     `unusable` are the clusters without an endpoint, `catalog` has the names one may have meant, `instances` what is
-    known of them.
+    known of them, `warned` which of them a warning takes out.
     """
 
     clusters: Mapping[str, Cluster]
     unusable: frozenset[str]
     catalog: tuple[str, ...]
     instances: Mapping[str, tuple[Instance, ...]]
+    warned: OutByService
 
 
 class FindingsBook:
@@ -88,7 +90,7 @@ def _of_route(
         elif target != service and not ground.clusters[target].rendered.resource["instances"]:
             yield _nothing_chosen(form, target, ground.instances.get(service, ()))
         else:
-            yield _no_endpoint(form, target, ground.clusters[target])
+            yield _no_endpoint(form, target, ground)
 
 
 def _unknown(
@@ -122,16 +124,30 @@ def _nothing_chosen(form: Form, target: str, instances: tuple[Instance, ...]) ->
     return _warning(form, sentence, suggestion)
 
 
-def _no_endpoint(form: Form, target: str, cluster: Cluster) -> Problem:
+def _no_endpoint(form: Form, target: str, ground: Ground) -> Problem:
+    cluster = ground.clusters[target]
     instances = cluster.rendered.resource["instances"]
     if instances == 0:
         state = "has no instance"
     else:
-        why = "passes its checks" if cluster.is_unhealthy else "has a weight and an address to use"
-        state = f"has {instances} instance{'s' if instances > 1 else ''}, none {why}"
+        if cluster.is_unhealthy:
+            why = "none passes its checks"
+        elif out := _warned(target, ground):
+            are_out = "all out" if instances > 1 else "out"
+            why = f"{are_out}: {told(out, instances - len(out))}"
+        else:
+            why = "none has a weight and an address to use"
+        state = f"has {instances} instance{'s' if instances > 1 else ''}, {why}"
     what = "service" if service_of(target) == target else "subset"
     sentence = f"{what} {quote(target)} {state}: {_now(form, target)} 503 no_healthy_endpoint"
     return _warning(form, sentence, None)
+
+
+def _warned(target: str, ground: Ground) -> list[WarnedOut]:
+    """Those of its instances that a warning takes out."""
+    service = service_of(target)
+    mine = {(one.node, one.id) for one in chosen(target, ground.instances.get(service, ()))}
+    return [one for one in ground.warned.get(service, ()) if (one.node, one.id) in mine]
 
 
 def _now(form: Form, target: str) -> str:

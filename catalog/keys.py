@@ -23,6 +23,15 @@ TLS = "mesh/tls/"
 NAME_MAX_CHARACTERS = 200
 """A route's name stands in spans, metrics and log lines."""
 
+EXAMPLES = {
+    ROUTES: "mesh/routes/shop",
+    DRAIN: "mesh/drain/update",
+    TESTS: "mesh/tests/shop",
+    SERVICES: "mesh/services/cart",
+    UPSTREAMS: "mesh/upstreams/web",
+}
+"""A key below each folder whose names are people's own."""
+
 FOLDERS = ("routes", "drain", "services", "tests", "tls", "upstreams")
 LATER_FOLDERS = ("middlewares",)
 
@@ -160,7 +169,10 @@ def _judged(key: str) -> tuple[str, str | None]:
 
 def _wrong_host(name: str) -> tuple[str, str | None]:
     if not name:
-        return f"names of hosts stand below {TLS}", None
+        return (
+            f"the host is missing behind {TLS}: put the value under it, as in {TLS}shop.example, and delete this key",
+            None,
+        )
     right = name.lower().rstrip(".").replace("*.", WILDCARD, 1)
     suggestion = TLS + right if right != name and tls_host(TLS + right) else None
     sentence = f"{quote(name)} is no host, as shop.example is one, or {WILDCARD}shop.example for *.shop.example"
@@ -173,12 +185,18 @@ def _wrong_service(name: str, prefix: str) -> str:
     if name in RESERVED_SERVICES:
         return f"{quote(name)} is no service of people's: the mesh uses it itself"
     if not name:
-        return f"names of services stand below {prefix}"
+        return f"the service's name is missing behind {prefix}: put the value under it, as in {EXAMPLES[prefix]}, and delete this key"
     return f"{quote(name)} is no service's name: letters, digits, _ . and - make one"
 
 
 def _wrong_name(key: str, prefix: str, what: str) -> tuple[str, str | None]:
     name = key[len(prefix) :]
+    if not name:
+        example = EXAMPLES[prefix]
+        return (
+            f"{what}'s name is missing behind {prefix}: put the value under a name, as in {example}, and delete this key",
+            None,
+        )
     if len(name) > NAME_MAX_CHARACTERS:
         return f"{what}'s name has at most {NAME_MAX_CHARACTERS} characters", None
     segments = [re.sub(r"[^A-Za-z0-9_.-]+", "-", part).strip("-") for part in name.split("/")]

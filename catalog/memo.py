@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, cast
 
+from .callers import CallerBook
 from .findings import FindingsBook
 from .forms import Form, FormBook
 from .passthrough import PassedBook
@@ -33,6 +34,7 @@ class Memo:
         self.ports = PortBook()
         self.passed = PassedBook()
         self.findings = FindingsBook()
+        self.callers = CallerBook()
         self._made: dict[str, dict[str, tuple[tuple[Any, ...], Any]]] = {}
         self._rendered: dict[str, dict[str, Rendered]] = {}
 
@@ -42,6 +44,7 @@ class Memo:
             self.forms = FormBook(last)
             self.shadows, self.findings = ShadowBook(), FindingsBook()
             self.ports, self.passed = PortBook(), PassedBook()
+            self.callers = CallerBook()
             self.table.replace("routes", [])
         return self.forms
 

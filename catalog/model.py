@@ -111,7 +111,8 @@ class Problem:
     `column` count from 1, `column` and `length` in characters; `source` is the line itself. `message` is the whole
     sentence, "did you mean" included; `suggestion` is the bare replacement, for programs. `serving_index` is the
     ModifyIndex of the last good form, where one goes on serving. `winner` is the key that keeps this one from its
-    requests.
+    requests. `ended_by` is set where this very value was in force: the key whose deletion ended that, empty where that
+    is not known.
     """
 
     key: str
@@ -125,6 +126,7 @@ class Problem:
     suggestion: str | None = None
     serving_index: int | None = None
     winner: str | None = None
+    ended_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are set, by name: the form of status documents, the admin API and `--json`."""
@@ -160,10 +162,13 @@ class Problem:
             suggestion=_optional(document, "suggestion", str),
             serving_index=_optional(document, "serving_index", int),
             winner=_optional(document, "winner", str),
+            ended_by=_optional(document, "ended_by", str),
         )
 
 
-_OPTIONAL = ("line", "column", "length", "source", "suggestion", "serving_index", "winner")
+_OPTIONAL = (
+    "line", "column", "length", "source", "suggestion", "serving_index", "winner", "ended_by",
+)  # fmt: skip
 
 
 def _typed(document: dict[str, Any], name: str, kind: type[_T]) -> _T:

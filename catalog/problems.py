@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from . import held, intentions, mesh
+from .callers import caller_findings
 from .cluster_table import ClusterTable
 from .findings import Ground
 from .given import Given
+from .keys import TESTS
 from .memo import Memo
 from .model import Problem
 from .node import NodeFacts
@@ -16,6 +21,7 @@ from .services import same_user
 from .state import State
 from .tls import file_problems
 from .undrained import drain_findings
+from .warned import OutByService, warned_out
 
 
 def problems(
@@ -30,15 +36,17 @@ def problems(
     `ruled` are the services whose callers are judged here, `raw` those of raw connections.
     """
     state, forms, seen = given.state, given.forms, table.seen
-    ground = Ground(table.clusters, seen.unusable, given.catalog, state.instances)
+    warned = _warned(given, table, memo)
+    ground = Ground(table.clusters, seen.unusable, given.catalog, state.instances, warned)
     return (
         *held.problems(state.keys),
         *(mesh.problems(state.mesh, _nodes_in_use(state)) if state.mesh.forgotten else ()),
-        *forms.problems,
+        *_of_keys(given),
         *_of_policies(given, table, memo),
         *memo.shadows.update(forms.in_force, forms.changed),
         *_of_connections(given, raw, memo),
         *memo.findings.update(forms, memo.forms.leading_to, ground),
+        *memo.callers.update(forms, given.catalog, is_known=bool(state.services)),
         *_of_services(given, memo),
         *seen.problems,
         *memo.once(
@@ -62,16 +70,40 @@ def by_weight(problem: Problem) -> tuple[bool, str, int, int, str]:
     )
 
 
+def _of_keys(given: Given) -> Iterator[Problem]:
+    """What is wrong with the keys themselves.
+
+    Of a test that cannot be read the last form that can is judged. Where that is refused as well, its own last form is
+    what goes on.
+    """
+    unread = {
+        one.key: one
+        for one in given.policies.problems
+        if one.severity == "error" and one.key.startswith(TESTS)
+    }
+    for problem in given.forms.problems:
+        if (of_text := unread.get(problem.key)) is not None:
+            unread[problem.key] = replace(of_text, serving_index=problem.serving_index)
+        if of_text is None or problem.ended_by is not None:
+            yield problem
+    yield from (unread.get(one.key, one) for one in given.policies.problems)
+
+
 def _of_policies(given: Given, table: ClusterTable, memo: Memo) -> tuple[Problem, ...]:
     policies, catalog, instances = given.policies, given.catalog, given.state.instances
     is_known = bool(given.state.services)
     return (
-        *policies.problems,
         *memo.once(
             "policy findings",
             "",
             (policies, catalog, is_known),
             lambda: policy_findings(policies, catalog, is_known=is_known),
+        ),
+        *memo.once(
+            "callers of tests",
+            "",
+            (policies.tests, catalog, is_known),
+            lambda: caller_findings(policies.tests, catalog, is_known=is_known),
         ),
         *file_problems(policies, given.facts),
         *memo.once(
@@ -113,6 +145,13 @@ def _of_services(given: Given, memo: Memo) -> tuple[Problem, ...]:
             lambda: same_user(local) if callers == "user" else (),
         ),
     )
+
+
+def _warned(given: Given, table: ClusterTable, memo: Memo) -> OutByService:
+    state = given.state
+    checks = state.unhealthy.checks if state.unhealthy else ()
+    inputs = (table.seen.unusable, state.instances, given.policies.services, checks)
+    return memo.once("warned", "", inputs, lambda: warned_out(*inputs))
 
 
 def _of_default(state: State, facts: NodeFacts) -> tuple[Problem, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .keys import PREFIX
@@ -21,7 +21,7 @@ class NodeVerdict:
 
     `at_unix_ms` is when it had the key's index in force, by its own clock, None where that is no longer known.
     `problems` are the node's about this key at this index, `kept_out` those of other keys that it keeps from their
-    requests. `reason` says why it is waiting, else empty.
+    requests, or whose test its deletion broke. `reason` says why it is waiting, else empty.
     """
 
     node: str
@@ -67,7 +67,7 @@ class Verdict:
 
     @property
     def kept_out(self) -> tuple[Problem, ...]:
-        """What nodes say of other keys that never match because of this one, by key."""
+        """What nodes say of other keys that never match because of this one, or hold no longer since it is gone, by key."""
         found = {problem for node in self.nodes for problem in node.kept_out}
         return tuple(sorted(found, key=lambda one: (one.key, one.message)))
 
@@ -75,6 +75,13 @@ class Verdict:
     def serving_index(self) -> int | None:
         """The index of the last good form that goes on serving where the key was refused; None if none does."""
         return max((problem.serving_index or 0 for problem in self.problems), default=0) or None
+
+    @property
+    def ended_by(self) -> str | None:
+        """Of a value that was in force and is no longer, the key whose deletion ended it, empty where nobody knows; else None."""
+        return max(
+            (one.ended_by for one in self.problems if one.ended_by is not None), default=None
+        )
 
     @property
     def first(self) -> NodeVerdict | None:
@@ -103,6 +110,7 @@ class Verdict:
             "problems": [problem.to_json() for problem in self.problems],
             "kept_out": [problem.to_json() for problem in self.kept_out],
             "serving_index": self.serving_index,
+            "ended_by": self.ended_by,
             "first_node": first.node if first else None,
             "spread_ms": self.spread_ms,
         }
@@ -133,7 +141,7 @@ def verdict(
             reason = (reasons or {}).get(node, "it has written no status yet")
             nodes.append(NodeVerdict(node, "waiting", reason=reason))
         elif entry is None:
-            nodes.append(_about_absent(status, digest))
+            nodes.append(_with_broken(_about_absent(status, digest), key, status))
         else:
             nodes.append(_about_present(status, entry))
     return Verdict(key, entry.modify_index if entry else None, tuple(nodes))
@@ -170,6 +178,12 @@ def _about_absent(status: NodeStatus, digest: str) -> NodeVerdict:
     if held:
         return NodeVerdict(status.node, "refused", problems=held)
     return NodeVerdict(status.node, "waiting", reason="it holds other keys")
+
+
+def _with_broken(found: NodeVerdict, key: str, status: NodeStatus) -> NodeVerdict:
+    """What a node says of a deletion, with the tests that broke by it once it knows of it."""
+    broken = tuple(problem for problem in status.problems if problem.ended_by == key)
+    return replace(found, kept_out=broken) if found.answer == "accepted" else found
 
 
 def _reached_at(status: NodeStatus, index: int) -> int | None:

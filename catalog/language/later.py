@@ -13,6 +13,8 @@ SETTINGS = (
 SETTINGS_NOT_YET = ("balance", "ejection", "health", "middlewares", "mirror", "mtls")
 FLAGS_NOT_YET = ("insecure",)
 FIRST_WORDS_NOT_YET = ("udp",)
+TARGETS_NOT_YET = ("mirror",)
+"""Words before or behind a service that say what else is done with the request."""
 FIELDS_NOT_YET = (
     "balance", "ejection", "health", "middlewares", "mirror", "mtls", "udp",
 )  # fmt: skip

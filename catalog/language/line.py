@@ -13,7 +13,14 @@ from ..suggestions import nearest
 from ..text import Mistake, Token, lines, quote
 from . import actions, grpc, paths, streams, targets
 from .conditions import Conditions
-from .later import FIRST_WORDS_NOT_YET, FLAGS_NOT_YET, SETTINGS, check_setting, not_yet
+from .later import (
+    FIRST_WORDS_NOT_YET,
+    FLAGS_NOT_YET,
+    SETTINGS,
+    TARGETS_NOT_YET,
+    check_setting,
+    not_yet,
+)
 from .methods import KNOWN_METHODS, methods
 from .rule import Action, Answer, PathKind, Redirect, Rule
 from .settings import read_settings
@@ -184,6 +191,8 @@ class _Parser:
             return self._redirect(second)
         if second and first.text == "answer" and not _is_behind_service(second.text):
             return self._answer()
+        if second and first.text in TARGETS_NOT_YET and not _is_behind_service(second.text):
+            raise Mistake(not_yet(quote(first.text)), first)
         parts = [self._part(first)]
         while (token := self._peek()) and token.text == ",":
             self._next += 1
@@ -290,7 +299,7 @@ def _is_match_like(token: Token) -> bool:
 
 
 def _is_behind_service(text: str) -> bool:
-    """Whether `redirect` and `answer` before this word are services of that name."""
+    """Whether `redirect`, `answer` and `mirror` before this word are services of that name."""
     return text == "," or text.endswith("%") or re.match(r"[a-z_]+=(?!\")", text) is not None
 
 
@@ -346,7 +355,7 @@ def _refuse_word(token: Token, following: Token | None) -> NoReturn:
     text = token.text
     if text == "->":
         raise Mistake('a route has one "->"', token)
-    if text in FLAGS_NOT_YET:
+    if text in FLAGS_NOT_YET or text in TARGETS_NOT_YET:
         raise Mistake(not_yet(quote(text)), token)
     if text == streams.PASSTHROUGH:
         raise streams.refuse_flag(token)

@@ -20,6 +20,8 @@ from ..text import Mistake, Token, quote
 
 EXPECTATIONS_MAX = 200
 """Of one key. Each is asked of the proxy at each change; ten thousand in a key of 16 KiB would be one text by mistake."""
+EDGE = "edge"
+"""As a caller: whoever comes from outside."""
 EXAMPLE = "GET shop.example/cart -> cart"
 
 _NUMBER = re.compile(r"[0-9]+")
@@ -119,7 +121,7 @@ def _asked(tokens: list[Token]) -> _Asked:
     if rest and rest[0].text == "as":
         if len(rest) == 1:
             raise Mistake('behind "as" the calling service is missing', rest[0])
-        found.caller = values.service(rest[1])
+        found.caller = _caller(rest[1])
         rest = rest[2:]
     if len(rest) > 1 and "/" not in rest[0].text and not _is_more(rest[1]):
         found.method = rest.pop(0)
@@ -128,6 +130,16 @@ def _asked(tokens: list[Token]) -> _Asked:
     for token in rest:
         _more(token, found)
     return found
+
+
+def _caller(token: Token) -> str | None:
+    """The service that calls; None for whoever asks at an edge, as where no caller stands."""
+    if token.text == EDGE:
+        return None
+    if token.text in values.RESERVED_SERVICES:
+        sentence = f"{quote(token.text)} calls nobody: a service does, as in as web, or as edge for who asks from outside"
+        raise Mistake(sentence, token)
+    return values.service(token)
 
 
 def _is_more(token: Token) -> bool:

@@ -114,11 +114,22 @@ def number(lowest: int, highest: int) -> Read:
 
 
 def word(
-    known: tuple[str, ...], later: tuple[str, ...] = (), elsewhere: Mapping[str, str] | None = None
+    known: tuple[str, ...],
+    later: tuple[str, ...] = (),
+    elsewhere: Mapping[str, str] | None = None,
+    *,
+    has_fields_later: bool = False,
 ) -> Read:
-    """One of some words; `later` are those of later versions, `elsewhere` what is said otherwise, with how."""
+    """One of some words; `later` are those of later versions, `elsewhere` what is said otherwise, with how.
+
+    `has_fields_later`: later versions take a mapping or a list there.
+    """
 
     def read(node: Node, name: Token) -> str:
+        if has_fields_later and not isinstance(node, Scalar):
+            more = not_yet(f"{quote(name.text)} with fields of its own", node.at).sentence
+            sentence = f"{more}; this one knows {name.text}: {' or '.join(known)}"
+            raise Mistake(sentence, node.at)
         at = text(node, name)
         if at.text in known:
             return at.text

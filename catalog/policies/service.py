@@ -59,9 +59,10 @@ SHAPE = Shape(
         "balance": word(
             ("weighted_round_robin",),
             ("round_robin", "least_request", "random", "hash", "ring_hash", "maglev", "p2c"),
+            has_fields_later=True,
         ),
-        "health": word(("consul",), ("active", "passive", "none")),
-        "mtls": word(("permissive",), ("strict", "off", "disabled")),
+        "health": word(("consul",), ("active", "passive", "none"), has_fields_later=True),
+        "mtls": word(("permissive",), ("strict", "off", "disabled"), has_fields_later=True),
         "warning": word(("in", "out")),
         "tls": read_instance_tls,
         "limits": sent_on.request_limits,

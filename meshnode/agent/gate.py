@@ -109,7 +109,9 @@ class Gate:
         """What was accepted last, and whether every node says the same."""
         past = self._past
         if past is not None and past.entries is self._knowledge.state.keys.entries:
-            return past.accepted or self._accepted or Accepted(), True
+            accepted = past.accepted or self._accepted or Accepted()
+            # Intentions are not in history: that one ended a test, only who saw it knows.
+            return accepted.remembering(self._accepted), True
         return self._accepted or Accepted(), False
 
     def _new_keys(self, accepted: Accepted) -> Collection[str]:
@@ -148,8 +150,9 @@ class Gate:
 
 
 def _of_start(start: LastGood, table: Snapshot | None) -> Accepted:
-    """What an earlier run had in force."""
-    return Accepted(start.forms, start.policies.tests, table, is_known=True)
+    """What an earlier run had in force; of its tests what can be read, be it refused by what it expects."""
+    tests = start.policies.tests
+    return Accepted(start.forms, tests, table, is_known=True, are_tests_judged=False)
 
 
 def _in_short(refused: Mapping[str, Refusal]) -> Mapping[str, tuple[int, int | None]]:

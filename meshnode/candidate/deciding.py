@@ -3,7 +3,8 @@
 Of the route that decides the broken expectation now, the one that decided it in the table accepted last, and the test
 itself, the one with the highest ModifyIndex loses. What was accepted already is no change: a route like that cannot
 lose, a test only where no route can; it falls back to its lines from before, then to none. So each loses once, and a
-change of something else decides nothing anew.
+change of something else decides nothing anew. Of a test that was in force and has none of its lines left it is kept
+what ended that, as long as it stands so.
 """
 
 from __future__ import annotations
@@ -20,16 +21,31 @@ TESTS = "mesh/tests/"
 GIVE_BACK_MAX = 64
 """Each costs a compile and a question, at every change as long as it is refused; more at once is one mistake made everywhere."""
 Tests = Mapping[str, Written[RouteTest]]
+UNDECIDED = "it held before, and no route of it changed: look at intentions, at policies and at what is registered"
+
+
+@dataclass(frozen=True, slots=True)
+class Fallen:
+    """A test that was in force as it stood at `index`, until the key `by` was deleted; empty: by what nobody knows."""
+
+    index: int
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What was in force when the tests were judged last. `is_known` is False where nobody can say what was."""
+    """What was in force when the tests were judged last. `is_known` is False where nobody can say what was.
+
+    `fallen` are the tests that stand, were in force, and gate nothing any more. `are_tests_judged` is False where nobody
+    knows of `tests` that they held.
+    """
 
     forms: Mapping[str, Form] = field(default_factory=dict)
     tests: Tests = field(default_factory=dict)
     table: Snapshot | None = None
     is_known: bool = False
+    fallen: Mapping[str, Fallen] = field(default_factory=dict)
+    are_tests_judged: bool = True
 
     @classmethod
     def of(cls, compiled: Compiled, tests: Tests | None = None) -> Accepted:
@@ -37,6 +53,12 @@ class Accepted:
         good = compiled.last_good
         tests = good.policies.tests if tests is None else tests
         return cls(good.forms, tests, table_of(compiled), is_known=True)
+
+    def remembering(self, other: Accepted | None) -> Accepted:
+        """With the fallen tests that another one knows of."""
+        if other is None or not other.fallen:
+            return self
+        return replace(self, fallen={**other.fallen, **self.fallen})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +101,8 @@ async def decide(
             routes = [_route(answer) for answer in before]
         judge.take(list(zip(found, routes, strict=True)))
     await judge.give_back()
-    return Decided(judge.compiled, Accepted.of(judge.compiled, judge.tests), judge.refused)
+    now = replace(Accepted.of(judge.compiled, judge.tests), fallen=judge.fallen)
+    return Decided(judge.compiled, now, judge.refused)
 
 
 def table_of(compiled: Compiled) -> Snapshot:
@@ -113,18 +136,18 @@ class _Judge:
         Tests lose one by one, and what routes lost until then they may have lost in vain: that begins again. First one
         that was not accepted before either, and of those the oldest, by which newer keys were judged already.
         """
-        lost_tests: list[Broken] = []
+        lost_tests: list[tuple[Broken, str | None]] = []
         for one, route_before in found:
             key = self._loser(one, route_before)
             if key == one.asking.key:
-                lost_tests.append(one)
+                lost_tests.append((one, route_before))
             elif key is not None:
                 form = self.compiled.last_good.forms[key]
                 refusal = _of_route(form, one, self._accepted.forms.get(key))
                 self._losses[key] = _Loss(one, refusal)
         if lost_tests:
-            one = min(lost_tests, key=self._standing)
-            refusal = self._of_test(one)
+            one, route_before = min(lost_tests, key=lambda lost: self._standing(lost[0]))
+            refusal = self._of_test(one, route_before)
             tests = {key: loss for key, loss in self._losses.items() if key.startswith(TESTS)}
             self._losses = {**tests, one.asking.key: _Loss(one, refusal)}
         self.compile_again()
@@ -178,6 +201,15 @@ class _Judge:
     def refused(self) -> Mapping[str, Refusal]:
         return {key: loss.refusal for key, loss in sorted(self._losses.items())}
 
+    @property
+    def fallen(self) -> Mapping[str, Fallen]:
+        problems = {key: loss.refusal.problem for key, loss in self._losses.items()}
+        return {
+            key: Fallen(one.index, one.ended_by)
+            for key, one in problems.items()
+            if one.ended_by is not None
+        }
+
     def compile_again(self) -> None:
         self.compiled = self._bench.compile_again(self.refused)
 
@@ -191,7 +223,7 @@ class _Judge:
             return self._accepted.is_known or key in self._new_keys
         return last.route.index != form.route.index
 
-    def _of_test(self, found: Broken) -> Refusal:
+    def _of_test(self, found: Broken, route_before: str | None) -> Refusal:
         key, index = found.asking.key, found.asking.index
         last, before = self._accepted.tests.get(key), self._losses.get(key)
         problem = found.problem if before is None else before.refusal.problem
@@ -199,7 +231,21 @@ class _Judge:
             self.tests[key] = last
             return Refusal(replace(problem, serving_index=last.index))
         del self.tests[key]
-        return Refusal(replace(problem, serving_index=None))
+        by = None if before is not None else self._ended_by(found, route_before)
+        if by is None:
+            return Refusal(replace(problem, serving_index=None))
+        since = f"it held until {by} was deleted" if by else UNDECIDED
+        return Refusal(replace(problem, message=f"{problem.message}; {since}", ended_by=by))
+
+    def _ended_by(self, found: Broken, route_before: str | None) -> str | None:
+        """What ended that the test is in force as it stands; None where it never was."""
+        fallen = self._accepted.fallen.get(found.asking.key)
+        if fallen is not None and fallen.index == found.asking.index:
+            return fallen.by
+        if not (self._is_accepted(found) and self._accepted.are_tests_judged):
+            return None
+        is_gone = route_before is not None and route_before not in self.compiled.last_good.forms
+        return route_before if is_gone else ""
 
 
 def _route(answer: Answer) -> str | None:

@@ -62,13 +62,13 @@ def request_of(expectation: Expectation) -> dict[str, Any]:
     """The request as `POST /v1/explain` takes it."""
     caller = expectation.caller
     document: dict[str, Any] = {
-        "listener": EDGE if caller in (None, EDGE) else "outbound",
+        "listener": EDGE if caller is None else "outbound",
         "method": expectation.method,
         "host": expectation.host,
         "path": expectation.path,
         "headers": [list(field) for field in expectation.headers],
     }
-    if caller not in (None, EDGE):
+    if caller is not None:
         document["source"] = caller
     if expectation.client_address is not None:
         document["client_address"] = expectation.client_address

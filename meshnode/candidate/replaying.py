@@ -7,7 +7,7 @@ workshop alone.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from catalog import Compiled, KvEntry, PastKeys, Refusal, Snapshot
 
@@ -40,8 +40,9 @@ async def accepted_before(past: PastKeys, workshop: Workshop) -> Accepted | None
     while accepted is None and begin > 0:
         begin -= 1
         compiled = await workshop.compile(past.at(steps[begin]))
-        if begin == 0 or not await _is_broken(compiled, workshop):
-            accepted = Accepted.of(compiled)
+        is_broken = await _is_broken(compiled, workshop)
+        if begin == 0 or not is_broken:
+            accepted = replace(Accepted.of(compiled), are_tests_judged=not is_broken)
     for index in steps[begin + 1 :]:
         assert accepted is not None  # the loop above ends with one, or there are no steps
         compiled = await workshop.compile(past.at(index))

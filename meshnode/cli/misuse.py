@@ -21,6 +21,7 @@ _EXTRA = re.compile(r"Got unexpected extra argument\(s\) \((.*)\)", re.DOTALL)
 _NO_VALUE = re.compile(r"Option '(.*?)' requires an argument")
 # Pydantic's way of saying twice what was wrong.
 _TWICE = re.compile(r", unable to parse.*", re.DOTALL)
+_NO_INTEGER = "Input should be a valid integer"
 PUT = "meshnode kv put"
 FLAGS = ("--json", "--wait", "--no-wait")
 
@@ -66,8 +67,9 @@ def _own_words(error: Any, message: str, path: str, context: Any) -> str:
         return f"what {found[1]} is to be is missing"
     name = _name(getattr(error, "param", None))
     if type(error).__name__ == "MissingParameter":
-        example = _example(path)
-        return f"{name} is missing{f', as in: {example}' if example else ''}"
+        return f"{name} is missing{_as_in(path)}"
+    if name and _NO_INTEGER in message:
+        return f"{name} is a whole number{_as_in(path) if name[0] != '-' else ''}"
     own = _TWICE.sub("", str(getattr(error, "message", message))).removeprefix("Value error, ")
     return f"{name}: {own[:1].lower()}{own[1:].rstrip('.')}" if name else own
 
@@ -82,14 +84,15 @@ def _name(parameter: Any) -> str:
         return ""
     if parameter.param_type_name == "option":
         return str(parameter.opts[0])
-    return str(parameter.metavar or parameter.name).upper().replace("_", "-")
+    return str(parameter.metavar or parameter.name).strip("[]").upper().replace("_", "-")
 
 
-def _example(path: str) -> str:
+def _as_in(path: str) -> str:
     """The first of this command's examples that is a line of its own."""
     command = path.split()[1:2]
     examples = EXAMPLES.get(command[0], ()) if command else ()
-    return next((one.line for one in examples if one.line.startswith(f"{path} ")), "")
+    example = next((one.line for one in examples if one.line.startswith(f"{path} ")), "")
+    return f", as in: {example}" if example else ""
 
 
 def unquoted(words: Sequence[str], written_to: str | None, command: str = PUT) -> str:

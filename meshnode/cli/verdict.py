@@ -54,11 +54,13 @@ def say_deleted(keys: Sequence[str], found: Verdict, *, as_json: bool) -> None:
 
 
 def _say_kept_out(found: Verdict) -> None:
-    """The routes that this one keeps from their requests: whoever wrote it hears of them, not their writers alone."""
+    """The routes that this one keeps from their requests, the tests that broke as it went: whoever did it hears of them."""
     for problem in found.kept_out[:KEPT_OUT_SHOWN]:
         console().print(f"    [yellow]{escaped(f'{problem.key}: {problem.message}')}[/]")
     if (more := len(found.kept_out) - KEPT_OUT_SHOWN) > 0:
-        say(f"    and {count(more, 'more route')} that never match by it: meshnode status")
+        by_it = "that never match by it" if found.index is not None else "that broke by this"
+        what = "more route" if found.index is not None else "more test"
+        say(f"    and {count(more, what)} {by_it}: meshnode status")
 
 
 def exit_code(found: Verdict) -> int:
@@ -91,8 +93,8 @@ def sentence(found: Verdict, sent: Sent | None = None) -> str:
     parts = []
     if found.count("refused"):
         serving = found.serving_index
-        goes_on = f"; index {serving} goes on serving" if serving else "; it was never in force"
-        parts.append(f"refused by {_share(found, 'refused')}{goes_on}")
+        goes_on = f"index {serving} goes on serving" if serving else _until(found.ended_by)
+        parts.append(f"refused by {_share(found, 'refused')}; {goes_on}")
     if found.count("accepted"):
         parts.append(
             f"accepted by {_share(found, 'accepted')}{_warnings(found)}{_how_fast(found, sent)}"
@@ -101,6 +103,13 @@ def sentence(found: Verdict, sent: Sent | None = None) -> str:
     if waiting:
         parts.append(f"waiting for {', '.join(waiting)}")
     return "; ".join(parts)
+
+
+def _until(ended_by: str | None) -> str:
+    """Of what is not in force in any form."""
+    if ended_by is None:
+        return "it was never in force"
+    return f"it was in force until {ended_by} was deleted" if ended_by else "it was in force before"
 
 
 def short(found: Verdict) -> str:

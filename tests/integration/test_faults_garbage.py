@@ -32,6 +32,7 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]
 
 async def test_garbage_is_named_by_every_node_and_no_request_notices(mesh: World) -> None:
     assert len(ALL) >= KINDS_LEAST
+    assert all(one.word for one in ALL.values()), "any sentence would do"
     for first in range(0, ROUTES_BESIDE, A_TRANSACTION):
         numbers = range(first, min(first + A_TRANSACTION, ROUTES_BESIDE))
         await mesh.cluster.api("PUT", "/v1/txn", body=[route(number) for number in numbers])

@@ -11,7 +11,8 @@ from tests.support.catalog import FACTS, instance, state
 def said(*lines: str) -> list[str]:
     """What is said of these routes, the first being the oldest."""
     values: dict[str, str | bytes] = {f"routes/r{at}": line for at, line in enumerate(lines)}
-    made = compile_snapshot(state(values, instance("cart", "node-2")), FACTS)
+    services = (instance("cart", "node-2"), instance("web", "node-2"))
+    made = compile_snapshot(state(values, *services), FACTS)
     return [f"{problem.key.rpartition('/')[2]} {problem.message}" for problem in made.problems]
 
 

@@ -144,6 +144,7 @@ def test_the_json_has_all_a_script_wants() -> None:
         "problems": [],
         "kept_out": [],
         "serving_index": None,
+        "ended_by": None,
         "first_node": "node-1",
         "spread_ms": 6,
     }
@@ -171,3 +172,20 @@ def test_every_live_node_is_counted_exactly_once(said: list[tuple[str, int, bool
     counts = [found.count(answer) for answer in ("accepted", "refused", "waiting")]
     assert sum(counts) == len(NODES)
     assert (found.answer == "accepted") == (counts[0] == len(NODES))
+
+
+def test_a_deletion_knows_the_tests_that_broke_by_it() -> None:
+    broken = Problem("mesh/tests/t", 7, "error", "so", ended_by=KEY)
+    other = Problem("mesh/tests/u", 7, "error", "so", ended_by="mesh/routes/other")
+    statuses = [status(node, problems=(broken, other)) for node in NODES]
+    found = verdict(KEY, None, statuses, NODES, digest="sha256:now")
+    assert (found.answer, found.kept_out) == ("accepted", (broken,))
+
+
+def test_what_ended_a_value_that_was_in_force_is_known_by_one_node() -> None:
+    for told, expected in (((None, ""), ""), (("", KEY), KEY), ((None, None), None)):
+        statuses = [
+            status(node, problems=(Problem(KEY, 4711, "error", "so", ended_by=by),))
+            for node, by in zip(NODES, told, strict=False)
+        ]
+        assert verdict(KEY, ENTRY, statuses, NODES[:2]).ended_by == expected

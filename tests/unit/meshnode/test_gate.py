@@ -153,13 +153,53 @@ async def test_the_lines_from_before_go_on_gating(command: Command) -> None:
         assert errors(node).keys() == {"mesh/routes/cart", "mesh/tests/shop"}
 
 
+LEFT = {name: one for name, one in TESTED.items() if name != "routes/cart"}
+
+
 async def test_a_deletion_that_breaks_a_test_is_the_tests_to_tell(command: Command) -> None:
     async with begun(command) as node:
         await told(node, TESTED, 20)
-        left = {name: one for name, one in TESTED.items() if name != "routes/cart"}
-        await told(node, left, 22)
-        assert serves(node) == {"shop": 6, "zz": 22}
-        assert errors(node).keys() == {"mesh/tests/shop"}
+        for index in (22, 23):
+            await told(node, LEFT, index)
+            assert serves(node) == {"shop": 6, "zz": index}
+            assert errors(node).keys() == {"mesh/tests/shop"}
+            problem = errors(node)["mesh/tests/shop"]
+            assert (problem.serving_index, problem.ended_by) == (None, "mesh/routes/cart")
+            assert problem.message.endswith(
+                "it goes to shop by mesh/routes/shop; it held until mesh/routes/cart was deleted"
+            )
+
+
+async def test_a_test_that_fell_and_is_put_again_was_never_in_force_so(command: Command) -> None:
+    async with begun(command) as node:
+        await told(node, TESTED, 20)
+        await told(node, LEFT, 22)
+        await told(node, {**LEFT, "tests/shop": (23, f"{CART}\n")}, 24)
+        assert errors(node)["mesh/tests/shop"].ended_by is None
+
+
+async def test_a_test_that_fell_comes_back_with_its_route(command: Command) -> None:
+    async with begun(command) as node:
+        await told(node, TESTED, 20)
+        await told(node, LEFT, 22)
+        await told(node, {**TESTED, "routes/cart": (23, "shop.test/cart -> cart")}, 24)
+        assert errors(node) == {}
+        await told(node, {**TESTED, "routes/cart": (25, "shop.test/cart -> shop")}, 26)
+        assert errors(node).keys() == {"mesh/routes/cart"}
+
+
+async def test_what_goes_on_for_an_unreadable_test_is_what_gates(command: Command) -> None:
+    """Not the last form that can be read: that one was refused."""
+    async with begun(command) as node:
+        await told(node, TESTED, 20)
+        await told(node, {**TESTED, "tests/shop": (21, "shop.test/cart -> basket")}, 22)
+        assert errors(node)["mesh/tests/shop"].serving_index == 7
+        await told(node, {**TESTED, "tests/shop": (23, "shop.test/cart => cart")}, 24)
+        found = [one for one in node.view.problems if one.key == "mesh/tests/shop"]
+        assert [(one.index, one.serving_index) for one in found] == [(23, 7)]
+        await told(node, {**LEFT, "tests/shop": (23, "shop.test/cart => cart")}, 26)
+        found = [one for one in node.view.problems if one.key == "mesh/tests/shop"]
+        assert [(one.index, one.serving_index) for one in found] == [(23, None)]
 
 
 async def test_what_was_refused_is_judged_again_with_each_change(command: Command) -> None:

@@ -76,6 +76,23 @@ def test_never_in_force_is_said() -> None:
     assert told(status("node-1", 4711, problem)) == "refused by 1 of 1 node; it was never in force"
 
 
+def test_what_was_in_force_is_not_said_to_have_never_been() -> None:
+    for by, words in (("mesh/routes/a", "until mesh/routes/a was deleted"), ("", "before")):
+        problem = Problem(KEY, 4711, "error", "bad", ended_by=by)
+        expected = f"refused by 1 of 1 node; it was in force {words}"
+        assert told(status("node-1", 4711, problem)) == expected
+
+
+def test_a_deletion_says_which_test_broke_by_it(capsys: pytest.CaptureFixture[str]) -> None:
+    test = Problem("mesh/tests/t", 7, "error", "GET s/ -> a is expected, but", ended_by=KEY)
+    found = verdict(KEY, None, [status("node-1", 4711, test)], NAMES[:1], digest="d")
+    say_verdict(found, as_json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "mesh/routes/shop   deleted   it is gone from 1 of 1 node",
+        "    mesh/tests/t: GET s/ -> a is expected, but",
+    ]
+
+
 def test_what_others_wrote_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     problem = Problem(KEY, 4711, "error", "bad \x1b[2J [red]x[/]", 1, 5, 2, "a\tb \x1b[31m[bold]c")
     found = verdict(KEY, entry("x", 4711), [status("node-1", 4711, problem)], NAMES[:1])

@@ -421,6 +421,9 @@ def test_what_passed_on_tls_can_not_be_is_refused(line: str, column: int, senten
     [
         ("udp :53 -> b", 'a route by "udp"'),
         ("a/ -> b insecure", '"insecure"'),
+        ("a/ -> mirror cart", '"mirror"'),
+        ("a/ -> cart mirror cart-next", '"mirror"'),
+        ("a/ -> cart 90%, shop 10% mirror cart-next timeout=2s", '"mirror"'),
         *(
             (f"a/ -> b {name}=x priority=1", f'the setting "{name}"')
             for name in ("balance", "ejection", "health", "middlewares", "mirror", "mtls")
@@ -431,6 +434,13 @@ def test_later_language_is_refused_by_name(line: str, what: str) -> None:
     with pytest.raises(Mistake) as caught:
         parse_line(line)
     assert caught.value.sentence == f"{what} is not in this version yet, so the key is refused"
+
+
+@pytest.mark.parametrize(
+    "line", ["a/ -> mirror", "a/ -> mirror timeout=2s", "a/ -> mirror 10%, b 90%"]
+)
+def test_a_service_may_be_called_mirror(line: str) -> None:
+    assert "mirror" in parse_line(line).services
 
 
 def test_a_second_line_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -201,3 +202,37 @@ async def test_no_test_that_gates_is_broken(changes: list[list[Op]]) -> None:
         assert not list(broken(asked, await ask(table_of(found.compiled), asked)))
         again = await decide(node.compile_again({}), found.accepted, Bench(ask, node.compile_again))
         assert outcome(again) == outcome(found)
+
+
+async def refused_by_an_intention(
+    _: Snapshot, asked: Sequence[Asking]
+) -> Sequence[Mapping[str, Any]]:
+    own = {"status": 403, "reason": "denied"}
+    return [{"route": None, "answer": own} for _ in asked]
+
+
+async def test_a_test_that_no_route_broke_was_in_force_as_long_as_it_falls() -> None:
+    """By an intention, of which history knows nothing: replayed it never held, and only who saw it knows better."""
+    kv, node = Kv(), Node()
+    kv.transact([("routes/a", "s.test/ -> shop"), ("tests/t", "s.test/ -> shop")])
+    found = await node.see(kv.entries, kv.history, kv.index)
+    assert found.refused == {}
+    bench = Bench(refused_by_an_intention, node.compile_again)
+    for accepted in (node.accepted, Accepted(is_known=True)):
+        remembering = accepted.remembering(node.accepted)
+        found = await decide(node.compile_again({}), remembering, bench)
+        problem = found.refused["mesh/tests/t"].problem
+        assert (problem.ended_by, problem.serving_index) == ("", None)
+        assert "it held before, and no route of it changed" in problem.message
+        node.accepted = found.accepted
+    found = await decide(node.compile_again({}), node.accepted, Bench(ask, node.compile_again))
+    assert (found.refused, found.accepted.fallen) == ({}, {})
+
+
+async def test_what_an_earlier_run_could_read_may_never_have_held() -> None:
+    kv, node = Kv(), Node()
+    kv.transact([("routes/a", "s.test/ -> shop"), ("tests/t", "s.test/ -> cart")])
+    compiled = node.compile(kv.entries, kv.index)
+    start = replace(Accepted.of(compiled), are_tests_judged=False)
+    found = await decide(compiled, start, Bench(ask, node.compile_again))
+    assert found.refused["mesh/tests/t"].problem.ended_by is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from ipaddress import ip_address
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +27,7 @@ from ..explain import (
 )
 from .asking import ask_node
 from .options import Admin, Asked, with_consul
-from .output import console, escaped, say, say_json
+from .output import console, escaped, printable, say, say_json
 from .reach import run
 from .trace import LAST, find_trace
 
@@ -36,6 +37,16 @@ CONSIDERED = 20
 ALL = "Name every route that was considered, the nearest 1,000."
 MOST_CONSIDERED = 1000
 """What the proxy names at the most."""
+
+
+def client_address(text: str | None) -> str | None:
+    """An address as it stands. Raises UsageError."""
+    try:
+        return None if text is None else str(ip_address(text))
+    except ValueError as error:
+        raise UsageError(
+            f"--from {printable(text or '')} is no address: write one such as 10.0.0.7 or 2001:db8::7"
+        ) from error
 
 
 def add_to(app: typer.Typer) -> None:
@@ -76,7 +87,7 @@ def explain(
     admin: Admin = None,
 ) -> None:
     """Say what would become of a request, and why: routes, changes, instances, the intention that decides."""
-    settings = asked.with_flags({"admin_address": admin})
+    settings, client = asked.with_flags({"admin_address": admin}), client_address(client)
     if target == LAST or TRACE_ID.fullmatch(target):
         if method or header or source or client:
             raise UsageError(

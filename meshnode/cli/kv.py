@@ -13,7 +13,7 @@ from catalog import KvEntry, key_problem, route_name
 
 from ..errors import MeshnodeError, UsageError
 from .completing import complete_key
-from .misplaced import EXAMPLE_KEY, FOLDER_ITSELF, FOLDERS, MACHINES, meant
+from .misplaced import EXAMPLE_KEY, FOLDER_ITSELF, FOLDERS, LOOKED_AT_MAX, MACHINES, meant
 from .misuse import file_of, unquoted
 from .options import Asked, with_consul
 from .output import printable, say, say_json
@@ -215,8 +215,10 @@ async def _delete(asked: Asked, key: str, wait_s: float, *, recurse: bool) -> No
             return
         # Nodes see by all keys together what is gone: of several, what they say of one they say of each.
         verdict = await wait_for_verdict(client, names[0], wait_s)
+        others = names[1:LOOKED_AT_MAX]
+        verdicts = [verdict, *[await wait_for_verdict(client, one, 0) for one in others]]
     if recurse:
-        say_deleted(names, verdict, as_json=asked.as_json)
+        say_deleted(names, verdicts, as_json=asked.as_json)
     else:
         say_verdict(verdict, as_json=asked.as_json)
 

@@ -40,13 +40,20 @@ def say_verdict(found: Verdict, *, as_json: bool, note: str = "", sent: Sent | N
         raise typer.Exit(code)
 
 
-def say_deleted(keys: Sequence[str], found: Verdict, *, as_json: bool) -> None:
-    """What the nodes say of keys that went together, told of each; ends as one does."""
+def say_deleted(keys: Sequence[str], verdicts: Sequence[Verdict], *, as_json: bool) -> None:
+    """What the nodes say of keys that went together, with the tests that broke by them; ends as one does.
+
+    `verdicts` are those of the first ones, at least of one: of the others the same holds.
+    """
+    found = verdicts[0]
     if as_json:
-        say_json({"deleted": list(keys), "verdict": found.to_json()})
+        broken = [problem.to_json() for one in verdicts for problem in one.kept_out]
+        say_json({"deleted": list(keys), "verdict": {**found.to_json(), "kept_out": broken}})
     else:
-        for key in keys:
+        for at, key in enumerate(keys):
             say(f"{key}   deleted   {sentence(found)}")
+            if at < len(verdicts):
+                _say_kept_out(verdicts[at])
         for problem in found.problems:
             say_problem(problem)
     if (code := exit_code(found)) != EXIT_DONE:

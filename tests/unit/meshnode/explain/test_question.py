@@ -2,6 +2,7 @@
 
 import pytest
 
+from meshnode.cli.explain import client_address
 from meshnode.errors import UsageError
 from meshnode.explain import (
     Question,
@@ -132,3 +133,12 @@ def test_a_call_is_asked_again_as_its_caller() -> None:
 def test_a_trace_of_others_alone_has_nothing_to_explain() -> None:
     with pytest.raises(UsageError, match="nothing to explain"):
         past_of_trace(Trace("a" * 32, (span(server_address="x"),)))
+
+
+@pytest.mark.parametrize("text", ["1.2.3", "shop", "10.0.0.7:80", ""])
+def test_a_client_is_an_address(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is no address: write one such as 10\.0\.0\.7"):
+        client_address(text)
+    assert [client_address(one) for one in (None, "10.0.0.7", "2001:DB8::7")] == [
+        None, "10.0.0.7", "2001:db8::7",
+    ]  # fmt: skip

@@ -60,11 +60,30 @@ impl Dice {
             ]),
             "priority": self.of(&[0, 0, 0, 0, 1, -1]),
             "action": self.action(),
-            "response_headers": {"set": [{"name": "x-route", "value": format!("r{at}")}], "add": [], "remove": ["x-no"]},
+            "response_headers": self.response_headers(at),
         });
         self.conditions(&mut route);
         self.changes(&mut route);
         route
+    }
+
+    /// `x-route` says which route it was; the origins' answers have an `x-old`, and no `x-new`.
+    fn response_headers(&mut self, at: usize) -> Value {
+        let mut set = vec![json!({"name": "x-route", "value": format!("r{at}")})];
+        let mut add = Vec::new();
+        let mut remove = vec!["x-no"];
+        if self.happens(4) {
+            remove.push("x-old");
+        } else if self.happens(4) {
+            set.push(json!({"name": "x-old", "value": "set"}));
+        }
+        if self.happens(4) {
+            set.push(json!({"name": "x-new", "value": "new"}));
+        }
+        if self.happens(3) {
+            add.push(json!({"name": self.of(&["x-old", "x-new"]), "value": "added"}));
+        }
+        json!({"set": set, "add": add, "remove": remove})
     }
 
     pub fn action(&mut self) -> Value {

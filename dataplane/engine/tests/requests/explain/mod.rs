@@ -31,7 +31,7 @@ async fn echo(name: &'static str) -> SocketAddr {
                 while let Some(request) = read_message(&mut tcp, &mut input, true, "").await {
                     let is_head = request.starts_with(b"HEAD ");
                     let head = format!(
-                        "HTTP/1.1 200 OK\r\nx-cluster: {name}\r\nContent-Length: {}\r\n\r\n",
+                        "HTTP/1.1 200 OK\r\nx-cluster: {name}\r\nx-old: 1\r\nContent-Length: {}\r\n\r\n",
                         request.len()
                     );
                     let body = if is_head { &[][..] } else { &request };

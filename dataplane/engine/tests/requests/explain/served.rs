@@ -41,6 +41,34 @@ async fn serve(proxy: &Proxy, client: &mut Option<Client>, request: &Value) -> S
     answer
 }
 
+/// That the fields of the answer are what an origin's would be after these changes, one by one.
+fn compare_fields(explained: &Value, served: &str, told: &str) {
+    let is_of_origin = header(served, "x-cluster").is_some();
+    for name in ["x-old", "x-new"] {
+        let mut wanted = if name == "x-old" && is_of_origin {
+            vec!["1"]
+        } else {
+            vec![]
+        };
+        for change in explained["response_changes"].as_array().unwrap() {
+            if change["what"] != format!("header {name}") {
+                continue;
+            }
+            if change["by"] != "response_headers.add" {
+                wanted.clear();
+            }
+            wanted.extend(change["to"].as_str());
+        }
+        let (head, _) = served.split_once("\r\n\r\n").unwrap();
+        let fields = head.lines().filter_map(|line| line.split_once(": "));
+        let found: Vec<&str> = fields
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .collect();
+        assert_eq!(wanted, found, "{name}\n{told}");
+    }
+}
+
 /// That what was served is what was explained.
 fn compare(explained: &Value, request: &Value, served: &str) {
     let told = format!("{request}\n{explained:#}\n{served}");
@@ -65,6 +93,7 @@ fn compare(explained: &Value, request: &Value, served: &str) {
                 header(served, "x-route"),
                 "{told}"
             );
+            compare_fields(explained, served, &told);
         }
         if own["reason"] != "" && !is_head && !served.contains("application/json") {
             assert!(
@@ -75,6 +104,7 @@ fn compare(explained: &Value, request: &Value, served: &str) {
         return;
     }
     assert_eq!(status, 200, "{told}");
+    compare_fields(explained, served, &told);
     assert_eq!(
         explained["route"]["name"].as_str(),
         header(served, "x-route"),

@@ -72,10 +72,10 @@ impl Dice {
         let mut set = vec![json!({"name": "x-route", "value": format!("r{at}")})];
         let mut add = Vec::new();
         let mut remove = vec!["x-no"];
-        if self.happens(4) {
-            remove.push("x-old");
-        } else if self.happens(4) {
-            set.push(json!({"name": "x-old", "value": "set"}));
+        match self.0.below(4) {
+            0 => remove.push("x-old"),
+            1 => set.push(json!({"name": "x-old", "value": "set"})),
+            _ => {}
         }
         if self.happens(4) {
             set.push(json!({"name": "x-new", "value": "new"}));

@@ -213,9 +213,14 @@ async def _effect(cluster: ConsulCluster, node: MeshNode) -> Effect:
     asking = asyncio.create_task(asyncio.to_thread(_taken, edge, host))
     route = f"{host}/ -> redirect 302 https://{host}/"
     began = time.monotonic()
-    answered = await _put(cluster, "mesh/routes/probe", route)
-    taken = await asking
-    return Effect(taken - began, max(0.0, taken - answered))
+    try:
+        answered = await _put(cluster, "mesh/routes/probe", route)
+        taken = await asking
+        return Effect(taken - began, max(0.0, taken - answered))
+    finally:
+        # Where the put failed nobody waits for the route any more.
+        edge.close()
+        await asyncio.wait([asking])
 
 
 def _taken(edge: socket.socket, host: str) -> float:
@@ -225,12 +230,11 @@ def _taken(edge: socket.socket, host: str) -> float:
     """
     request = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
     deadline = time.monotonic() + PATIENCE_S
-    with edge:
-        while _status(edge, request) != b"302":
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not within {PATIENCE_S:g} s: the route of {host}")
-            time.sleep(POLL_S)
-        return time.monotonic()
+    while _status(edge, request) != b"302":
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {PATIENCE_S:g} s: the route of {host}")
+        time.sleep(POLL_S)
+    return time.monotonic()
 
 
 async def _put(cluster: ConsulCluster, key: str, value: str) -> float:

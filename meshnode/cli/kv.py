@@ -1,4 +1,4 @@
-"""`meshnode kv`: reads and writes keys as they are. Values are given as `consul kv put` takes them: no value is taken for a flag."""
+"""`meshnode kv`: reads and writes keys as they are: no value is taken for a file, a flag or standard input by its looks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from catalog import KvEntry, key_problem, route_name
 
 from ..errors import MeshnodeError, UsageError
 from .completing import complete_key
-from .misplaced import EXAMPLE_KEY, FOLDER_ITSELF, FOLDERS, LOOKED_AT_MAX, MACHINES, meant
+from .misplaced import EXAMPLE_KEY, FOLDER_ITSELF, FOLDERS, MACHINES, meant
 from .misuse import file_of, unquoted
+from .nodes import read_nodes
 from .options import Asked, with_consul
 from .output import printable, say, say_json
 from .reach import consul_client, run
@@ -41,10 +42,7 @@ def put(
     asked: Asked,
     key: Key,
     value: Annotated[
-        str | None,
-        typer.Argument(
-            help="The value, in single quotes; @FILE is a file's content, left out or -: standard input."
-        ),
+        str | None, typer.Argument(help="The value, in single quotes; left out: standard input.")
     ] = None,
     file: Annotated[Path | None, typer.Option("--file", help="Read the value from a file.")] = None,
     wait: Wait = True,  # noqa: FBT002  (a flag)
@@ -54,8 +52,13 @@ def put(
     check_key(key)
     output = file_of(sys.stdout.fileno())
     is_route = key.startswith(f"{PEOPLES}routes/")
-    if is_route and output is not None and value is not None and _is_cut(value):
+    if is_route and output is not None and value is not None and value.endswith("-"):
         raise UsageError(unquoted(["put", key, value], output))
+    if key.startswith(PEOPLES) and value is not None and (value == "-" or value.startswith("@")):
+        raise UsageError(
+            f'"{printable(value)}" would be the value itself, so that none of somebody else\'s names a file of yours: '
+            "give --file FILE, or leave the value out for standard input"
+        )
     run(_put(asked, key, read_value(value, file), seconds_of(timeout) if wait else 0.0))
 
 
@@ -114,19 +117,10 @@ def check_key(key: str) -> None:
         raise UsageError(f"{key}: {problem.message}")
 
 
-def _is_cut(value: str) -> bool:
-    """Whether the shell took the `>` of a `->` for itself. A `-` alone is standard input, where something may come on it."""
-    return value.endswith("-") and (value != "-" or sys.stdin.isatty())
-
-
 def read_value(word: str | None, file: Path | None) -> bytes:
-    """The value of a word, a file or standard input, as `consul kv put` has it: `@file`, `-`. Raises UsageError."""
+    """The value of a word, a file or standard input. Raises UsageError."""
     if word is not None and file is not None:
         raise UsageError("give the value or --file, not both")
-    if word is not None and word.startswith("@") and len(word) > 1:
-        file, word = Path(word[1:]), None
-    if word == "-":
-        word = None
     if word is not None:
         raw = word.encode(errors="surrogateescape")
     elif file is not None:
@@ -215,10 +209,9 @@ async def _delete(asked: Asked, key: str, wait_s: float, *, recurse: bool) -> No
             return
         # Nodes see by all keys together what is gone: of several, what they say of one they say of each.
         verdict = await wait_for_verdict(client, names[0], wait_s)
-        others = names[1:LOOKED_AT_MAX]
-        verdicts = [verdict, *[await wait_for_verdict(client, one, 0) for one in others]]
+        broken = (await read_nodes(client)).broken_by(frozenset(names)) if recurse else ()
     if recurse:
-        say_deleted(names, verdicts, as_json=asked.as_json)
+        say_deleted(names, verdict, broken, as_json=asked.as_json)
     else:
         say_verdict(verdict, as_json=asked.as_json)
 

@@ -44,13 +44,20 @@ class Nodes:
     @property
     def held_back(self) -> tuple[Problem, ...]:
         """What nodes say of keys that went all at once and serve on (docs/held.md), each sentence once."""
-        told = {
-            problem: None
-            for status in self.statuses.counted
-            for problem in status.problems
+        return tuple(
+            problem
+            for problem in self._problems()
             if problem.key == WHOLE_TREE and problem.severity == "error"
-        }
-        return tuple(told)
+        )
+
+    def broken_by(self, gone: frozenset[str]) -> tuple[Problem, ...]:
+        """What nodes say of tests that held until one of these keys was deleted, by key."""
+        found = [problem for problem in self._problems() if problem.ended_by in gone]
+        return tuple(sorted(found, key=lambda one: (one.key, one.message)))
+
+    def _problems(self) -> dict[Problem, None]:
+        """Each that a status has, once."""
+        return {problem: None for one in self.statuses.counted for problem in one.problems}
 
 
 class NodesReader:

@@ -28,6 +28,8 @@ from .waiting import PEOPLES
 # The writer puts an entry some 0.1 s after it saw the change; a new one is elected within 45 s, which is not waited for.
 PATIENCE_S = 5.0
 LOOK_S = 0.1
+# Of a key that may never have been no more is waited for: ten times what the writer takes.
+TOLD_S = 1.0
 NO_ROOT = "there is no root in meshnode/ca/roots, so no entry of history can be checked: does a node run that may sign?"
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
@@ -75,13 +77,17 @@ async def when_written(client: ConsulClient, settings: Settings) -> Mapping[tupl
     return {(past.key, past.index): past.revision.seen_unix_ms for past in history.changes}
 
 
-async def known_keys(client: ConsulClient, settings: Settings) -> frozenset[str] | None:
-    """The keys that history tells of, as far as it goes back; None where it cannot be read."""
-    try:
-        history = await read_history(client, settings)
-    except (CatalogError, MeshnodeError):
-        return None
-    return frozenset(history.last())
+async def history_of_key(client: ConsulClient, settings: Settings, key: str) -> History | None:
+    """Once it tells of this key, or after a moment in which a deletion of just now would be told; None where it cannot be read."""
+    deadline = asyncio.get_running_loop().time() + TOLD_S
+    while True:
+        try:
+            history = await read_history(client, settings)
+        except (CatalogError, MeshnodeError):
+            return None
+        if history.of(key) or asyncio.get_running_loop().time() > deadline:
+            return history
+        await asyncio.sleep(LOOK_S)
 
 
 async def _read(client: ConsulClient, judge: HistoryJudge) -> History:

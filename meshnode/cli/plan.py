@@ -41,7 +41,7 @@ def plan(
         list[str] | None,
         typer.Argument(
             metavar="KEY VALUE | FILE...",
-            help="A key and its value as `kv put` takes them; or "
+            help="A key and its value as `consul kv put` takes them (also @FILE, - and standard input); or "
             "files and folders of keys as `check` takes them.",
             autocompletion=complete_key,
         ),

@@ -85,7 +85,9 @@ def _leads(action: dict[str, Any]) -> str:
 
 
 def _in_quotes(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+    """A line has no line ends: those of a document are told as programmers write them."""
+    lined = text.replace("\r", "\\r").replace("\n", "\\n")
+    return '"' + lined.replace('"', '""') + '"'
 
 
 def _settings(resource: dict[str, Any]) -> Iterator[str]:

@@ -40,22 +40,23 @@ def say_verdict(found: Verdict, *, as_json: bool, note: str = "", sent: Sent | N
         raise typer.Exit(code)
 
 
-def say_deleted(keys: Sequence[str], verdicts: Sequence[Verdict], *, as_json: bool) -> None:
-    """What the nodes say of keys that went together, with the tests that broke by them; ends as one does.
+def say_deleted(
+    keys: Sequence[str], found: Verdict, broken: Sequence[Problem], *, as_json: bool
+) -> None:
+    """What the nodes say of keys that went together, and which tests are `broken` by it; ends as one key's verdict does.
 
-    `verdicts` are those of the first ones, at least of one: of the others the same holds.
+    `found` is that of one of them: of the others the same holds.
     """
-    found = verdicts[0]
     if as_json:
-        broken = [problem.to_json() for one in verdicts for problem in one.kept_out]
-        say_json({"deleted": list(keys), "verdict": {**found.to_json(), "kept_out": broken}})
+        told = {**found.to_json(), "kept_out": [problem.to_json() for problem in broken]}
+        say_json({"deleted": list(keys), "verdict": told})
     else:
-        for at, key in enumerate(keys):
+        for key in keys:
             say(f"{key}   deleted   {sentence(found)}")
-            if at < len(verdicts):
-                _say_kept_out(verdicts[at])
         for problem in found.problems:
             say_problem(problem)
+        for problem in broken:
+            console().print(f"    [yellow]{escaped(f'{problem.key}: {problem.message}')}[/]")
     if (code := exit_code(found)) != EXIT_DONE:
         raise typer.Exit(code)
 
@@ -96,7 +97,8 @@ def sentence(found: Verdict, sent: Sent | None = None) -> str:
     if found.index is None and found.answer == "accepted":
         return f"it is gone from {_share(found, 'accepted')}"
     if found.index is None and found.count("refused"):
-        return f"held back by {_share(found, 'refused')}, where it goes on serving"
+        # Which keys is said below: one that went alone meanwhile need not be among them.
+        return f"{_share(found, 'refused')} hold back keys that went at once"
     parts = []
     if found.count("refused"):
         serving = found.serving_index

@@ -63,14 +63,15 @@ async def _key(asked: Asked, key: str, wait_s: float) -> None:
 
 async def _check_was_there(asked: Asked, client: ConsulClient, key: str) -> None:
     """A key that is gone is what was waited for; one that never was is a name that was mistyped. Raises MeshnodeError."""
-    from .past import known_keys
+    from .past import history_of_key
 
-    known = await known_keys(client, asked.settings)
-    if known is None or key in known:
+    history = await history_of_key(client, asked.settings, key)
+    if history is None or history.of(key):
         return
-    near = near_key(key, [*known, *[entry.key for entry in await client.kv_list(PEOPLES)]])
-    hint = did_you_mean(near) or ": `meshnode kv ls` lists those there are"
-    raise MeshnodeError(f"there is no key {printable(key)}, and there was none{hint}")
+    keys = [*history.last(), *[entry.key for entry in await client.kv_list(PEOPLES)]]
+    hint = did_you_mean(near_key(key, keys)) or ": `meshnode kv ls` lists those there are"
+    began = f"history, which begins at index {history.begins + 1}, tells of none"
+    raise MeshnodeError(f"there is no key {printable(key)}, and {began}{hint}")
 
 
 async def _index(asked: Asked, index: int, wait_s: float) -> None:

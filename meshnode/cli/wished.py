@@ -38,7 +38,7 @@ def wish_of(
         is_cut = written_to is not None and words[-1].endswith("-") and words[-1] != "-"
         if len(words) > 2 or is_cut:
             raise UsageError(unquoted(["plan", *words], written_to, COMMAND))
-        values[words[0]] = read_value(words[1] if len(words) > 1 else None, file)
+        values[words[0]] = _value(words[1] if len(words) > 1 else None, file)
     elif words:
         values |= _of_files([Path(word) for word in words])
     if not values:
@@ -75,6 +75,15 @@ def _is_key(words: Sequence[str], file: Path | None) -> bool:
         return words[0].startswith(PREFIX) and not is_file
     is_named = words[0].startswith(PREFIX) or not is_file
     return is_named and not all(Path(word).exists() for word in words[1:])
+
+
+def _value(word: str | None, file: Path | None) -> bytes:
+    """As `consul kv put` has it too: `@file` is a file's content, `-` what comes on standard input."""
+    if word == "-":
+        return read_value(None, None)
+    if word is not None and file is None and word.startswith("@") and len(word) > 1:
+        return read_value(None, Path(word[1:]))
+    return read_value(word, file)
 
 
 def _of_files(paths: Sequence[Path]) -> Mapping[str, bytes]:

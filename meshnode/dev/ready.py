@@ -34,17 +34,19 @@ class Trial:
     """Of a JSON answer, what has to be true in it besides."""
 
 
-async def until_ready(plan: Plan, check: Callable[[], None]) -> None:
+async def until_ready(
+    plan: Plan, check: Callable[[], None], timeout_s: float = START_TIMEOUT_S
+) -> None:
     """Raises StartError with what it still waits for; whatever `check` raises ends it at once."""
     limit = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + START_TIMEOUT_S
+    deadline = loop.time() + timeout_s
     async with aiohttp.ClientSession(timeout=limit) as session:
         for trial in _trials(plan):
             while (last := await _look(session, trial)) is not None:
                 check()
                 if loop.time() > deadline:
-                    raise StartError(f"{trial.missed} within {START_TIMEOUT_S:.0f} s: {last}")
+                    raise StartError(f"{trial.missed} within {timeout_s:.0f} s: {last}")
                 await asyncio.sleep(LOOK_S)
 
 
@@ -66,6 +68,6 @@ async def _look(session: aiohttp.ClientSession, trial: Trial) -> str | None:
         return str(error) or "no answer"
     if response.status != 200:
         return text or f"status {response.status}"
-    if trial.member and not json.loads(text)[trial.member]:
-        return f"{trial.member} is false"
+    if trial.member and not json.loads(text).get(trial.member):
+        return f"{trial.member} is not said yet"
     return None

@@ -53,7 +53,7 @@ def nobodys(
     if str(address).rpartition(":")[2] == str(port) or (scheme == "https" and port == public_port):
         return None
     return (
-        f"no listener of {node} takes {scheme} at port {port}: requests from outside come in at {address} "
-        f"({answer['listener']['name']}). What would become of this one there is told without the port; "
-        f"a connection to a port of its own is asked about as 'tcp :{port}'"
+        f"the edge of {node} does not take {scheme} at port {port}: requests from outside come in at {address} "
+        f"({answer['listener']['name']}). What would become of this one there is told without the port; what a service "
+        f"asks at a port of its node, with --as SERVICE; a connection to a port of its own is 'tcp :{port}'"
     )

@@ -160,7 +160,7 @@ async def test_a_request_is_explained(mesh: tuple[MeshNode, MeshNode]) -> None:
     assert "answer     404 no_route" in past
     assert await told("http://shop.test/old?a=b", "--as", "edge") == plain
     nobodys = await command(first, "explain", "http://shop.test:9/")
-    assert (nobodys.code, "no listener of node-1 takes http at port 9" in nobodys.stderr) == (
+    assert (nobodys.code, "the edge of node-1 does not take http at port 9" in nobodys.stderr) == (
         1,
         True,
     )
@@ -232,6 +232,8 @@ async def test_keys_are_written_as_they_are(mesh: tuple[MeshNode, MeshNode]) -> 
     assert (await command(first, "kv", "get", "other/key")).stdout == "from\nstdin\n"
     assert "other/key" in (await command(first, "kv", "ls", "other/")).stdout
     for words in (
+        ("put", "mesh/routes/x", "@/etc/passwd"),
+        ("put", "mesh/routes/x", "-"),
         ("put", "meshnode/x", "1"),
         ("put", "routes/x", "1"),
         ("delete", "meshnode/ca/key"),

@@ -208,6 +208,24 @@ async def test_a_change_is_a_delta_and_the_next_generation(command: Command) -> 
         assert node.side.named == {"shop"}
 
 
+async def test_of_changes_in_one_moment_each_is_told(command: Command) -> None:
+    """The second one comes while the first is in force and nobody was told."""
+    async with running(Node(command)) as node:
+        node.complete(shop="shop.test/ -> shop")
+        await until_route(node, "shop.test")
+        for index in (11, 12):
+            node.put(index, shop=f"at-{index}.test/ -> shop")
+            before = node.delivery.in_force
+
+            def is_new(before: Snapshot | None = before) -> bool:
+                return node.delivery.in_force not in (None, before)
+
+            await wait_until(is_new, interval=0)
+        await until_route(node, "at-12.test")
+        assert [table.generation for table in node.applied] == [1, 2, 3]
+        assert [change.index for change in node.side.told[-1][1]] == [10, 11, 12]
+
+
 async def test_nothing_is_sent_before_everything_was_read_once(command: Command) -> None:
     async with running(Node(command)) as node:
         node.mailbox.post(ConsulReached(node.side))

@@ -2,13 +2,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{Caller, MESH_SUFFIX, Plan, Target, denial};
 use crate::balancer::Balancer;
+use crate::clock;
 use crate::error::{Error, Reason};
 use crate::router::{Action, Asked, HostMatch, Route, is_mesh_host};
 use crate::snapshot::{Cluster, ListenerKind, LocalInstance, Snapshot, TlsHost};
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Decides what is done with a request.
 pub fn plan(
@@ -217,7 +220,10 @@ fn to_cluster(snapshot: &Snapshot, route: Option<Arc<Route>>, name: &str) -> Pla
 /// Why a service without any instance that may be used has none.
 fn empty(cluster: &Cluster) -> String {
     let name = &cluster.service;
-    let since = cluster.emptied.map(clock).unwrap_or_default();
+    let since = cluster
+        .emptied
+        .map(|at| since(at, clock::today()))
+        .unwrap_or_default();
     match cluster.instances {
         0 => format!("service \"{name}\" has no instances{since}"),
         1 => format!("service \"{name}\" has 1 instance, which does not pass its checks{since}"),
@@ -227,11 +233,14 @@ fn empty(cluster: &Cluster) -> String {
     }
 }
 
-/// The time of day in ` (since 03:11:40 UTC)`: whoever reads it may be anywhere.
-fn clock(at: SystemTime) -> String {
+/// ` (since 03:11:40 UTC)`: whoever reads it may be anywhere. With its date, ` (since 06 Nov 1994 08:49:37 UTC)`, where a day
+/// has gone by.
+fn since(at: SystemTime, today: SystemTime) -> String {
+    let is_old = today.duration_since(at).is_ok_and(|age| age >= DAY);
     // As in `Sun, 06 Nov 1994 08:49:37 GMT`.
     let date = httpdate::fmt_http_date(at);
-    format!(" (since {} UTC)", date.get(17..25).unwrap_or(&date))
+    let shown = date.get(if is_old { 5..25 } else { 17..25 });
+    format!(" (since {} UTC)", shown.unwrap_or(&date))
 }
 
 /// Where what another node asks of this one goes.
@@ -279,5 +288,22 @@ fn refused(route: Option<Arc<Route>>, error: Error) -> Plan {
     Plan {
         route,
         ..Plan::of(Target::Refused(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::{DAY, since};
+
+    #[test]
+    fn what_began_before_today_has_its_date() {
+        let at = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let told = |later| since(at, at + later);
+        assert_eq!(told(Duration::from_secs(86_399)), " (since 08:49:37 UTC)");
+        assert_eq!(told(DAY), " (since 06 Nov 1994 08:49:37 UTC)");
+        // A clock that was set back.
+        assert_eq!(since(at, at - DAY), " (since 08:49:37 UTC)");
     }
 }

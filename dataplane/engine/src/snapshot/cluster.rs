@@ -10,6 +10,7 @@ use super::document::{ClusterDocument, EndpointDocument, ViaDocument};
 use super::instance_tls::InstanceTls;
 use super::refusal::Refusal;
 use super::{check, limits};
+use crate::clock;
 use crate::limiter::Limiter;
 
 /// A destination: a service, or a part of its instances.
@@ -123,7 +124,7 @@ fn emptied(is_empty: bool, before: Option<&Cluster>) -> Option<SystemTime> {
     if before.endpoints.is_empty() {
         before.emptied
     } else {
-        Some(SystemTime::now())
+        Some(clock::today())
     }
 }
 

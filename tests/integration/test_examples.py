@@ -28,9 +28,9 @@ LONG = [
 # What each says once it does what it is for.
 SIGNS = {"meshnode registry": "Ctrl-C ends it", "meshnode dev": "Try in another terminal"}
 READY_SECONDS = 90.0
-# They name changes by indexes, 4700 and 4711, that have to be there.
 # What these end with is the mesh's own matter: it may not be well, nor as old as a time of day.
 OF_THE_DAY = ("status --json", "rollback --to 14:02")
+# They name changes by indexes, 4700 and 4711, that have to be there.
 OF_CHANGES = ("diff", "undo", "rollback")
 BASH_ONLY = "source <("
 

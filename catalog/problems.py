@@ -95,7 +95,7 @@ def _of_policies(given: Given, table: ClusterTable, memo: Memo) -> tuple[Problem
             "policy findings",
             "",
             (policies, catalog, is_known),
-            lambda: policy_findings(policies, catalog, is_known=is_known),
+            lambda: policy_findings(policies, catalog, memo.suggestions, is_known=is_known),
         ),
         *memo.callers.update(given.forms, policies.tests, catalog, is_known=is_known),
         *file_problems(policies, given.facts),

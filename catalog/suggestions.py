@@ -80,12 +80,14 @@ def _mistakes(left: str, right: str, allowed: int) -> int | None:
     before: list[int] = []
     row = list(range(len(right) + 1))
     for i, a in enumerate(left, start=1):
-        before, last, row = row, before, [i]
-        for j, b in enumerate(right, start=1):
+        before, last, row = row, before, [i] + [allowed + 1] * len(right)
+        # Further from the diagonal there are more missing or added characters than may be.
+        for j in range(max(1, i - allowed), min(len(right), i + allowed) + 1):
+            b = right[j - 1]
             cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
             if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b:
                 cost = min(cost, last[j - 2] + 1)
-            row.append(cost)
+            row[j] = cost
         if min(row) > allowed:
             return None
     return row[-1] if row[-1] <= allowed else None

@@ -70,3 +70,24 @@ def test_a_catalog_over_the_limit_is_compared_as_if_anew() -> None:
     assert kept.update(["crat"], (*names, "cart")) == {"crat": None}
     assert kept.update(["crat"], (*names[2:], "cart")) == {"crat": "cart"}
     assert kept.update(["crat"], (*names, "cart")) == {"crat": None}
+
+
+def mistakes(left: str, right: str) -> int:
+    """As it is defined, with no limit."""
+    if not left or not right:
+        return len(left) + len(right)
+    found = [
+        mistakes(left[1:], right) + 1,
+        mistakes(left, right[1:]) + 1,
+        mistakes(left[1:], right[1:]) + (left[0] != right[0]),
+    ]
+    if left[:2] == right[1::-1] and len(left) > 1 < len(right):
+        found.append(mistakes(left[2:], right[2:]) + 1)
+    return min(found)
+
+
+@given(st.text("abc", min_size=2, max_size=6), st.lists(st.text("abc", max_size=6), max_size=6))
+def test_the_nearest_has_the_fewest_mistakes(word: str, names: list[str]) -> None:
+    most = max(1, len(word) // 3)
+    near = sorted((count, name) for name in names if (count := mistakes(word, name)) <= most)
+    assert nearest(word, names) == (near[0][1] if near else None)

@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         Update,
     )
     from .verdicts import NodeVerdict, Verdict, live_nodes, verdict
+    from .warned import policy_against
     from .watches import Watches
 
 __all__ = [
@@ -204,6 +205,7 @@ __all__ = [
     "parse_route",
     "persist",
     "policies_to_json",
+    "policy_against",
     "policy_line",
     "read_tls_entry",
     "remember",
@@ -331,6 +333,7 @@ _FILES = {
     "operations": "restoring",
     "parse_route": "routes",
     "persist": "backoff",
+    "policy_against": "warned",
     "policy_line": "rights",
     "remember": "status",
     "rolling_back": "restoring",

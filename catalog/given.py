@@ -12,7 +12,7 @@ from .compiled import LastGood
 from .destinations import catalog_names, destinations
 from .forms import Forms, Refusal
 from .memo import Memo
-from .model import Problem
+from .model import Instance, Problem
 from .node import NodeFacts
 from .policed import own_destinations, policed, tested_services
 from .policies.policies import Policies, decide_policies
@@ -24,11 +24,13 @@ from .state import State
 class Given:
     """The inputs of one compile, each decided once.
 
-    `state` has its instances as policies weigh them. `local` are the services of this node, `own` their names;
-    `catalog` and `listed` are the services Consul lists, `named` those whose instances must be known.
+    `state` has its instances as policies weigh them, `registered` are those as Consul does. `local` are the services of
+    this node, `own` their names; `catalog` and `listed` are the services Consul lists, `named` those whose instances
+    must be known.
     """
 
     state: State
+    registered: Mapping[str, tuple[Instance, ...]]
     facts: NodeFacts
     previous: LastGood
     policies: Policies
@@ -51,6 +53,7 @@ def given(
 ) -> Given:
     """The policies in force first, since the routes' defaults and the instances' weights are theirs."""
     policies = decide_policies(state.keys.entries, previous.policies, facts.tls_judge)
+    registered = state.instances
     state = _policed(state, policies, memo)
     forms = memo.forms_since(previous.forms).update(state.keys.entries, state.sweeps, refused)
     of_node = (state.local_services, facts.address, facts.uid_of)
@@ -67,6 +70,7 @@ def given(
     )
     return Given(
         state=state,
+        registered=registered,
         facts=facts,
         previous=previous,
         policies=policies,

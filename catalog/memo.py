@@ -14,6 +14,7 @@ from .ports import PortBook
 from .reached import Reached
 from .resource import Rendered, Resource, render
 from .shadows import ShadowBook
+from .suggestions import Suggestions
 from .table import Table
 
 _T = TypeVar("_T")
@@ -35,6 +36,8 @@ class Memo:
         self.passed = PassedBook()
         self.findings = FindingsBook()
         self.callers = CallerBook()
+        self.suggestions = Suggestions()
+        """What policies may have meant by services that do not exist."""
         self._made: dict[str, dict[str, tuple[tuple[Any, ...], Any]]] = {}
         self._rendered: dict[str, dict[str, Rendered]] = {}
 

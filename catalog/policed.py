@@ -20,7 +20,7 @@ from .policies.settings import MeshSettings
 from .policies.upstreams import Upstreams
 from .resource import Rendered, Resource, render
 from .services import LocalService
-from .suggestions import did_you_mean, nearest
+from .suggestions import Suggestions, did_you_mean
 from .text import quote
 from .values import RESERVED_SERVICES, is_service_name
 
@@ -223,42 +223,39 @@ def tested_services(tests: Mapping[str, Written[RouteTest]]) -> frozenset[str]:
 
 
 def policy_findings(
-    policies: Policies, catalog: tuple[str, ...], *, is_known: bool
+    policies: Policies, catalog: tuple[str, ...], suggestions: Suggestions, *, is_known: bool
 ) -> tuple[Problem, ...]:
     """A warning for each policy of a service that does not exist. `is_known`: the catalog was read."""
     if not is_known:
         return ()
     there = frozenset(catalog)
-    unknown = [
-        _unknown(name, one, catalog)
+    unknown: list[tuple[str, Written[Any], int | None]] = [
+        (name, one, None)
         for of_kind in (policies.services, policies.upstreams)
         for name, one in of_kind.items()
         if name not in there
     ]
     unknown += [
-        _uncallable(name, one, catalog)
+        (name, one, port)
         for one in policies.upstreams.values()
-        for name in one.meaning.destinations
+        for name, port in one.meaning.destinations.items()
         if name not in there
     ]
-    return tuple(unknown)
+    near = suggestions.update((name for name, _, _ in unknown), catalog)
+    return tuple(_unknown(name, one, port, near.get(name)) for name, one, port in unknown)
 
 
-def _uncallable(service: str, written: Written[Upstreams], catalog: tuple[str, ...]) -> Problem:
-    near = nearest(service, catalog)
-    port = written.meaning.destinations[service]
-    sentence = (
-        f"no service is called {quote(service)}: calls to port {port} get 503 no_such_service"
+def _unknown(
+    service: str, written: Written[Any], port: int | None, suggestion: str | None
+) -> Problem:
+    """`port` is for calls to it, where it is the policy of another service that names it."""
+    what = (
+        ", so this says nothing yet"
+        if port is None
+        else f": calls to port {port} get 503 no_such_service"
     )
-    sentence += did_you_mean(near)
-    return Problem(written.key, written.index, "warning", sentence, suggestion=near)
-
-
-def _unknown(service: str, written: Written[object], catalog: tuple[str, ...]) -> Problem:
-    near = nearest(service, catalog)
-    sentence = f"no service is called {quote(service)}, so this says nothing yet"
-    sentence += did_you_mean(near)
-    return Problem(written.key, written.index, "warning", sentence, suggestion=near)
+    sentence = f"no service is called {quote(service)}{what}{did_you_mean(suggestion)}"
+    return Problem(written.key, written.index, "warning", sentence, suggestion=suggestion)
 
 
 def _without_warning(instance: Instance) -> Instance:

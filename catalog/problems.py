@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from . import held, intentions, mesh
-from .callers import caller_findings
 from .cluster_table import ClusterTable
 from .findings import Ground
 from .given import Given
@@ -46,7 +45,6 @@ def problems(
         *memo.shadows.update(forms.in_force, forms.changed),
         *_of_connections(given, raw, memo),
         *memo.findings.update(forms, memo.forms.leading_to, ground),
-        *memo.callers.update(forms, given.catalog, is_known=bool(state.services)),
         *_of_services(given, memo),
         *seen.problems,
         *memo.once(
@@ -97,14 +95,9 @@ def _of_policies(given: Given, table: ClusterTable, memo: Memo) -> tuple[Problem
             "policy findings",
             "",
             (policies, catalog, is_known),
-            lambda: policy_findings(policies, catalog, is_known=is_known),
+            lambda: policy_findings(policies, catalog, memo.suggestions, is_known=is_known),
         ),
-        *memo.once(
-            "callers of tests",
-            "",
-            (policies.tests, catalog, is_known),
-            lambda: caller_findings(policies.tests, catalog, is_known=is_known),
-        ),
+        *memo.callers.update(given.forms, policies.tests, catalog, is_known=is_known),
         *file_problems(policies, given.facts),
         *memo.once(
             "undrained",
@@ -150,7 +143,7 @@ def _of_services(given: Given, memo: Memo) -> tuple[Problem, ...]:
 def _warned(given: Given, table: ClusterTable, memo: Memo) -> OutByService:
     state = given.state
     checks = state.unhealthy.checks if state.unhealthy else ()
-    inputs = (table.seen.unusable, state.instances, given.policies.services, checks)
+    inputs = (table.seen.unusable, given.registered, given.policies.services, checks)
     return memo.once("warned", "", inputs, lambda: warned_out(*inputs))
 
 

@@ -13,7 +13,7 @@ from .text import quote
 from .update import UnhealthyCheck
 
 SHOWN = 3
-"""So many instances are named in a sentence; the others are counted."""
+"""So many instances are named for one reason; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,14 @@ def warned_out(
     policies: Mapping[str, Written[ServicePolicy]],
     checks: Iterable[UnhealthyCheck],
 ) -> OutByService:
-    """Of the services of these targets the instances that a warning takes out; `instances` as policies weigh them."""
-    services = sorted({service_of(target) for target in targets})
-    found = {
-        service: out
-        for service in services
-        if (out := [one for one in instances.get(service, ()) if _is_out(one)])
-    }
+    """Of the services of these targets the instances that a warning takes out; `instances` as they are registered."""
+    found: dict[str, list[tuple[Instance, str]]] = {}
+    for service in sorted({service_of(target) for target in targets}):
+        written = policies.get(service)
+        for one in instances.get(service, ()):
+            policy = policy_against(one, written)
+            if policy is not None or (one.status == "warning" and one.weight_warning == 0):
+                found.setdefault(service, []).append((one, policy.key if policy else ""))
     names = _names(checks) if found else {}
     return {
         service: tuple(
@@ -49,37 +50,43 @@ def warned_out(
                 one.id,
                 one.node,
                 names.get((one.node, one.id)) or names.get((one.node, ""), ""),
-                _key(policies.get(service)),
+                key,
             )
-            for one in out
+            for one, key in out
         )
         for service, out in found.items()
     }
 
 
+def policy_against(
+    instance: Instance, written: Written[ServicePolicy] | None
+) -> Written[ServicePolicy] | None:
+    """The service's policy where it takes the instance, as registered, out for a warning; its own weight may do so, too."""
+    is_in = instance.status == "warning" and instance.weight_warning > 0
+    return written if is_in and written is not None and written.meaning.warning == "out" else None
+
+
 def told(out: Iterable[WarnedOut], others: int) -> str:
-    """`"cart-1" on node-2 by check "load"`, and by what; `others` are out, too, for another reason."""
-    named = list(out)
+    """`"cart-1" on node-2 by check "load"`, and by what, each reason once; `others` are out, too, for another one."""
+    by_key: dict[str, list[WarnedOut]] = {}
+    for one in out:
+        by_key.setdefault(one.key, []).append(one)
+    reasons = [_reason(by_key[key], key) for key in sorted(by_key, reverse=True)]
+    rest = [f"{others} more by other causes"] if others else []
+    return "; ".join((*reasons, *rest))
+
+
+def _reason(named: list[WarnedOut], key: str) -> str:
     shown = [_sentence(one) for one in named[:SHOWN]]
     if (more := len(named) - SHOWN) > 0:
         shown.append(f"{more} more so")
-    key = named[0].key
     why = f'{key} says "warning: out"' if key else "registrations have no weight for warnings"
-    rest = f"; {others} more by other causes" if others else ""
-    return f"{', '.join(shown)}, since it warns and {why}{rest}"
+    return f"{', '.join(shown)}, since it warns and {why}"
 
 
 def _sentence(one: WarnedOut) -> str:
     check = f"check {quote(one.check)}" if one.check else "a check"
     return f"{quote(one.id)} on {one.node} by {check}"
-
-
-def _is_out(instance: Instance) -> bool:
-    return instance.status == "warning" and instance.weight == 0
-
-
-def _key(written: Written[ServicePolicy] | None) -> str:
-    return written.key if written is not None and written.meaning.warning == "out" else ""
 
 
 def _names(checks: Iterable[UnhealthyCheck]) -> Mapping[tuple[str, str], str]:

@@ -300,7 +300,8 @@ def _is_match_like(token: Token) -> bool:
 
 def _is_behind_service(text: str) -> bool:
     """Whether `redirect`, `answer` and `mirror` before this word are services of that name."""
-    return text == "," or text.endswith("%") or re.match(r"[a-z_]+=(?!\")", text) is not None
+    is_setting = text == streams.PASSTHROUGH or re.match(r"[a-z_]+=(?!\")", text) is not None
+    return text == "," or text.endswith("%") or is_setting
 
 
 def _refuse_outer_quotes(line: str, number: int) -> None:

@@ -244,8 +244,12 @@ class _Judge:
             return fallen.by
         if not (self._is_accepted(found) and self._accepted.are_tests_judged):
             return None
-        is_gone = route_before is not None and route_before not in self.compiled.last_good.forms
-        return route_before if is_gone else ""
+        return route_before if route_before is not None and self._is_gone(route_before) else ""
+
+    def _is_gone(self, key: str) -> bool:
+        """Whether no such key stands. A route that nobody wrote has the key of the policy or settings it is made of."""
+        good = self.compiled.last_good
+        return key not in good.forms and key not in good.policies.parsed
 
 
 def _route(answer: Answer) -> str | None:

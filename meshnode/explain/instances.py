@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catalog import Instance, Policies, UnhealthyCheck
+from catalog import Instance, Policies, UnhealthyCheck, policy_against
 
 NOTE_MAX_CHARACTERS = 80
 """Of a check's output: its first line says what is wrong, or nothing does."""
@@ -54,11 +54,16 @@ def views(
     policies: Policies,
 ) -> tuple[InstanceView, ...]:
     """All instances Consul has; `endpoints` are those the proxy has, by node and id, as it answered."""
-    written = policies.services.get(service)
-    is_out = written is not None and written.meaning.warning == "out"
-    policy = (written.key, written.index) if written is not None and is_out else None
     return tuple(
-        _view(cluster, service, one, checks, since, endpoints.get((one.node, one.id)), policy)
+        _view(
+            cluster,
+            service,
+            one,
+            checks,
+            since,
+            endpoints.get((one.node, one.id)),
+            _policy(one, policies),
+        )
         for one in instances
     )
 
@@ -72,27 +77,32 @@ def _view(
     endpoint: Mapping[str, Any] | None,
     policy: tuple[str, int] | None,
 ) -> InstanceView:
-    """`policy` is the service's, where that takes out who has a check in warning."""
+    """`policy` is the service's, where that takes this one out for a check in warning."""
     address = f"{instance.host}:{instance.port}"
     if endpoint is not None:
         why = "" if endpoint.get("is_usable") else str(endpoint.get("sentence") or "not used")
         return InstanceView(instance.id, instance.node, address, not why, why)
     bad = [
         check
+        for whose in (instance.id, "")
         for check in checks
-        if check.node == instance.node and check.service_id in ("", instance.id)
+        if check.node == instance.node and check.service_id == whose
     ]
     worst = next((check for check in bad if check.status == instance.status), None)
-    by = policy if instance.status == "warning" and instance.weight else None
-    if worst is not None and (instance.weight == 0 or by):
+    if worst is not None and (instance.weight == 0 or policy):
         seen, is_since_start = since.get((worst.node, worst.check_id), (None, False))
         note = next(iter(worst.note.strip().splitlines()), "")
         return InstanceView(
             instance.id, instance.node, address, is_usable=False, why=_check(worst),
-            since_unix_s=seen, is_since_start=is_since_start, note=note[:NOTE_MAX_CHARACTERS], policy=by,
+            since_unix_s=seen, is_since_start=is_since_start, note=note[:NOTE_MAX_CHARACTERS], policy=policy,
         )  # fmt: skip
     why = _without_endpoint(cluster, service, instance)
     return InstanceView(instance.id, instance.node, address, is_usable=False, why=why)
+
+
+def _policy(instance: Instance, policies: Policies) -> tuple[str, int] | None:
+    written = policy_against(instance, policies.services.get(instance.service))
+    return None if written is None else (written.key, written.index)
 
 
 def _check(check: UnhealthyCheck) -> str:

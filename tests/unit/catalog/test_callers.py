@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
+
 import pytest
 
-from catalog import Compiler, ServicesUpdate, compile_snapshot
+from catalog import Compiler, ServicesUpdate, compile_snapshot, suggestions
 from tests.support.catalog import FACTS, instance, state
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each unknown name was compared with the whole catalog."""
+    counts: Counter[str] = Counter()
+    whole = suggestions.nearest
+
+    def nearest(word: str, candidates: Collection[str]) -> str | None:
+        counts[word] += len(candidates) >= len(HERE)
+        return whole(word, candidates)
+
+    monkeypatch.setattr(suggestions, "nearest", nearest)
+    return counts
+
 
 HERE = (instance("front", "node-2"), instance("cart", "node-2"))
 
@@ -74,3 +92,53 @@ def test_a_warning_goes_when_the_service_comes_and_comes_when_it_goes() -> None:
 def test_before_the_catalog_was_read_nothing_is_said() -> None:
     made = compile_snapshot(state({"routes/a": "a/ when from=late -> redirect 301 /x"}), FACTS)
     assert made.problems == ()
+
+
+def test_a_name_is_compared_once_however_many_name_it(compared: Counter[str]) -> None:
+    values: dict[str, str | bytes] = {
+        f"routes/{at}": f"a/{at} when from=frnt -> front" for at in range(50)
+    }
+    values["tests/t"] = "\n".join(f"as frnt a/{at} -> front" for at in range(50))
+    made = compile_snapshot(state(values, *HERE), FACTS)
+    assert [one.suggestion for one in made.problems] == ["front"] * 100
+    assert compared == {"frnt": 1}
+
+
+def test_a_change_compares_what_is_new_alone(compared: Counter[str]) -> None:
+    """Neither another route nor a test that changes costs what stands, nor does a service that comes."""
+    values: dict[str, str | bytes] = {
+        f"routes/{name}": f"a/{name} when from=frnt-{name} -> front" for name in "bcdefg"
+    }
+    compiler = Compiler()
+    compiler.compile(state(values, *HERE), FACTS)
+    assert compared == {f"frnt-{name}": 1 for name in "bcdefg"}
+    for changed in (
+        {"routes/c": "a/c when from=frnt-z -> front"},
+        {"routes/a": "a/a when from=frnt-b -> front"},
+        {"tests/t": "as frnt-d a/ -> front"},
+        {"routes/c": "a/c -> front"},
+    ):
+        values |= changed
+        compiler.compile(state(values, *HERE), FACTS)
+    assert compared.total() == 7
+    made = compiler.compile(state(values, *HERE, instance("frnt-g")), FACTS)
+    assert compared.total() == 7
+    keys = [f"mesh/routes/{name}" for name in "abdef"]
+    assert [(one.key, one.suggestion) for one in made.problems] == [
+        (key, "frnt-g") for key in [*keys, "mesh/tests/t"]
+    ]
+
+
+def test_of_many_unknown_names_the_first_are_compared(compared: Counter[str]) -> None:
+    """And which are told is the same for a node that saw them come one by one."""
+    values: dict[str, str | bytes] = {
+        f"routes/{at:03}": f"a/{at} when from=frnt{at:03} -> front" for at in range(120)
+    }
+    values["tests/t"] = "\n".join(f"as nobody{at} a/{at} -> front" for at in range(30))
+    made = compile_snapshot(state(values, *HERE), FACTS)
+    assert compared == {f"frnt{at:03}": 1 for at in range(20)}
+    assert len(made.problems) == 130
+    compiler = Compiler()
+    late = {key: value for key, value in values.items() if key > "routes/050"}
+    compiler.compile(state(late, *HERE), FACTS)
+    assert compiler.compile(state(values, *HERE), FACTS).problems == made.problems

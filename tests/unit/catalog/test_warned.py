@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog import Compiler, Instance, UnhealthyUpdate, compile_snapshot
+from catalog import Compiler, Instance, UnhealthyUpdate, compile_snapshot, subsets
 from catalog.model import Status
 from catalog.update import UnhealthyCheck
 from tests.support.catalog import FACTS, instance, state
@@ -50,6 +50,35 @@ def test_the_check_that_takes_an_instance_out_is_named(
 def test_a_registration_may_say_so_itself() -> None:
     found = said({"routes/a": "a/ -> cart"}, [cart(weight_warning=0)], check("cart-2", "load"))
     assert "since it warns and registrations have no weight for warnings" in found[0]
+
+
+def test_each_instance_has_its_own_reason_as_registered() -> None:
+    """Of two that warn a policy takes out the one that would have a weight; the other is out by itself."""
+    instances = [cart(weight_warning=0), cart("node-3")]
+    checks = (check("cart-2", "load"), check("cart-3", "disk", node="node-3"))
+    state = (
+        f'has 2 instances, all out: "cart-3" on node-3 by check "disk", {BY_POLICY}; '
+        '"cart-2" on node-2 by check "load", since it warns and registrations have no weight for warnings'
+    )
+    assert said(OUT, instances, *checks) == [f'service "cart" {state}{END}']
+    assert "services/cart" not in said(OUT, instances[:1], *checks)[0]
+
+
+def test_a_cluster_is_looked_at_once_for_all_its_routes(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def chosen(target: str, instances: tuple[Instance, ...]) -> tuple[Instance, ...]:
+        looked.append(target)
+        return subsets.chosen(target, instances)
+
+    monkeypatch.setattr("catalog.findings.chosen", chosen)
+    routes = {f"routes/{at}": f"a/{at} -> cart" for at in range(50)}
+    compiler, now = Compiler(), state({**OUT, **routes}, cart())
+    for at, name in enumerate(("load", "disk"), start=1):
+        now = now.apply(UnhealthyUpdate((check("cart-2", name),), 20 + at))
+        told = [one.message for one in compiler.compile(now, FACTS).problems]
+        assert sum(f'check "{name}"' in message for message in told) == 51
+        assert looked == ["cart"] * at
 
 
 def test_others_are_counted() -> None:

@@ -385,6 +385,10 @@ def test_what_needs_a_request_is_refused_for_raw_connections(
                 client_addresses=("::1/128",),
             ),
         ),
+        *(
+            (f"sni db.example -> {name} passthrough", Rule((), "/", one(name), sni=("db.example",)))
+            for name in ("mirror", "answer", "redirect")
+        ),
         ("sni -> b", prefix("sni", "/", one("b"))),
         ("a/ -> passthrough", prefix("a", "/", one("passthrough"))),
     ],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from catalog import Compiled, Compiler, compile_snapshot
 from catalog.snapshot import Snapshot
@@ -274,3 +277,24 @@ def test_a_policy_of_a_service_nobody_has_is_told() -> None:
             'no service is called "carr", so this says nothing yet; did you mean "cart"?',
         )
     ]
+
+
+def test_a_policy_that_changes_compares_no_other_name_with_the_catalog(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def nearest(word: str, _: Collection[str]) -> str:
+        compared.append(word)
+        return "cart"
+
+    monkeypatch.setattr("catalog.suggestions.nearest", nearest)
+    values: dict[str, str | bytes] = {f"services/crat{at:02}": "timeout: 2s" for at in range(30)}
+    values["upstreams/cart"] = "destinations: {crat01: 15006}"
+    compiler = Compiler()
+    for timeout in ("2s", "3s"):
+        values["services/crat00"] = f"timeout: {timeout}"
+        made = compiler.compile(state(values, CART), FACTS)
+        assert compared == [f"crat{at:02}" for at in range(20)]
+        assert len(made.problems) == 31
+        assert sum(one.suggestion == "cart" for one in made.problems) == 21

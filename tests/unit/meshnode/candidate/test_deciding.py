@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from catalog import (
     KeyChange,
     KvEntry,
     KvUpdate,
+    LocalServicesUpdate,
     Past,
     PastKeys,
     Refusal,
@@ -28,7 +30,7 @@ from catalog import (
 from meshnode.candidate.deciding import Accepted, Bench, Decided, decide, table_of
 from meshnode.candidate.expected import Asking, askings, broken, request_of
 from meshnode.candidate.replaying import Workshop, accepted_before
-from tests.support.catalog import FACTS
+from tests.support.catalog import FACTS, instance
 
 from ..fake_proxy import explained
 
@@ -227,6 +229,36 @@ async def test_a_test_that_no_route_broke_was_in_force_as_long_as_it_falls() -> 
         node.accepted = found.accepted
     found = await decide(node.compile_again({}), node.accepted, Bench(ask, node.compile_again))
     assert (found.refused, found.accepted.fallen) == ({}, {})
+
+
+async def denying(table: Snapshot, asked: Sequence[Asking]) -> Sequence[Mapping[str, Any]]:
+    own = {"status": 403, "reason": "intention_denied"}
+    return [{**answer, "answer": own} for answer in await ask(table, asked)]
+
+
+@pytest.mark.parametrize("key", ["services/cart", "settings"])
+async def test_a_policy_that_stands_is_not_said_to_be_deleted(key: str) -> None:
+    """Calls to `cart.mesh` take a route that nobody wrote: it has the policy's key, and an intention let them through."""
+    kv, node = Kv(), Node()
+    node.state = node.state.apply(LocalServicesUpdate((instance("web"),)))
+    kv.transact([(key, "timeout: 2s"), ("tests/t", "as web GET cart.mesh/ -> 403")])
+    before = await decide(
+        node.compile(kv.entries, kv.index), node.accepted, Bench(denying, node.compile_again)
+    )
+    assert before.refused == {}
+    assert before.compiled.resources["routes"]["mesh:cart"]["key"] == f"mesh/{key}"
+    bench = Bench(ask, node.compile_again)
+    found = await decide(node.compile_again({}), before.accepted, bench)
+    problem = found.refused["mesh/tests/t"].problem
+    assert (problem.ended_by, "was deleted" in problem.message) == ("", False)
+    kv.transact([(key, "timeout: soon")])
+    found = await decide(node.compile(kv.entries, kv.index), before.accepted, bench)
+    assert found.refused["mesh/tests/t"].problem.ended_by == ""
+    kv.transact([(key, None)])
+    found = await decide(node.compile(kv.entries, kv.index), before.accepted, bench)
+    problem = found.refused["mesh/tests/t"].problem
+    assert problem.ended_by == f"mesh/{key}"
+    assert f"it held until mesh/{key} was deleted" in problem.message
 
 
 async def test_what_an_earlier_run_could_read_may_never_have_held() -> None:

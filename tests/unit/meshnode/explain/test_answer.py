@@ -136,6 +136,13 @@ def test_a_warning_that_takes_an_instance_out_is_told_with_its_check_and_the_pol
     assert '("91 % full"), by "warning: out" in mesh/services/cart index 11' in text
     others = whole({**ANSWER, "endpoints": []}, replace(known, policies=KNOWN.policies))
     assert others["instances"][0]["sentence"] == "it is not in the table yet"
+    weightless = instance("cart-1", "node-2", status="warning", weight_warning=0)
+    itself = whole({**ANSWER, "endpoints": []}, replace(known, instances={"cart": (weightless,)}))
+    (told,) = itself["instances"]
+    assert (told["sentence"], told["policy"]) == ('check "disk" warning', None)
+    of_node = replace(warns, check_id="node", name="ntp", service_id="", service="")
+    both = whole({**ANSWER, "endpoints": []}, replace(known, checks=(of_node, warns)))
+    assert both["instances"][0]["sentence"] == 'check "disk" warning'
 
 
 def test_maintenance_is_told_with_the_reason_that_was_given() -> None:

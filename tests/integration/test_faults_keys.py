@@ -182,7 +182,12 @@ async def test_a_prefix_that_vanishes_is_held_until_a_person_means_it(mesh: Worl
             held = await until_status(node, lambda now: now["held_back"])
             assert held["problems"][0]["key"] == "mesh/"
             assert "run: meshnode confirm" in held["problems"][0]["message"]
-        assert (await mesh.edge.cli("status", check=False)).code == 1
+
+        async def is_said() -> bool:
+            # Through Consul, a moment after the node's own view.
+            return (await mesh.edge.cli("status", check=False)).code == 1
+
+        await wait_until(is_said, what="the status of the mesh is not well")
         await load.at_least(50)
         mesh.edge.agent.kill()
         await mesh.edge.start()

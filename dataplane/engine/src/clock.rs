@@ -9,11 +9,6 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Now, on the machine's clock: for people.
-pub fn today() -> SystemTime {
-    SystemTime::now()
-}
-
 /// Nanoseconds since the Unix epoch, as OTLP wants them.
 pub fn unix_ns() -> u64 {
     SystemTime::now()

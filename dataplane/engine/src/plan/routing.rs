@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 
 use super::{Caller, MESH_SUFFIX, Plan, Target, denial};
 use crate::balancer::Balancer;
-use crate::clock;
 use crate::error::{Error, Reason};
 use crate::router::{Action, Asked, HostMatch, Route, is_mesh_host};
 use crate::snapshot::{Cluster, ListenerKind, LocalInstance, Snapshot, TlsHost};
@@ -222,7 +221,7 @@ fn empty(cluster: &Cluster) -> String {
     let name = &cluster.service;
     let since = cluster
         .emptied
-        .map(|at| since(at, clock::today()))
+        .map(|at| since(at, SystemTime::now()))
         .unwrap_or_default();
     match cluster.instances {
         0 => format!("service \"{name}\" has no instances{since}"),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import orjson
 
 from .fields import canonical, count_of, text_of
+from .keys import PREFIX
 from .model import KvEntry, Problem
 
 _T = TypeVar("_T")
@@ -86,6 +87,11 @@ class NodeStatus:
     admin: str = ""
     session: str = ""
     public_key: str = ""
+
+    @property
+    def held_back(self) -> tuple[Problem, ...]:
+        """What it says of keys that went all at once and serve on (docs/held.md)."""
+        return tuple(one for one in self.problems if one.key == PREFIX and one.severity == "error")
 
     def to_json(self) -> dict[str, Any]:
         """The document without its signature."""

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from .keys import PREFIX
 from .model import Instance, KvEntry, Problem
 from .status import CHANGES, NodeStatus
 
@@ -174,9 +173,8 @@ def _about_absent(status: NodeStatus, digest: str) -> NodeVerdict:
     """
     if status.digest == digest:
         return NodeVerdict(status.node, "accepted")
-    held = tuple(one for one in status.problems if one.key == PREFIX and one.severity == "error")
-    if held:
-        return NodeVerdict(status.node, "refused", problems=held)
+    if status.held_back:
+        return NodeVerdict(status.node, "refused", problems=status.held_back)
     return NodeVerdict(status.node, "waiting", reason="it holds other keys")
 
 

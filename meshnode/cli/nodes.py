@@ -17,8 +17,6 @@ from certs import session_name_of, verify_signature
 
 NODE_SERVICE = "meshnode"
 EDGE_SERVICE = "edge"
-WHOLE_TREE = "mesh/"
-"""What nodes name where a problem is of all keys together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +42,17 @@ class Nodes:
     @property
     def held_back(self) -> tuple[Problem, ...]:
         """What nodes say of keys that went all at once and serve on (docs/held.md), each sentence once."""
-        return tuple(
-            problem
-            for problem in self._problems()
-            if problem.key == WHOLE_TREE and problem.severity == "error"
-        )
+        return tuple(dict.fromkeys(one for each in self.statuses.counted for one in each.held_back))
 
     def broken_by(self, gone: frozenset[str]) -> tuple[Problem, ...]:
         """What nodes say of tests that held until one of these keys was deleted, by key."""
-        found = [problem for problem in self._problems() if problem.ended_by in gone]
+        found = {
+            problem
+            for one in self.statuses.counted
+            for problem in one.problems
+            if problem.ended_by in gone
+        }
         return tuple(sorted(found, key=lambda one: (one.key, one.message)))
-
-    def _problems(self) -> dict[Problem, None]:
-        """Each that a status has, once."""
-        return {problem: None for one in self.statuses.counted for problem in one.problems}
 
 
 class NodesReader:

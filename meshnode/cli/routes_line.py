@@ -62,9 +62,7 @@ def _compared(condition: dict[str, Any]) -> str:
 
 
 def _quoted(value: str) -> str:
-    if value and not QUOTED.search(value):
-        return value
-    return '"' + value.replace('"', '""') + '"'
+    return value if value and not QUOTED.search(value) else _in_quotes(value)
 
 
 def _leads(action: dict[str, Any]) -> str:
